@@ -1,0 +1,1 @@
+"""FINd itself: the geometry, the published shape in pure Python, and the compiled kernel."""

@@ -1,0 +1,82 @@
+"""The registry of hashes: name -> label, bits, colour, function. One calling shape for all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import imagehash
+import numpy as np
+from PIL import Image
+
+from finhash.find import compiled
+from finhash.images import Source, open_image, to_rgb
+
+
+@dataclass(frozen=True)
+class Method:
+    """A perceptual hash: how it is called, shown and computed."""
+
+    name: str
+    label: str
+    bits: int
+    colour: str
+    function: Callable[[Image.Image], np.ndarray]
+
+    def hash(self, image: Source) -> np.ndarray:
+        """The packed hash, ``uint8 [bits / 8]``, most significant bit first."""
+        return self.function(open_image(image))
+
+    def image_hash(self, image: Source) -> imagehash.ImageHash:
+        """The same hash as an ``imagehash.ImageHash``."""
+        side = int(self.bits**0.5)
+        return imagehash.ImageHash(
+            np.unpackbits(self.hash(image)).astype(bool).reshape(side, side)
+        )
+
+
+def get(name: str) -> Method:
+    """The method called ``name``; a ``KeyError`` lists the names there are."""
+    try:
+        return METHODS[name]
+    except KeyError:
+        raise KeyError(f"unknown method {name!r}; known: {', '.join(METHODS)}") from None
+
+
+def _find(bits: int) -> Callable[[Image.Image], np.ndarray]:
+    return lambda image: compiled.hash_rgb(to_rgb(image), bits)
+
+
+def _imagehash(function: Callable, bits: int) -> Callable[[Image.Image], np.ndarray]:
+    side = int(bits**0.5)
+    return lambda image: np.packbits(function(image, hash_size=side).hash)
+
+
+def _pdq(image: Image.Image) -> np.ndarray:
+    import pdqhash  # optional: a peer to measure against
+
+    bits, _quality = pdqhash.compute(np.array(image.convert("RGB")))
+    return np.packbits(bits)
+
+
+def _registry() -> dict[str, Method]:
+    # One colour a hash, told apart by colour-blind readers too (Okabe and Ito's palette).
+    methods = [
+        Method("find", "FINd", 256, "#D55E00", _find(256)),
+        Method("find64", "FINd 64", 64, "#D55E00", _find(64)),
+    ]
+    for name, label, colour, function in (
+        ("ahash", "aHash", "#E69F00", imagehash.average_hash),
+        ("phash", "pHash", "#0072B2", imagehash.phash),
+        ("dhash", "dHash", "#009E73", imagehash.dhash),
+        ("whash", "wHash", "#CC79A7", imagehash.whash),
+    ):
+        for bits in (256, 64):
+            methods.append(
+                Method(
+                    f"{name}{bits}", f"{label} {bits}", bits, colour, _imagehash(function, bits)
+                )
+            )
+    methods.append(Method("pdq", "PDQ", 256, "#56B4E9", _pdq))
+    return {method.name: method for method in methods}
+
+
+METHODS = _registry()
