@@ -83,10 +83,10 @@ def _by_rows(
 
 
 @intrinsic
-def _bit_count(typingctx, word):  # noqa: ANN001, ANN202 - Numba's own calling convention
+def _bit_count(typingctx, word):
     """Number of one bits of an integer, as LLVM's ``ctpop``, which vectorises."""
 
-    def codegen(context, builder, signature, args):  # noqa: ANN001, ANN202
+    def codegen(context, builder, signature, args):
         return builder.ctpop(args[0])
 
     return word(word), codegen if isinstance(word, types.Integer) else None

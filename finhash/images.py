@@ -59,7 +59,7 @@ def open_image(source: Source) -> Image.Image:
         # Opening a FIFO would wait for a writer; a directory raises its own OSError below.
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
             raise NotAnImageError("not a regular file")
-        with open(source, "rb") as file:
+        with Path(source).open("rb") as file:
             return _decode(file, empty=status.st_size == 0)
     raise TypeError(f"expected a path, bytes, PIL image or array, got {type(source).__name__}")
 

@@ -28,9 +28,7 @@ class Method:
     def image_hash(self, image: Source) -> imagehash.ImageHash:
         """The same hash as an ``imagehash.ImageHash``."""
         side = int(self.bits**0.5)
-        return imagehash.ImageHash(
-            np.unpackbits(self.hash(image)).astype(bool).reshape(side, side)
-        )
+        return imagehash.ImageHash(np.unpackbits(self.hash(image)).astype(bool).reshape(side, side))
 
 
 def get(name: str) -> Method:
@@ -71,9 +69,7 @@ def _registry() -> dict[str, Method]:
     ):
         for bits in (256, 64):
             methods.append(
-                Method(
-                    f"{name}{bits}", f"{label} {bits}", bits, colour, _imagehash(function, bits)
-                )
+                Method(f"{name}{bits}", f"{label} {bits}", bits, colour, _imagehash(function, bits))
             )
     methods.append(Method("pdq", "PDQ", 256, "#56B4E9", _pdq))
     return {method.name: method for method in methods}

@@ -24,7 +24,7 @@ class HashTable:
     exception's type and words; such a row has no hashes).
     """
 
-    def __init__(self, arrow: pa.Table):
+    def __init__(self, arrow: pa.Table) -> None:
         self.arrow = arrow
 
     @classmethod

@@ -30,17 +30,17 @@ def hash_rgb(rgb: np.ndarray, bits: int = 256) -> np.ndarray:
 def coefficients(rgb: np.ndarray) -> np.ndarray:
     """The 16 x 16 DCT coefficients that the bits are cut from, ``float64``."""
     rows, cols, _ = rgb.shape
-    half_rows, half_cols = half_width(rows), half_width(cols)
-    luma = _framed_luma(rgb, half_rows, half_cols)
-    samples = _box_samples(
-        luma,
-        np.array(sample_points(rows)),
-        np.array(sample_points(cols)),
-        rows,
-        cols,
-        half_rows,
-        half_cols,
-    )
+    return dct(box_samples(framed_luma(rgb, half_width(rows), half_width(cols)), rows, cols))
+
+
+def box_samples(luma: np.ndarray, rows: int, cols: int) -> np.ndarray:
+    """The 64 x 64 box means that decimation keeps, of luma framed by the windows' half-widths."""
+    points = np.array(sample_points(rows)), np.array(sample_points(cols))
+    return _box_samples(luma, *points, rows, cols, half_width(rows), half_width(cols))
+
+
+def dct(samples: np.ndarray) -> np.ndarray:
+    """The 16 x 16 lowest DCT coefficients of 64 x 64 samples, without DC."""
     return _dct(samples, DCT, DCT_T)
 
 
@@ -53,7 +53,8 @@ def pack(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _framed_luma(rgb, half_rows, half_cols):
+def framed_luma(rgb: np.ndarray, half_rows: int, half_cols: int) -> np.ndarray:
+    """Luma of every pixel inside a frame of zeros, half a window wide on each side."""
     rows, cols, _ = rgb.shape
     luma = np.zeros((rows + 2 * half_rows, cols + 2 * half_cols))
     for i in range(rows):

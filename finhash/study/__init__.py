@@ -1,0 +1,1 @@
+"""What only the experiments need: data, measurement, evaluation, figures, report."""

@@ -1,0 +1,108 @@
+"""Time and memory, measured the same way everywhere.
+
+Contenders alternate, so that a noisy neighbour hits all of them; the first call of each is kept
+apart as ``cold``; every repeat is kept, and medians and ratios are taken later.
+"""
+
+import math
+import os
+import resource
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from finhash.batch import hash_files
+
+SHORTEST = 0.005
+"""Seconds that a timed sample lasts at least: calls shorter than this are repeated within it."""
+
+
+def time_calls(
+    contenders: Mapping[str, Callable[[], object]], repeats: int, *, items: int = 1
+) -> pd.DataFrame:
+    """Seconds an item: ``contender, state (cold | warm), repeat, seconds``.
+
+    Each contender is called once cold, then ``repeats`` times in alternation with the others. A
+    call that handles several pictures says so with ``items``.
+    """
+    rows, loops = [], {}
+    for name, call in contenders.items():
+        seconds = _time(call, 1)
+        rows.append((name, "cold", 0, seconds / items))
+        # The cold call may include compilation: a second one tells how many fit in a sample.
+        warm = seconds if seconds > 1 else _time(call, 1)
+        loops[name] = max(1, math.ceil(SHORTEST / max(warm, 1e-9)))
+    for repeat in tqdm(range(repeats), "timing", unit="round", leave=False):
+        for name, call in contenders.items():
+            rows.append((name, "warm", repeat, _time(call, loops[name]) / items))
+    return pd.DataFrame(rows, columns=["contender", "state", "repeat", "seconds"])
+
+
+def medians(timings: pd.DataFrame) -> pd.Series:
+    """Median warm seconds of each contender, in the order first timed."""
+    warm = timings[timings["state"] == "warm"]
+    return warm.groupby("contender", sort=False)["seconds"].median()
+
+
+def throughput(
+    paths: Sequence[Path], settings: Sequence[tuple[str, int]], repeats: int
+) -> pd.DataFrame:
+    """Whole jobs by executor and workers: ``executor, workers, repeat, pictures, seconds``.
+
+    A job is ``hash_files``: starting the workers, reading, decoding, hashing, making the table.
+    """
+    rows = []
+    for repeat in tqdm(range(repeats), "whole jobs", unit="round", leave=False):
+        for executor, workers in settings:
+            start = time.perf_counter()
+            hash_files(paths, workers=workers, executor=executor, progress=False)
+            rows.append((executor, workers, repeat, len(paths), time.perf_counter() - start))
+    return pd.DataFrame(rows, columns=["executor", "workers", "repeat", "pictures", "seconds"])
+
+
+def traced_peak(call: Callable[[], object]) -> int:
+    """Peak bytes that Python and NumPy held during the call, beyond what they held before."""
+    call()  # what is made once and kept, such as compiled code, is not the call's own
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def peak_rss(function: Callable[..., object], *arguments: object) -> tuple[int, int]:
+    """Resident bytes of a fresh process before the call, and at its peak.
+
+    ``function`` must be importable: the process is spawned, so that nothing of this one's memory
+    is counted. Its imports are in the first number.
+    """
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_rss_around, (function, arguments))
+
+
+def _time(call: Callable[[], object], loops: int) -> float:
+    start = time.perf_counter()
+    for _ in range(loops):
+        call()
+    return (time.perf_counter() - start) / loops
+
+
+def _rss_around(function: Callable[..., object], arguments: tuple) -> tuple[int, int]:
+    before = _resident()
+    function(*arguments)
+    # Kilobytes on Linux, bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _resident() -> int:
+    import psutil
+
+    return psutil.Process(os.getpid()).memory_info().rss

@@ -1,0 +1,80 @@
+"""The hash tables that accuracy is computed from: made from pictures, or the committed ones.
+
+Accuracy needs the real templates, which not every machine has, so the tables of the full ``memes``
+data set are committed: ``data/hashes/memes/<method>.parquet``, hashes and file names only. Where
+there are real pictures they are hashed again.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from finhash.batch import hash_files
+from finhash.study import project
+from finhash.study.datasets import Dataset, families_of
+from finhash.table import HashTable
+
+
+def obtain(dataset: Dataset, methods: Sequence[str], *, progress: bool = True) -> HashTable:
+    """Hashes for accuracy: of ``dataset``, or the committed ones if its templates are drawn.
+
+    At full scale fresh tables of real pictures are written, one Parquet file a method.
+    """
+    if dataset.name == "drawn":
+        return _subset(committed(methods), project.scale())
+    table = make(dataset, methods, progress=progress)
+    if project.scale().name == "full":
+        for method in methods:
+            table.select([method]).write(_file(dataset.name, method))
+    return table
+
+
+def make(dataset: Dataset, methods: Sequence[str], *, progress: bool = True) -> HashTable:
+    """The hash table of a data set, by file name, hashed on all cores."""
+    table = hash_files(
+        dataset.paths,
+        methods,
+        workers=os.cpu_count() or 1,
+        executor="processes",
+        progress=progress,
+    )
+    names = pa.array([path.name for path in dataset.paths])
+    named = HashTable(table.arrow.set_column(0, table.arrow.schema.field("path"), names))
+    return named.with_provenance(dataset=dataset.name, fingerprint=dataset.fingerprint)
+
+
+def committed(methods: Sequence[str], dataset: str = "memes") -> HashTable:
+    """The committed hash table of a full data set."""
+    tables = [HashTable.read(_file(dataset, method)) for method in methods]
+    columns = [table.arrow[method] for table, method in zip(tables, methods, strict=True)]
+    first = tables[0].arrow
+    fields = [tables[k].arrow.schema.field(method) for k, method in enumerate(methods)]
+    schema = pa.schema(
+        [first.schema.field("path"), *fields, first.schema.field("error")], first.schema.metadata
+    )
+    if any(not table.arrow["path"].equals(first["path"]) for table in tables):
+        raise ValueError("the committed tables are not of the same pictures")
+    return HashTable(pa.table([first["path"], *columns, first["error"]], schema=schema))
+
+
+def families(table: HashTable) -> np.ndarray:
+    """The family of each row, from its file name."""
+    return families_of(table.paths)
+
+
+def _file(dataset: str, method: str) -> Path:
+    return project.hashes() / dataset / f"{method}.parquet"
+
+
+def _subset(table: HashTable, scale: project.Scale) -> HashTable:
+    """The rows of the pictures that ``scale`` would load, as ``datasets.load`` picks them."""
+    labels = families(table)
+    _, first, family_rank = np.unique(labels, return_index=True, return_inverse=True)
+    number = np.arange(len(labels)) - first[family_rank]
+    keep = family_rank < scale.families
+    if scale.per_family is not None:
+        keep &= number < scale.per_family
+    return HashTable(table.arrow.filter(pa.array(keep)))

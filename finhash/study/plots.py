@@ -1,0 +1,272 @@
+"""Figures: one function each, from results tables alone, so that restyling measures nothing again.
+
+Each returns a Matplotlib figure; ``save`` exports it as PDF for the report and PNG for the README
+under the figure function's own name.
+"""
+
+from importlib.resources import files
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from finhash import methods
+from finhash.study import evaluate, project
+from finhash.study.bench import medians
+
+INK = "#333333"
+PALE = "#bbbbbb"
+HERO = methods.get("find").colour
+SAME, OTHER = "#0072B2", "#D55E00"
+EXECUTORS = {"serial": "#333333", "threads": "#0072B2", "processes": "#D55E00"}
+
+
+def use_style() -> None:
+    """Draw all that follows in the project's style."""
+    plt.style.use(str(files("finhash.study") / "finhash.mplstyle"))
+
+
+def save(figure: Figure, stem: str) -> None:
+    """Write ``figures/<stem>.pdf`` and ``.png``, without a date: equal figures are equal files."""
+    folder = project.figures()
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{stem}.pdf", metadata={"CreationDate": None})
+    figure.savefig(folder / f"{stem}.png", metadata={"Software": None})
+
+
+def calibration(table: pd.DataFrame) -> Figure:
+    """Same- and other-family distances: published for the real set against the stand-in."""
+    figure, axes = plt.subplots(1, 2, figsize=(6.3, 2.1), sharey=True)
+    sources = list(table["source"].unique())
+    names = list(table["method"].unique())
+    markers = dict(zip(sources, "os^D", strict=False))
+    for axis, kind in zip(axes, ("same", "other"), strict=True):
+        wide = table.pivot_table(index=["method", "source"], columns="metric", values="value")
+        for k, name in enumerate(names):
+            for m, source in enumerate(sources):
+                row = wide.loc[(name, source)]
+                axis.errorbar(
+                    row[f"{kind}_mean"],
+                    k + 0.22 * (m - (len(sources) - 1) / 2),
+                    xerr=row[f"{kind}_sd"],
+                    fmt=markers[source],
+                    color=INK if m == 0 else methods.get(name).colour,
+                    alpha=1 if m < 2 else 0.5,
+                    label=source if k == 0 else None,
+                    capsize=2,
+                )
+        axis.set(xlabel="Hamming distance of 256 bits, mean ± sd", title=f"{kind} family")
+        axis.grid(axis="y", visible=False)
+    axes[0].set_yticks(range(len(names)), [methods.get(name).label for name in names])
+    axes[0].invert_yaxis()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def profile(shares: pd.DataFrame) -> Figure:
+    """Where the reference spends its time, a bar a step."""
+    seconds = shares.groupby("step", sort=False)["seconds"].median() * 1e3
+    figure, axis = plt.subplots(figsize=(6.3, 1.9))
+    axis.barh(seconds.index, seconds, color=[HERO if s == seconds.max() else PALE for s in seconds])
+    for k, value in enumerate(seconds):
+        text = f"  {value:,.3g} ms ({value / seconds.sum():.1%})"
+        axis.text(value, k, text, va="center", fontsize=7.5)
+    axis.set(xlabel="milliseconds a picture (fewer is better)", xlim=(0, seconds.max() * 1.25))
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    return figure
+
+
+def growth(by_count: pd.DataFrame, by_side: pd.DataFrame) -> Figure:
+    """The reference's time against the number of pictures and against their size."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.5))
+    count = by_count.groupby("pictures")["seconds"].median()
+    left.loglog(count.index, count, "o-", color=HERO)
+    left.set(xlabel="pictures of 250 × 250", ylabel="seconds", title="number of pictures")
+    for content, style in (("noise", "o-"), ("flat", "s--")):
+        side = by_side[by_side["content"] == content].groupby("side")["seconds"].median()
+        right.plot(
+            side.index, side, style, color=HERO if content == "noise" else INK, label=content
+        )
+    right.axvline(512, color=PALE, linewidth=1)
+    right.text(520, right.get_ylim()[1] * 0.04, "shrunk to 512 first", fontsize=7, color=INK)
+    right.set_xscale("log", base=2)
+    right.set(xlabel="side of a square picture, pixels", ylabel="seconds", title="size of pictures")
+    right.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    right.set_ylim(0)
+    right.legend()
+    return figure
+
+
+def candidates(timings: pd.DataFrame, exactness: pd.DataFrame) -> Figure:
+    """Candidates for one step: time on a log axis, exact ones filled, with the bits they change."""
+    seconds = medians(timings) * 1e6
+    changed = exactness.set_index("contender")["bits_changed"]
+    figure, axis = plt.subplots(figsize=(6.3, 0.55 + 0.28 * len(seconds)))
+    for k, (name, value) in enumerate(seconds.items()):
+        exact = changed[name] == 0
+        axis.barh(k, value, color=HERO if exact else "white", edgecolor=HERO, linewidth=1.2)
+        bits = "exact" if exact else f"{changed[name]:,} bits change"
+        axis.text(value * 1.15, k, f"{_time(value / 1e6)}, {bits}", va="center", fontsize=7.5)
+    axis.set_xscale("log")
+    axis.set(xlim=(seconds.min() / 3, seconds.max() * 30))
+    axis.set(xlabel="microseconds a picture, log scale (fewer is better)")
+    axis.set_yticks(range(len(seconds)), list(seconds.index))
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    return figure
+
+
+def ladder(timings: pd.DataFrame) -> Figure:
+    """File to hash after each optimisation, with imagehash's hashes beside it."""
+    seconds = medians(timings)
+    figure, axis = plt.subplots(figsize=(6.3, 0.6 + 0.25 * len(seconds)))
+    labels = {method.name: method for method in methods.METHODS.values()}
+    for k, (name, value) in enumerate(seconds.items()):
+        peer = labels.get(name)
+        axis.barh(k, value * 1e3, color=peer.colour if peer else HERO, alpha=0.55 if peer else 1)
+        text = f"{_time(value)}"
+        if not peer and k:
+            text += f", {seconds.iloc[0] / value:,.0f} times faster"
+        axis.text(value * 1.15e3, k, text, va="center", fontsize=7.5)
+    names = [labels[n].label + " (imagehash)" if n in labels else n for n in seconds.index]
+    axis.set_yticks(range(len(seconds)), names)
+    axis.set_xscale("log")
+    axis.set(xlim=(seconds.min() * 300, seconds.max() * 3e4))
+    axis.set(xlabel="milliseconds, JPEG file to hash, log scale (fewer is better)")
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    return figure
+
+
+def throughput(jobs: pd.DataFrame) -> Figure:
+    """Pictures a second against workers, for each executor, every repeat shown."""
+    figure, axis = plt.subplots(figsize=(4.2, 2.4))
+    jobs = jobs.assign(rate=jobs["pictures"] / jobs["seconds"])
+    for executor, rows in jobs.groupby("executor", sort=False):
+        middle = rows.groupby("workers")["rate"].median()
+        axis.plot(rows["workers"], rows["rate"], ".", color=EXECUTORS[executor], alpha=0.4)
+        axis.plot(middle.index, middle, "o-", color=EXECUTORS[executor], label=executor)
+    axis.set(xlabel="workers", ylabel="pictures a second (more is better)", ylim=(0, None))
+    axis.set_xticks(sorted(jobs["workers"].unique()))
+    axis.legend()
+    return figure
+
+
+def distances(histograms: pd.DataFrame) -> Figure:
+    """Distances within and between families for the 256-bit hashes, each pair class to one."""
+    names = [n for n in histograms["method"].unique() if methods.get(n).bits == 256]
+    columns = 3
+    rows = -(-len(names) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(6.3, 1.35 * rows), sharex=True)
+    for axis, name in zip(np.ravel(axes), names, strict=False):
+        counts = histograms[histograms["method"] == name]
+        for kind, colour in (("same", SAME), ("other", OTHER)):
+            share = counts[kind] / counts[kind].sum()
+            axis.fill_between(
+                counts["distance"],
+                share,
+                color=colour,
+                alpha=0.5,
+                step="mid",
+                linewidth=0,
+                label=f"{kind} family",
+            )
+        axis.set_title(methods.get(name).label)
+        axis.set(xlim=(0, 200), yticks=[])
+        axis.grid(axis="y", visible=False)
+    for axis in np.ravel(axes)[len(names) :]:
+        axis.remove()
+    figure.supxlabel("Hamming distance of 256 bits", fontsize=8)
+    figure.supylabel("share of pairs", fontsize=8)
+    figure.legend(
+        *np.ravel(axes)[0].get_legend_handles_labels(), loc="outside upper right", ncols=2
+    )
+    return figure
+
+
+def roc(histograms: pd.DataFrame) -> Figure:
+    """Recall against the false positive rate on a log axis, over all pairs."""
+    figure, axes = plt.subplots(1, 2, figsize=(6.3, 2.9), sharey=True)
+    for axis, bits in zip(axes, (256, 64), strict=True):
+        for name, counts in histograms.groupby("method", sort=False):
+            method = methods.get(name)
+            if method.bits == bits:
+                curve = evaluate.roc(counts["same"], counts["other"])
+                curve = curve[curve["fpr"] > 0]
+                axis.plot(curve["fpr"], curve["tpr"], color=method.colour, label=method.label)
+        axis.set_xscale("log")
+        axis.set(title=f"{bits} bits", xlabel="false positive rate", xlim=(1e-6, 1), ylim=(0, 1.02))
+        axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.legend(loc="lower right")
+    axes[0].set_ylabel("recall: same-family pairs found")
+    return figure
+
+
+def cost_accuracy(cost: pd.DataFrame, accuracy: pd.DataFrame, target: float) -> Figure:
+    """Time a picture against recall at one false positive rate: up and to the left is better."""
+    figure, axis = plt.subplots(figsize=(4.6, 2.8))
+    seconds = medians(cost)
+    recall = accuracy.set_index("method")[f"tpr_{target:.0e}"]
+    for name, value in recall.items():
+        method = methods.get(name)
+        filled = method.colour if method.bits == 256 else "white"
+        axis.plot(
+            seconds[name] * 1e3,
+            value,
+            "o",
+            markersize=7,
+            color=method.colour,
+            markerfacecolor=filled,
+        )
+        axis.annotate(
+            method.label,
+            (seconds[name] * 1e3, value),
+            xytext=(5, 3),
+            textcoords="offset points",
+            fontsize=7,
+        )
+    axis.set(xlabel="milliseconds, JPEG file to hash", ylabel=f"recall at FPR {_power(target)}")
+    axis.set(xlim=(0, None))
+    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return figure
+
+
+def clusterings(scores: pd.DataFrame) -> Figure:
+    """Quality of connected components against the radius: chaining is where F1 falls off."""
+    figure, axes = plt.subplots(1, 2, figsize=(6.3, 2.3))
+    for name, rows in scores.groupby("method", sort=False):
+        method = methods.get(name)
+        for axis, column in zip(axes, ("f1", "largest_share"), strict=True):
+            axis.plot(
+                rows["radius"] / method.bits,
+                rows[column],
+                "o-",
+                color=method.colour,
+                label=method.label,
+            )
+    _percent(axes[0], "pairwise F1 (more is better)", "quality")
+    _percent(axes[1], "pictures in the largest cluster", "chaining")
+    for axis in axes:
+        axis.set_xlabel("radius as a share of the bits")
+        axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes[0].legend()
+    return figure
+
+
+def _percent(axis: Axes, label: str, title: str) -> None:
+    axis.set(ylabel=label, title=title, ylim=(0, 1.02))
+    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def _power(value: float) -> str:
+    return f"$10^{{{round(np.log10(value))}}}$"
+
+
+def _time(seconds: float) -> str:
+    unit, factor = ("s", 1) if seconds >= 1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
+    value = seconds * factor
+    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"

@@ -1,0 +1,87 @@
+"""Results tables: tidy CSV, a row a measurement, and a JSON of the same stem that says whence."""
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from finhash.provenance import versions
+from finhash.study import project
+from finhash.study.datasets import SEED, Dataset
+
+
+def save(table: pd.DataFrame, name: str, *, by: str, data: Dataset | str) -> pd.DataFrame:
+    """Write ``data/results/<name>.csv`` and its provenance, and return the table.
+
+    ``by`` is the notebook that made it, ``data`` the data set it was measured on, or in words what
+    stands for one.
+    """
+    folder = project.results()
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.9g"))
+    _write(folder / f"{name}.json", json.dumps(provenance(by, data), indent=1) + "\n")
+    return table
+
+
+def load(name: str) -> pd.DataFrame:
+    """The results table called ``name``."""
+    return pd.read_csv(project.results() / f"{name}.csv")
+
+
+def load_provenance(name: str) -> dict:
+    """Where the results table called ``name`` comes from."""
+    return json.loads((project.results() / f"{name}.json").read_text())
+
+
+def provenance(by: str, data: Dataset | str) -> dict:
+    """Command, data, commit, seed, machine and versions of this run."""
+    facts: dict[str, object] = {
+        "command": f"jupyter nbconvert --execute notebooks/{by}.ipynb",
+        "scale": project.scale().name,
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "seed": SEED,
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": versions(),
+    }
+    if isinstance(data, Dataset):
+        facts |= {"dataset": data.name, "pictures": len(data), "fingerprint": data.fingerprint}
+    else:
+        facts |= {"dataset": data}
+    return facts
+
+
+def commit() -> str:
+    """The checkout's commit, with a plus if the module's code differs from it."""
+    here = Path(__file__).resolve().parents[2]
+
+    def git(*words: str) -> str:
+        run = subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=False)
+        return run.stdout.strip()
+
+    head = git("rev-parse", "--short=12", "HEAD")
+    if not head:
+        return "not a git checkout"
+    return head + ("+" if git("status", "--porcelain", "--", "finhash") else "")
+
+
+def cpu_name() -> str:
+    """The processor's name, as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except FileNotFoundError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    partial.replace(path)
