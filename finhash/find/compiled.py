@@ -5,10 +5,14 @@ decides. This kernel therefore performs, for every number that reaches the hash,
 and multiplications of ``reference`` in the same order, and leaves out only what cannot matter:
 
 * of the box filter's outputs, only the 64 x 64 that decimation keeps are computed;
-* the luma buffer is framed with zeros so that every window has full size; in ``x + 0.0 == x`` the
-  frame is exact;
+* luma is computed a row at a time, again for every window that needs the row: cheaper than keeping
+  a picture of floats, and the same numbers;
+* each row of luma stands in a frame of zeros, so that all windows are equally wide, and adding
+  0.0 is exact;
 * loops are interchanged across independent sums, never inside one. No ``fastmath``.
 """
+
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -30,13 +34,8 @@ def hash_rgb(rgb: np.ndarray, bits: int = 256) -> np.ndarray:
 def coefficients(rgb: np.ndarray) -> np.ndarray:
     """The 16 x 16 DCT coefficients that the bits are cut from, ``float64``."""
     rows, cols, _ = rgb.shape
-    return dct(box_samples(framed_luma(rgb, half_width(rows), half_width(cols)), rows, cols))
-
-
-def box_samples(luma: np.ndarray, rows: int, cols: int) -> np.ndarray:
-    """The 64 x 64 box means that decimation keeps, of luma framed by the windows' half-widths."""
-    points = np.array(sample_points(rows)), np.array(sample_points(cols))
-    return _box_samples(luma, *points, rows, cols, half_width(rows), half_width(cols))
+    flat = np.ascontiguousarray(rgb).reshape(rows, 3 * cols)
+    return dct(_box_samples(flat, *_side(rows), *_side(cols)))
 
 
 def dct(samples: np.ndarray) -> np.ndarray:
@@ -53,34 +52,39 @@ def pack(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def framed_luma(rgb: np.ndarray, half_rows: int, half_cols: int) -> np.ndarray:
-    """Luma of every pixel inside a frame of zeros, half a window wide on each side."""
-    rows, cols, _ = rgb.shape
-    luma = np.zeros((rows + 2 * half_rows, cols + 2 * half_cols))
-    for i in range(rows):
-        for j in range(cols):
-            luma[i + half_rows, j + half_cols] = (
-                0.299 * rgb[i, j, 0] + 0.587 * rgb[i, j, 1] + 0.114 * rgb[i, j, 2]
-            )
-    return luma
+def luma_row(row: np.ndarray, luma: np.ndarray) -> None:
+    """Luma of one row of interleaved RGB into ``luma``: constant strides, so that it vectorises."""
+    for j in range(luma.size):
+        luma[j] = 0.299 * row[3 * j] + 0.587 * row[3 * j + 1] + 0.114 * row[3 * j + 2]
 
 
 @njit(cache=True, nogil=True)
-def _box_samples(luma, sample_rows, sample_cols, rows, cols, half_rows, half_cols):
+def add_row(framed: np.ndarray, starts: np.ndarray, width: int, total: np.ndarray) -> None:
+    """Add one row's part of each window, left to right, to the windows' running totals."""
+    for j in range(starts.size):
+        window = framed[starts[j] : starts[j] + width]
+        running = total[j]
+        for m in range(width):
+            running += window[m]
+        total[j] = running
+
+
+@njit(cache=True, nogil=True)
+def _box_samples(flat, rows, sample_rows, half_rows, cols, sample_cols, half_cols):
     samples = np.empty((SAMPLES, SAMPLES))
     total = np.empty(SAMPLES)
+    framed = np.zeros(cols + 2 * half_cols)  # a window from j - half starts here at j
+    luma = framed[half_cols : half_cols + cols]
     for i in range(SAMPLES):
-        row = sample_rows[i]
-        height = min(rows, row + half_rows) - max(0, row - half_rows)
+        top, bottom = max(0, sample_rows[i] - half_rows), min(rows, sample_rows[i] + half_rows)
         total[:] = 0.0
-        for k in range(row, row + 2 * half_rows):  # framed: row - half + half
-            for m in range(2 * half_cols):
-                for j in range(SAMPLES):
-                    total[j] += luma[k, sample_cols[j] + m]
+        for k in range(top, bottom):
+            luma_row(flat[k], luma)
+            add_row(framed, sample_cols, 2 * half_cols, total)
         for j in range(SAMPLES):
             col = sample_cols[j]
             width = min(cols, col + half_cols) - max(0, col - half_cols)
-            samples[i, j] = total[j] / (height * width)
+            samples[i, j] = total[j] / ((bottom - top) * width)
     return samples
 
 
@@ -97,3 +101,9 @@ def _dct(samples, dct, dct_t):
             for j in range(KEPT):
                 values[i, j] += half_done[i, k] * dct_t[k, j]
     return values
+
+
+@lru_cache(maxsize=1024)
+def _side(size: int) -> tuple[int, np.ndarray, int]:
+    """Size, sample points and half width of the window along one side."""
+    return size, np.array(sample_points(size)), half_width(size)

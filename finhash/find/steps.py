@@ -5,14 +5,16 @@ luma to the 64 x 64 samples that the DCT sees. ``hash_with`` puts any two togeth
 the bits that change against the reference says which of them are exact.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from numba import njit
 from PIL import Image
 
 from finhash.find import compiled, reference
 from finhash.find.geometry import half_width, sample_points
+from finhash.images import to_rgb
 
 WEIGHTS = np.array([0.299, 0.587, 0.114])
 
@@ -44,7 +46,8 @@ def luma_pillow(image: Image.Image) -> np.ndarray:
 
 def luma_numba(image: Image.Image) -> np.ndarray:
     """The deployed kernel's loop, compiled, in the published order."""
-    return compiled.framed_luma(np.asarray(image.convert("RGB")), 0, 0)
+    rgb = np.asarray(image.convert("RGB"))
+    return _luma_rows(rgb.reshape(len(rgb), -1))
 
 
 def box_reference(luma: np.ndarray) -> np.ndarray:
@@ -93,8 +96,10 @@ def box_summed_area(luma: np.ndarray) -> np.ndarray:
 
 def box_numba(luma: np.ndarray) -> np.ndarray:
     """The deployed kernel's loop, compiled, in the published order."""
-    up, left = half_width(luma.shape[0]), half_width(luma.shape[1])
-    return compiled.box_samples(np.pad(luma, ((up, up), (left, left))), *luma.shape)
+    half = half_width(luma.shape[1])
+    framed = np.pad(luma, ((0, 0), (half, half)))
+    windows = np.array(_windows(luma.shape[0])), np.array(_windows(luma.shape[1]))
+    return _box_rows(framed, *windows, np.array(sample_points(luma.shape[1])), 2 * half)
 
 
 LUMA: dict[str, Luma] = {
@@ -119,6 +124,36 @@ BOX: dict[str, Box] = {
 def hash_with(image: Image.Image, luma: Luma = luma_numba, box: Box = box_numba) -> np.ndarray:
     """The packed 256-bit hash with these candidates in place of the reference's steps."""
     return compiled.pack(compiled.dct(box(luma(reference.shrink(image)))), 256)
+
+
+def bits_changed(
+    images: Mapping[str, Image.Image], luma: Luma = luma_numba, box: Box = box_numba
+) -> dict[str, int]:
+    """Bits of each picture's hash that differ from the deployed kernel's, by picture."""
+    changed = {}
+    for name, image in images.items():
+        differ = hash_with(image, luma, box) ^ compiled.hash_rgb(to_rgb(image))
+        changed[name] = int(np.bitwise_count(differ).sum())
+    return changed
+
+
+def edge_cases() -> dict[str, Image.Image]:
+    """Pictures whose coefficients tie but for rounding: flat, striped, checkered, symmetric."""
+    y, x = np.mgrid[0:250, 0:250]
+    grounds = {
+        "flat grey": np.full_like(x, 128),
+        "flat black": np.zeros_like(x),
+        "halves": np.where(x < 125, 40, 210),
+        "stripes": np.where(y // 10 % 2, 30, 220),
+        "checker 1": (x + y) % 2 * 255,
+        "checker 25": (x // 25 + y // 25) % 2 * 255,
+        "ramp": x,
+        "cone": np.hypot(x - 124.5, y - 124.5).astype(int),
+    }
+    return {
+        name: Image.fromarray(ground.astype(np.uint8)).convert("RGB")
+        for name, ground in grounds.items()
+    }
 
 
 def _interpreted_dct(samples: np.ndarray) -> np.ndarray:
@@ -151,6 +186,27 @@ LADDER: dict[str, Callable[[Path], np.ndarray]] = {
     "+ DCT, fused": _deployed_file,
 }
 """File to hash, one optimisation more a rung."""
+
+
+@njit(cache=True, nogil=True)
+def _luma_rows(flat: np.ndarray) -> np.ndarray:
+    luma = np.empty((flat.shape[0], flat.shape[1] // 3))
+    for i in range(len(flat)):
+        compiled.luma_row(flat[i], luma[i])
+    return luma
+
+
+@njit(cache=True, nogil=True)
+def _box_rows(
+    framed: np.ndarray, rows: np.ndarray, cols: np.ndarray, starts: np.ndarray, width: int
+) -> np.ndarray:
+    samples = np.zeros((len(rows), len(cols)))
+    for i in range(len(rows)):
+        for k in range(rows[i, 0], rows[i, 1]):
+            compiled.add_row(framed[k], starts, width, samples[i])
+        for j in range(len(cols)):
+            samples[i, j] /= (rows[i, 1] - rows[i, 0]) * (cols[j, 1] - cols[j, 0])
+    return samples
 
 
 def _windows(size: int) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ Contenders alternate, so that a noisy neighbour hits all of them; the first call
 apart as ``cold``; every repeat is kept, and medians and ratios are taken later.
 """
 
+import linecache
 import math
 import os
 import resource
@@ -11,16 +12,24 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
+from line_profiler import LineProfiler
 from tqdm import tqdm
 
 from finhash.batch import hash_files
+from finhash.find import reference
+from finhash.images import open_image
 
 SHORTEST = 0.005
 """Seconds that a timed sample lasts at least: calls shorter than this are repeated within it."""
+
+
+STEPS = ("open, decode", "shrink", "luma", "box filter", "decimate", "DCT", "median, bits")
+"""The reference's steps, in order."""
 
 
 def time_calls(
@@ -48,6 +57,42 @@ def medians(timings: pd.DataFrame) -> pd.Series:
     """Median warm seconds of each contender, in the order first timed."""
     warm = timings[timings["state"] == "warm"]
     return warm.groupby("contender", sort=False)["seconds"].median()
+
+
+def reference_steps(path: Path, repeats: int) -> pd.DataFrame:
+    """Seconds of each step of the reference on one file: ``step, repeat, seconds``."""
+    rows = []
+    for repeat in tqdm(range(repeats), "steps", unit="round", leave=False):
+        marks = [time.perf_counter()]
+        image = open_image(path)
+        marks.append(time.perf_counter())
+        small = reference.shrink(image)
+        marks.append(time.perf_counter())
+        cols, lines = small.size
+        luma = reference.fill_luma(small)
+        marks.append(time.perf_counter())
+        blurred = reference.box_filter(luma, lines, cols)
+        marks.append(time.perf_counter())
+        samples = reference.decimate(blurred, lines, cols)
+        marks.append(time.perf_counter())
+        values = reference.dct_64_to_16(samples)
+        marks.append(time.perf_counter())
+        reference.hash_bits(values)
+        marks.append(time.perf_counter())
+        rows += [(step, repeat, b - a) for step, (a, b) in zip(STEPS, pairwise(marks), strict=True)]
+    return pd.DataFrame(rows, columns=["step", "repeat", "seconds"])
+
+
+def line_table(profiler: LineProfiler) -> pd.DataFrame:
+    """What ``%lprun`` measured, a row a source line: ``line, hits, milliseconds, share, code``."""
+    stats = profiler.get_stats()
+    rows = []
+    for (file, _, _), lines in stats.timings.items():
+        total = sum(ticks for *_, ticks in lines)
+        for number, hits, ticks in lines:
+            code = linecache.getline(file, number).rstrip()[4:]
+            rows.append((number, hits, ticks * stats.unit * 1e3, ticks / total, code))
+    return pd.DataFrame(rows, columns=["line", "hits", "milliseconds", "share", "code"])
 
 
 def throughput(

@@ -137,6 +137,19 @@ def template(family: int) -> Image.Image:
     return image if image.size == side else image.resize(side, Image.Resampling.LANCZOS)
 
 
+def contact_sheet(families: Iterable[int], side: int = 125) -> Image.Image:
+    """A row of captioned pictures from drawn templates: ours to show, unlike real ones."""
+    tiles = []
+    for family in families:
+        rng = random.Random(f"sheet {SEED} {family}")
+        jpeg = memes.render(drawn.draw_template(SEED, family), *memes.draw_caption(rng))
+        tiles.append(open_image(jpeg).resize((side, side), Image.Resampling.BOX))
+    sheet = Image.new("RGB", (side * len(tiles), side))
+    for k, tile in enumerate(tiles):
+        sheet.paste(tile, (k * side, 0))
+    return sheet
+
+
 def _render_family(folder: Path, family: int, numbers: list[int]) -> int:
     blank = template(family)
     for number in numbers:

@@ -7,9 +7,22 @@ import pandas as pd
 from tqdm import tqdm
 
 from finhash import cluster, hamming, methods
+from finhash.study import memes
 from finhash.table import HashTable
 
 FPR_TARGETS = (1e-2, 1e-3, 1e-4, 1e-5)
+
+
+PUBLISHED_NOISE = 0.024
+"""Share of the real set's same-family pairs that do not show the same picture."""
+
+
+def published() -> pd.DataFrame:
+    """Accuracy published for the real set: ``method, metric, value, source``.
+
+    From sdsstudent/find-image-hashing: 1,000 same- and 1,000 other-family pairs of their sample.
+    """
+    return pd.read_csv(memes.ASSETS / "published_accuracy.csv")
 
 
 def pair_histograms(

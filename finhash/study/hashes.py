@@ -19,17 +19,10 @@ from finhash.table import HashTable
 
 
 def obtain(dataset: Dataset, methods: Sequence[str], *, progress: bool = True) -> HashTable:
-    """Hashes for accuracy: of ``dataset``, or the committed ones if its templates are drawn.
-
-    At full scale fresh tables of real pictures are written, one Parquet file a method.
-    """
+    """Hashes for accuracy: of ``dataset``, or the committed ones if its templates are drawn."""
     if dataset.name == "drawn":
-        return _subset(committed(methods), project.scale())
-    table = make(dataset, methods, progress=progress)
-    if project.scale().name == "full":
-        for method in methods:
-            table.select([method]).write(_file(dataset.name, method))
-    return table
+        return subset(committed(methods), project.scale())
+    return make(dataset, methods, progress=progress)
 
 
 def make(dataset: Dataset, methods: Sequence[str], *, progress: bool = True) -> HashTable:
@@ -60,6 +53,18 @@ def committed(methods: Sequence[str], dataset: str = "memes") -> HashTable:
     return HashTable(pa.table([first["path"], *columns, first["error"]], schema=schema))
 
 
+def agree(table: HashTable) -> dict[str, bool]:
+    """Whether each method's hashes are the committed ones of the same pictures."""
+    kept = subset(committed(table.methods), project.scale())
+    return {name: table.digest(name) == kept.digest(name) for name in table.methods}
+
+
+def keep(table: HashTable) -> None:
+    """Commit-ready: a full table of real pictures, one Parquet file a method."""
+    for method in table.methods:
+        table.select([method]).write(_file(table.provenance["dataset"], method))
+
+
 def families(table: HashTable) -> np.ndarray:
     """The family of each row, from its file name."""
     return families_of(table.paths)
@@ -69,7 +74,7 @@ def _file(dataset: str, method: str) -> Path:
     return project.hashes() / dataset / f"{method}.parquet"
 
 
-def _subset(table: HashTable, scale: project.Scale) -> HashTable:
+def subset(table: HashTable, scale: project.Scale) -> HashTable:
     """The rows of the pictures that ``scale`` would load, as ``datasets.load`` picks them."""
     labels = families(table)
     _, first, family_rank = np.unique(labels, return_index=True, return_inverse=True)

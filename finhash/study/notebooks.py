@@ -38,7 +38,13 @@ def run(path: Path, output: Path | None = None) -> None:
     It runs in its own folder, so that it finds what it would find in JupyterLab.
     """
     notebook = nbformat.read(path, as_version=4)
-    runner = Runner(timeout=TIMEOUT, kernel_name="python3", record_timing=False)
+    runner = Runner(
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        # Kernels on loopback warn, on stderr, that they are not encrypted.
+        extra_arguments=["--log-level=ERROR"],
+    )
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     with tqdm(total=cells, desc=path.stem, unit="cell", dynamic_ncols=True) as bar:
         runner.on_cell_executed = lambda **_: bar.update()

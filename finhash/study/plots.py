@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from finhash import methods
+from finhash.find.geometry import MAX_SIDE
 from finhash.study import evaluate, project
 from finhash.study.bench import medians
 
@@ -35,6 +36,14 @@ def save(figure: Figure, stem: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / f"{stem}.pdf", metadata={"CreationDate": None})
     figure.savefig(folder / f"{stem}.png", metadata={"Software": None})
+
+
+def family_sizes(sizes: pd.DataFrame) -> Figure:
+    """Pictures in each family, by rank: a few large families, a long tail."""
+    figure, axis = plt.subplots(figsize=(3.6, 2))
+    axis.loglog(sizes["rank"], sizes["pictures"], color=HERO)
+    axis.set(xlabel="rank of the family", ylabel="pictures", ylim=(1, None))
+    return figure
 
 
 def calibration(table: pd.DataFrame) -> Figure:
@@ -86,13 +95,24 @@ def growth(by_count: pd.DataFrame, by_side: pd.DataFrame) -> Figure:
     count = by_count.groupby("pictures")["seconds"].median()
     left.loglog(count.index, count, "o-", color=HERO)
     left.set(xlabel="pictures of 250 × 250", ylabel="seconds", title="number of pictures")
+    left.set_xscale("log", base=2)
+    for axis in (left.xaxis, left.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
     for content, style in (("noise", "o-"), ("flat", "s--")):
         side = by_side[by_side["content"] == content].groupby("side")["seconds"].median()
         right.plot(
             side.index, side, style, color=HERO if content == "noise" else INK, label=content
         )
-    right.axvline(512, color=PALE, linewidth=1)
-    right.text(520, right.get_ylim()[1] * 0.04, "shrunk to 512 first", fontsize=7, color=INK)
+    if by_side["side"].max() > MAX_SIDE:
+        right.axvline(MAX_SIDE, color=PALE, linewidth=1)
+        right.annotate(
+            "larger ones are\nshrunk to 512",
+            (MAX_SIDE * 1.1, 0),
+            fontsize=7,
+            xytext=(0, 8),
+            textcoords="offset points",
+        )
     right.set_xscale("log", base=2)
     right.set(xlabel="side of a square picture, pixels", ylabel="seconds", title="size of pictures")
     right.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
@@ -165,9 +185,10 @@ def distances(histograms: pd.DataFrame) -> Figure:
     for axis, name in zip(np.ravel(axes), names, strict=False):
         counts = histograms[histograms["method"] == name]
         for kind, colour in (("same", SAME), ("other", OTHER)):
-            share = counts[kind] / counts[kind].sum()
+            # Two distances a bin: where exactly half the bits are set, all distances are even.
+            share = counts.groupby(counts["distance"] // 2 * 2)[kind].sum() / counts[kind].sum()
             axis.fill_between(
-                counts["distance"],
+                share.index,
                 share,
                 color=colour,
                 alpha=0.5,
@@ -222,10 +243,11 @@ def cost_accuracy(cost: pd.DataFrame, accuracy: pd.DataFrame, target: float) -> 
             color=method.colour,
             markerfacecolor=filled,
         )
+        wide = method.bits == 256  # labels of 64-bit hashes below their points, others above
         axis.annotate(
             method.label,
             (seconds[name] * 1e3, value),
-            xytext=(5, 3),
+            xytext=(5, 3) if wide else (5, -9),
             textcoords="offset points",
             fontsize=7,
         )
