@@ -34,6 +34,8 @@ from finhash.images import open_image
 from finhash.study import drawn, memes, project
 
 SEED = 2018
+FEW = 500
+"""Missing pictures below which starting processes does not pay."""
 NAME = re.compile(r"(\d{4})_(\d+)\.jpe?g", re.IGNORECASE)
 DAS_MD5 = "fcb1ff3c62f3ca39c39985a4bba0d873"
 """MD5 of the course's zip."""
@@ -114,7 +116,7 @@ def render(
         disable=not progress or not total,
         leave=False,
     ) as bar:
-        if workers == 1 or total < 500:  # not worth starting processes
+        if workers == 1 or total < FEW:
             for task in tasks:
                 bar.update(_render_family(*task))
             return
@@ -185,7 +187,7 @@ def _recipe() -> dict[str, str]:
     renderer = hashlib.sha256()
     for module in (memes, drawn):
         renderer.update(Path(module.__file__).read_bytes())
-    for asset in sorted(Path(str(memes.ASSETS)).iterdir()):
+    for asset in (memes.FONT, memes.WORDS, memes.WORD_COUNTS, memes.WORD_LENGTHS):
         renderer.update(asset.read_bytes())
     names = hashlib.sha256("\n".join(path.name for path in _templates()).encode())
     return {

@@ -24,6 +24,10 @@ OUTLINE = 1 / 20
 """Width of the black outline as a fraction of the font's size."""
 
 ASSETS = files("finhash.study") / "assets"
+FONT = ASSETS / "Anton-latin.woff"
+WORDS = ASSETS / "words.txt"
+WORD_COUNTS = ASSETS / "caption_word_counts.csv"
+WORD_LENGTHS = ASSETS / "caption_word_lengths.csv"
 
 
 @cache
@@ -105,13 +109,13 @@ def _fit(text: str) -> tuple[list[str], int]:
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
     # The basic layout engine is always there; Raqm, where installed, would kern differently.
-    data = io.BytesIO((ASSETS / "Anton-latin.woff").read_bytes())
+    data = io.BytesIO(FONT.read_bytes())
     return ImageFont.truetype(data, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 @cache
 def _word_counts() -> tuple[list[tuple[int, int]], list[int]]:
-    rows = list(csv.DictReader((ASSETS / "caption_word_counts.csv").open()))
+    rows = list(csv.DictReader(WORD_COUNTS.open()))
     pairs = [(int(row["top_words"]), int(row["bottom_words"])) for row in rows]
     return pairs, [int(row["captions"]) for row in rows]
 
@@ -119,8 +123,8 @@ def _word_counts() -> tuple[list[tuple[int, int]], list[int]]:
 @cache
 def _word_lengths() -> tuple[list[list[str]], list[int]]:
     """Words of 1, 2, ... 14 or more letters, and how many words of a caption have that length."""
-    rows = list(csv.DictReader((ASSETS / "caption_word_lengths.csv").open()))
-    by_length = [line.split() for line in (ASSETS / "words.txt").read_text().splitlines()]
+    rows = list(csv.DictReader(WORD_LENGTHS.open()))
+    by_length = [line.split() for line in WORDS.read_text().splitlines()]
     return by_length, [int(row["words"]) for row in rows]
 
 

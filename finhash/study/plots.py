@@ -1,9 +1,10 @@
 """Figures: one function each, from results tables alone, so that restyling measures nothing again.
 
-Each returns a Matplotlib figure; ``save`` exports it as PDF for the report and PNG for the README
-under the figure function's own name.
+``export(stem)`` draws one from its results and writes it, as PDF for the report and PNG for the
+README, under the stem that the report's label has too. ``python -m finhash.study.plots`` does all.
 """
 
+from collections.abc import Callable
 from importlib.resources import files
 
 import matplotlib.pyplot as plt
@@ -15,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from finhash import methods
 from finhash.find.geometry import MAX_SIDE
-from finhash.study import evaluate, project
+from finhash.study import evaluate, project, results
 from finhash.study.bench import medians
 
 INK = "#333333"
@@ -30,12 +31,18 @@ def use_style() -> None:
     plt.style.use(str(files("finhash.study") / "finhash.mplstyle"))
 
 
-def save(figure: Figure, stem: str) -> None:
-    """Write ``figures/<stem>.pdf`` and ``.png``, without a date: equal figures are equal files."""
+def export(stem: str) -> Figure:
+    """Draw the figure from its results tables and write ``figures/<stem>.pdf`` and ``.png``.
+
+    Neither file holds a date: equal figures are equal files.
+    """
+    function, tables = FIGURES[stem]
+    figure = function(*map(results.load, tables))
     folder = project.figures()
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / f"{stem}.pdf", metadata={"CreationDate": None})
     figure.savefig(folder / f"{stem}.png", metadata={"Software": None})
+    return figure
 
 
 def family_sizes(sizes: pd.DataFrame) -> Figure:
@@ -227,7 +234,7 @@ def roc(histograms: pd.DataFrame) -> Figure:
     return figure
 
 
-def cost_accuracy(cost: pd.DataFrame, accuracy: pd.DataFrame, target: float) -> Figure:
+def cost_accuracy(cost: pd.DataFrame, accuracy: pd.DataFrame, target: float = 1e-4) -> Figure:
     """Time a picture against recall at one false positive rate: up and to the left is better."""
     figure, axis = plt.subplots(figsize=(4.6, 2.8))
     seconds = medians(cost)
@@ -292,3 +299,31 @@ def _time(seconds: float) -> str:
     unit, factor = ("s", 1) if seconds >= 1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
     value = seconds * factor
     return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+
+
+FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
+    "family_sizes": (family_sizes, ("family_sizes",)),
+    "calibration": (calibration, ("calibration",)),
+    "profile": (profile, ("profile_steps",)),
+    "growth": (growth, ("growth_count", "growth_side")),
+    "box_filter": (candidates, ("box_filter", "box_filter_exactness")),
+    "luma": (candidates, ("luma", "luma_exactness")),
+    "ladder": (ladder, ("ladder",)),
+    "throughput": (throughput, ("throughput",)),
+    "distances": (distances, ("pair_histograms",)),
+    "roc": (roc, ("pair_histograms",)),
+    "cost_accuracy": (cost_accuracy, ("cost", "accuracy")),
+    "clusters": (clusterings, ("clusters",)),
+}
+"""Stem -> the function that draws the figure, and the results tables that it reads."""
+
+
+def main() -> None:
+    """Draw all figures again."""
+    use_style()
+    for stem in FIGURES:
+        plt.close(export(stem))
+
+
+if __name__ == "__main__":
+    main()

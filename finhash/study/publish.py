@@ -1,0 +1,388 @@
+r"""Results tables -> LaTeX numbers and tables, and the README's block: the one place that rounds.
+
+``python -m finhash.study.publish`` writes ``report/generated/``. The report takes every number as
+``\\result{key}``; beside each key stands the results table that it comes from.
+"""
+
+import re
+
+from finhash import methods
+from finhash.study import evaluate, memes, project, results
+from finhash.study.bench import medians
+
+Numbers = dict[str, tuple[str, str]]
+"""Key -> (text, results table it comes from)."""
+
+SECONDS_AN_HOUR = 3600
+HOURS_A_YEAR = 24 * 365.25
+PEERS = ("ahash64", "phash64", "dhash64", "whash64")
+RUNGS = {
+    "reference": "reference",
+    "box": "+ box filter",
+    "luma": "+ luma",
+    "deployed": "+ DCT, fused",
+}
+
+
+def main() -> None:
+    """Write the generated part of the report, and the README's block if there is a README."""
+    folder = project.report() / "generated"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = numbers()
+    lines = [
+        f"\\expandafter\\def\\csname result@{key}\\endcsname{{{text}}}% data/results/{source}.csv\n"
+        for key, (text, source) in found.items()
+    ]
+    (folder / "numbers.tex").write_text("".join(lines))
+    for name, table in tables().items():
+        (folder / f"{name}.tex").write_text(table)
+    readme = project.root() / "README.md"
+    if readme.exists():
+        readme.write_text(with_block(readme.read_text()))
+
+
+def numbers() -> Numbers:
+    """Every number that the report's text quotes."""
+    parts = (_setting, _profile, _candidates, _ladder, _batch, _accuracy, _clusters)
+    return {key: value for part in parts for key, value in part().items()}
+
+
+def tables() -> dict[str, str]:
+    """The report's tables by file name, as LaTeX."""
+    return {
+        "table_calibration": _calibration_table(),
+        "table_candidates": _candidates_table(),
+        "table_methods": _methods_table(),
+    }
+
+
+def with_block(readme: str) -> str:
+    """The README's text with its results block made anew."""
+    return re.sub(
+        r"(<!-- results -->\n).*?(<!-- /results -->)",
+        lambda found: found[1] + readme_block() + found[2],
+        readme,
+        flags=re.DOTALL,
+    )
+
+
+def readme_block() -> str:
+    """The headline numbers as Markdown."""
+    text = {
+        key: value.replace("\\,", ",").replace("\\%", "%").replace("\\", "")
+        for key, (value, _) in numbers().items()
+    }
+    rows = [
+        ("FINd as published, file to hash", f"{text['reference-ms']} ms"),
+        (
+            "`finhash`, file to hash",
+            f"{text['deployed-ms']} ms, {text['deployed-times']} times faster, 0 bits changed",
+        ),
+        (
+            "`imagehash`, 64 bits, file to hash",
+            f"{text['peer-fastest-ms']} to {text['peer-slowest-ms']} ms",
+        ),
+        (f"all {text['pictures']} pictures, {text['cores']} cores", f"{text['whole-seconds']} s"),
+        (
+            "recall at a false positive rate of 1 in 10,000",
+            ", ".join(
+                f"{methods.get(n).label} {text[f'tpr4-{n}']}"
+                for n in ("find", "phash256", "dhash256", "whash256", "ahash256")
+            ),
+        ),
+    ]
+    lines = [f"| {what} | {value} |\n" for what, value in rows]
+    machine = (
+        f"{text['cpu']}, {text['cores']} cores; Python {text['python']}, "
+        f"Pillow {text['pillow']}, Numba {text['numba']}"
+    )
+    return f"| measured ({machine}) | |\n|---|---|\n" + "".join(lines)
+
+
+def _setting() -> Numbers:
+    facts = results.load_provenance("ladder")
+    counts = results.load_provenance("pair_histograms")
+    found = {
+        "scale": facts["scale"],
+        "cpu": facts["cpu"],
+        "cores": str(facts["cores"]),
+        "dataset-timing": facts["dataset"].replace("_", " "),
+        **{key: facts["versions"][key] for key in ("python", "pillow", "numpy", "numba")},
+        "imagehash-version": facts["versions"]["imagehash"],
+        "libjpeg-turbo": facts["versions"]["libjpeg-turbo"],
+        "families-full": whole(memes.FAMILIES),
+        "pictures-full": whole(memes.PICTURES),
+    }
+    pairs = results.load("pair_histograms").groupby("method", sort=False)[["same", "other"]].sum()
+    same, other = pairs.loc["find"]
+    source = {
+        "pairs": whole(same + other),
+        "pairs-same": whole(same),
+        "pairs-other": whole(other),
+        "prevalence": percent(same / (same + other), 2),
+        "accuracy-source": counts["dataset"].replace("_", " "),
+    }
+    return {
+        **{key: (text, "ladder") for key, text in found.items()},
+        **{key: (text, "pair_histograms") for key, text in source.items()},
+    }
+
+
+def _profile() -> Numbers:
+    steps = results.load("profile_steps").groupby("step", sort=False)["seconds"].median()
+    share = steps / steps.sum()
+    found = {}
+    for key, step in (
+        ("box", "box filter"),
+        ("luma", "luma"),
+        ("dct", "DCT"),
+        ("decode", "open, decode"),
+    ):
+        found[f"share-{key}"] = percent(share[step])
+        found[f"bound-{key}"] = f"{1 / (1 - share[step]):.1f}"
+    numbers_ = {key: (text, "profile_steps") for key, text in found.items()}
+
+    counts = results.load("growth_count")
+    each = counts["seconds"].sum() / counts["pictures"].sum()
+    hours = each / SECONDS_AN_HOUR
+    numbers_ |= {
+        "hours-set": (f"{hours * memes.PICTURES:.1f}", "growth_count"),
+        "days-million": (f"{hours * 1e6 / 24:.1f}", "growth_count"),
+        "years-billion": (f"{hours * 1e9 / HOURS_A_YEAR:.0f}", "growth_count"),
+    }
+    sides = results.load("growth_side")
+    by_side = sides[sides["content"] == "noise"].groupby("side")["seconds"].median()
+    small, large = by_side.index.min(), by_side.index.max()
+    numbers_ |= {
+        "side-small": (str(small), "growth_side"),
+        "side-large": (str(large), "growth_side"),
+        "side-small-ms": (f"{by_side[small] * 1e3:.0f}", "growth_side"),
+        "side-large-seconds": (f"{by_side[large]:.1f}", "growth_side"),
+        "side-512-seconds": (f"{by_side[by_side.index <= 512].iloc[-1]:.1f}", "growth_side"),
+    }
+    memory = results.load("memory_reference").set_index("side")["bytes"]
+    side = memory.index.max()
+    numbers_["memory-pixel"] = (f"{memory[side] / side**2:.0f}", "memory_reference")
+    return numbers_
+
+
+def _candidates() -> Numbers:
+    found: Numbers = {}
+    for step, names in (
+        (
+            "box_filter",
+            {
+                "samples": "samples only",
+                "shifted": "shifted copies",
+                "area": "summed area",
+                "numba": "Numba",
+            },
+        ),
+        (
+            "luma",
+            {
+                "channels": "NumPy channels",
+                "matmul": "NumPy matmul",
+                "pillow": "Pillow L",
+                "numba": "Numba",
+            },
+        ),
+    ):
+        speed = medians(results.load(step))
+        facts = results.load(f"{step}_exactness").set_index("contender")
+        short = step.split("_")[0]
+        for key, name in names.items():
+            found[f"{short}-{key}-times"] = (times(speed.iloc[0] / speed[name]), step)
+            found[f"{short}-{key}-bits"] = (
+                whole(facts.loc[name, "bits_changed"]),
+                f"{step}_exactness",
+            )
+            found[f"{short}-{key}-memory"] = (
+                f"{facts.loc[name, 'peak_kB'] / 1000:.1f}",
+                f"{step}_exactness",
+            )
+        found[f"{short}-pictures"] = (whole(facts["pictures"].iloc[0]), f"{step}_exactness")
+    return found
+
+
+def _ladder() -> Numbers:
+    speed = medians(results.load("ladder"))
+    found = {}
+    for key, rung in RUNGS.items():
+        found[f"{key}-ms"] = milliseconds(speed[rung])
+        found[f"{key}-times"] = times(speed["reference"] / speed[rung])
+    for peer in PEERS:
+        found[f"against-{peer}"] = f"{speed[RUNGS['deployed']] / speed[peer]:.2f}"
+        found[f"ms-{peer}"] = milliseconds(speed[peer])
+    found["peer-fastest-ms"] = milliseconds(min(speed[peer] for peer in PEERS))
+    found["peer-slowest-ms"] = milliseconds(max(speed[peer] for peer in PEERS))
+    floor = medians(results.load("decode_floor"))
+    return {
+        **{key: (text, "ladder") for key, text in found.items()},
+        "decode-share": (
+            percent(floor["file to pixels"] / floor["file to hash"], 0),
+            "decode_floor",
+        ),
+    }
+
+
+def _batch() -> Numbers:
+    jobs = results.load("throughput")
+    rate = jobs.assign(rate=jobs["pictures"] / jobs["seconds"])
+    rate = rate.groupby(["executor", "workers"])["rate"].median()
+    found = {
+        "serial-rate": (whole(rate["serial", 1]), "throughput"),
+        "job-pictures": (whole(jobs["pictures"].iloc[0]), "throughput"),
+    }
+    for executor in ("threads", "processes"):
+        found[f"{executor}-rate"] = (whole(rate[executor, 2]), "throughput")
+        found[f"{executor}-gain"] = (f"{rate[executor, 2] / rate['serial', 1]:.2f}", "throughput")
+    start = results.load("startup").groupby(["executor", "workers"])["seconds"].median()
+    found["processes-start"] = (f"{start['processes', 2]:.1f}", "startup")
+    job = results.load("whole_job").set_index("executor")
+    for executor, row in job.iterrows():
+        found[f"whole-{executor}-seconds"] = (f"{row['seconds']:.0f}", "whole_job")
+        found[f"whole-{executor}-gain"] = (
+            f"{row['pictures'] / row['seconds'] / rate['serial', 1]:.2f}",
+            "whole_job",
+        )
+    found["whole-seconds"] = (f"{job['seconds'].min():.0f}", "whole_job")
+    found["pictures"] = (whole(job["pictures"].iloc[0]), "whole_job")
+    memory = results.load("memory_batch")
+    found["batch-memory"] = (f"{memory['peak'].max() / 1e6:.0f}", "memory_batch")
+    return found
+
+
+def _accuracy() -> Numbers:
+    accuracy = results.load("accuracy").set_index("method")
+    found = {}
+    for name, row in accuracy.iterrows():
+        found[f"auc-{name}"] = f"{row['auc']:.4f}"
+        for power in (3, 4, 5):
+            found[f"tpr{power}-{name}"] = percent(row[f"tpr_1e-0{power}"])
+            found[f"radius{power}-{name}"] = str(int(row[f"radius_1e-0{power}"]))
+    best = {
+        power: accuracy[accuracy["bits"] == 256][f"tpr_1e-0{power}"].idxmax() for power in (3, 4, 5)
+    }
+    found |= {f"best{power}": methods.get(name).label for power, name in best.items()}
+    numbers_ = {key: (text, "accuracy") for key, text in found.items()}
+    cost = medians(results.load("cost"))
+    return numbers_ | {f"cost-{n}": (milliseconds(cost[n]), "cost") for n in accuracy.index}
+
+
+def _clusters() -> Numbers:
+    scores = results.load("clusters")
+    found = {}
+    for name, rows in scores.groupby("method", sort=False):
+        best = rows.loc[rows["f1"].idxmax()]
+        found[f"cluster-f1-{name}"] = percent(best["f1"])
+        found[f"cluster-radius-{name}"] = str(int(best["radius"]))
+        found[f"cluster-precision-{name}"] = percent(best["precision"])
+        found[f"cluster-recall-{name}"] = percent(best["recall"])
+        found[f"cluster-count-{name}"] = whole(best["clusters"])
+        found[f"chain-share-{name}"] = percent(rows["largest_share"].iloc[-1], 0)
+        found[f"chain-radius-{name}"] = str(int(rows["radius"].iloc[-1]))
+    return {key: (text, "clusters") for key, text in found.items()}
+
+
+def _calibration_table() -> str:
+    wide = results.load("calibration").pivot_table(
+        index=["method", "source"], columns="metric", values="value", sort=False
+    )
+    rows = []
+    for (name, source), row in wide.iterrows():
+        rows.append(
+            [
+                methods.get(name).label,
+                tex(source),
+                f"${row['same_mean']:.1f} \\pm {row['same_sd']:.1f}$",
+                f"${row['other_mean']:.1f} \\pm {row['other_sd']:.1f}$",
+                f"{row['auc']:.4f}",
+                f"{row['tpr_0.1%']:.3f}",
+                f"{row['tpr_1%']:.3f}",
+            ]
+        )
+    head = ["hash", "pictures", "same family", "other family", "AUC", r"recall 0.1\,\%", r"1\,\%"]
+    return tabular("llccccc", head, rows)
+
+
+def _candidates_table() -> str:
+    rows = []
+    for step, label in (("box_filter", "box filter"), ("luma", "luma")):
+        speed = medians(results.load(step))
+        facts = results.load(f"{step}_exactness").set_index("contender")
+        for name, seconds in speed.items():
+            fact = facts.loc[name]
+            changed = f"{whole(fact['bits_changed'])} in {whole(fact['pictures_changed'])}"
+            rows.append(
+                [
+                    label,
+                    name,
+                    milliseconds(seconds),
+                    times(speed.iloc[0] / seconds),
+                    "0" if not fact["bits_changed"] else changed,
+                    f"{fact['peak_kB'] / 1000:.1f}",
+                ]
+            )
+    head = ["step", "candidate", "ms", "times faster", "bits changed in pictures", "peak MB"]
+    return tabular("llrrrr", head, rows)
+
+
+def _methods_table() -> str:
+    accuracy, cost = results.load("accuracy"), medians(results.load("cost"))
+    rows = [
+        [
+            methods.get(row["method"]).label,
+            str(row["bits"]),
+            milliseconds(cost[row["method"]]),
+            f"{row['auc']:.4f}",
+            *(percent(row[f"tpr_{target:.0e}"]) for target in evaluate.FPR_TARGETS[1:]),
+            f"{int(row['radius_1e-04'])}",
+        ]
+        for _, row in accuracy.iterrows()
+    ]
+    head = ["hash", "bits", "ms a file", "AUC", "$10^{-3}$", "$10^{-4}$", "$10^{-5}$", "radius"]
+    return tabular("lrrrrrrr", head, rows)
+
+
+def tabular(columns: str, head: list[str], rows: list[list[str]]) -> str:
+    """A booktabs table; the first column is left empty where it repeats the row above."""
+    lines, last = [], None
+    for row in rows:
+        first = "" if row[0] == last and columns.startswith("ll") else row[0]
+        if first and last is not None and columns.startswith("ll"):
+            lines.append(r"\addlinespace")
+        lines.append(" & ".join([first, *row[1:]]) + r" \\")
+        last = row[0]
+    body = "\n".join([" & ".join(head) + r" \\", r"\midrule", *lines])
+    return f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
+
+
+def whole(value: float) -> str:
+    """A count with thin spaces between thousands."""
+    return f"{round(value):,}".replace(",", "\\,")
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share as a percentage."""
+    return f"{share * 100:.{digits}f}\\,\\%"
+
+
+def milliseconds(seconds: float) -> str:
+    """Milliseconds to three significant digits."""
+    value = seconds * 1e3
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 1 else f"{value:.2f}"
+
+
+def times(ratio: float) -> str:
+    """A speed-up: whole from ten on, one decimal below."""
+    return whole(ratio) if ratio >= 9.95 else f"{ratio:.1f}"
+
+
+def tex(text: str) -> str:
+    """Plain text with LaTeX's special characters escaped."""
+    return re.sub(r"([%_&#])", r"\\\1", text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Pictures that several tests share."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+VECTORS = Path(__file__).parent / "vectors"
+ANSWERS = json.loads((Path(__file__).parent / "vectors.json").read_text())
+
+
+def golden_names() -> list[str]:
+    """Names of the golden pictures; JPEGs only where this decoder is the one that made them."""
+    same_decoder = features.version("libjpeg_turbo") == ANSWERS["libjpeg_turbo"]
+    return [n for n in ANSWERS["hashes"] if same_decoder or not n.endswith(".jpg")]
+
+
+def noise(rows: int, cols: int, seed: int = 0) -> np.ndarray:
+    """Random RGB pixels."""
+    return np.random.default_rng(seed).integers(0, 256, (rows, cols, 3), dtype=np.uint8)
+
+
+def jpeg_bytes(rows: int = 60, cols: int = 60, seed: int = 0) -> bytes:
+    """A JPEG of random pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(noise(rows, cols, seed)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve good pictures, and seven things that are none."""
+    for k in range(12):
+        (tmp_path / f"{k // 3:04d}_{k:05d}.jpg").write_bytes(jpeg_bytes(seed=k))
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("this is no picture")
+    (tmp_path / "truncated.jpg").write_bytes(jpeg_bytes(200, 200)[:3000])
+    (tmp_path / "directory.jpg").mkdir()
+    return tmp_path
