@@ -112,10 +112,6 @@ report/report.pdf: report/report.tex report/references.bib $(wildcard data/resul
     $(DONE)/figures finhash/study/publish.py | $(VENV)/installed
 	@$(MAKE) --no-print-directory latex
 	$(BIN)/python -m finhash.study.publish
-	texcount -1 -sum -q report/report.tex > report/generated/words.tex
-	cd report && latexmk -pdf -interaction=nonstopmode -halt-on-error -quiet \
-	    -outdir=../$(BUILD)/latex report.tex
-	cp $(BUILD)/latex/report.pdf $@
 
 # LaTeX: installed where we may, asked for where we may not.
 .PHONY: latex latex-if-root

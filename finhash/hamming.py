@@ -47,7 +47,7 @@ def join(
     """All pairs within ``radius``: ``(i, j, distance)`` with ``i`` a row of ``a``, ``j`` of ``b``.
 
     Without ``b``, ``a`` is joined with itself and each pair is given once, ``i < j``. Indices are
-    ``int64``, distances ``uint16``; pairs are ordered by ``i``, then ``j``.
+    ``int32``, distances ``uint16``; pairs are ordered by ``i``, then ``j``.
     """
     left = _as_words(a)
     right = left if b is None else _as_words(b)
@@ -59,7 +59,7 @@ def join(
     parts = _by_rows(
         lambda lo, hi: _join_rows(left, right, lo, hi, radius, itself), left.shape[1], workers
     )
-    found = np.concatenate([np.empty((0, 3), np.int64), *parts])
+    found = np.concatenate([np.empty((0, 3), np.int32), *parts])
     return found[:, 0].copy(), found[:, 1].copy(), found[:, 2].astype(np.uint16)
 
 
@@ -140,7 +140,7 @@ def _histogram_rows(words, ends, lo, hi):
 @njit(cache=True, nogil=True)
 def _join_rows(left, right, lo, hi, radius, itself):
     n = right.shape[1]
-    found = np.empty((1024, 3), np.int64)
+    found = np.empty((1024, 3), np.int32)
     count = 0
     distances = np.empty(TILE, np.uint16)
     for i in range(lo, hi):
@@ -148,7 +148,7 @@ def _join_rows(left, right, lo, hi, radius, itself):
             stop = min(n, start + TILE)
             _distances(left, i, right, start, stop, distances)
             if count + TILE > len(found):
-                larger = np.empty((2 * len(found) + TILE, 3), np.int64)
+                larger = np.empty((2 * len(found) + TILE, 3), np.int32)
                 larger[:count] = found[:count]
                 found = larger
             for j in range(stop - start):

@@ -150,10 +150,11 @@ def edge_cases() -> dict[str, Image.Image]:
         "ramp": x,
         "cone": np.hypot(x - 124.5, y - 124.5).astype(int),
     }
-    return {
+    pictures = {
         name: Image.fromarray(ground.astype(np.uint8)).convert("RGB")
         for name, ground in grounds.items()
     }
+    return {**pictures, "flat colour": Image.new("RGB", (250, 250), (12, 200, 77))}
 
 
 def _interpreted_dct(samples: np.ndarray) -> np.ndarray:

@@ -103,6 +103,7 @@ def growth(by_count: pd.DataFrame, by_side: pd.DataFrame) -> Figure:
     left.loglog(count.index, count, "o-", color=HERO)
     left.set(xlabel="pictures of 250 × 250", ylabel="seconds", title="number of pictures")
     left.set_xscale("log", base=2)
+    left.set_yscale("log", base=2)
     for axis in (left.xaxis, left.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axis.set_minor_formatter(NullFormatter())
@@ -250,16 +251,18 @@ def cost_accuracy(cost: pd.DataFrame, accuracy: pd.DataFrame, target: float = 1e
             color=method.colour,
             markerfacecolor=filled,
         )
-        wide = method.bits == 256  # labels of 64-bit hashes below their points, others above
+        wide = method.bits == 256  # labels of 64-bit hashes to the left, others to the right
         axis.annotate(
             method.label,
             (seconds[name] * 1e3, value),
-            xytext=(5, 3) if wide else (5, -9),
+            xytext=(5, 3) if wide else (-6, -3),
+            ha="left" if wide else "right",
             textcoords="offset points",
             fontsize=7,
         )
     axis.set(xlabel="milliseconds, JPEG file to hash", ylabel=f"recall at FPR {_power(target)}")
-    axis.set(xlim=(0, None))
+    axis.set(xlim=(0, seconds.max() * 1.2e3))
+    axis.margins(y=0.1)
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return figure
 
@@ -282,7 +285,7 @@ def clusterings(scores: pd.DataFrame) -> Figure:
     for axis in axes:
         axis.set_xlabel("radius as a share of the bits")
         axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes[0].legend()
+    axes[1].legend()
     return figure
 
 

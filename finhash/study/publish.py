@@ -1,10 +1,13 @@
 r"""Results tables -> LaTeX numbers and tables, and the README's block: the one place that rounds.
 
-``python -m finhash.study.publish`` writes ``report/generated/``. The report takes every number as
-``\\result{key}``; beside each key stands the results table that it comes from.
+``python -m finhash.study.publish`` writes ``report/generated/`` and builds the PDF. The report
+takes every number as ``\result{key}``; beside each key stands the table that it comes from.
 """
 
 import re
+import shutil
+import subprocess
+import sys
 
 from finhash import methods
 from finhash.study import evaluate, memes, project, results
@@ -25,20 +28,47 @@ RUNGS = {
 
 
 def main() -> None:
-    """Write the generated part of the report, and the README's block if there is a README."""
+    """Write the generated part of the report and the README's block, and build the PDF."""
     folder = project.report() / "generated"
     folder.mkdir(parents=True, exist_ok=True)
-    found = numbers()
-    lines = [
-        f"\\expandafter\\def\\csname result@{key}\\endcsname{{{text}}}% data/results/{source}.csv\n"
-        for key, (text, source) in found.items()
-    ]
-    (folder / "numbers.tex").write_text("".join(lines))
+    (folder / "numbers.tex").write_text(numbers_tex())
     for name, table in tables().items():
         (folder / f"{name}.tex").write_text(table)
+    (folder / "words.tex").write_text(f"{count_words()}\n")
     readme = project.root() / "README.md"
     if readme.exists():
         readme.write_text(with_block(readme.read_text()))
+    sys.exit(build_pdf())
+
+
+def count_words() -> int:
+    """Words of the report's text, headers and captions, by ``texcount``."""
+    command = ["texcount", "-1", "-sum", "-q", "report.tex"]
+    run = subprocess.run(command, cwd=project.report(), capture_output=True, text=True, check=True)
+    return int(run.stdout.split()[0])
+
+
+def build_pdf() -> int:
+    """Build ``report/report.pdf`` by ``latexmk``; its exit code, with the log's errors printed."""
+    build = project.root() / "build" / "latex"
+    options = ["-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "-silent"]
+    command = ["latexmk", *options, f"-outdir={build}", "report.tex"]
+    run = subprocess.run(command, cwd=project.report(), capture_output=True, text=True, check=False)
+    if run.returncode:
+        log = (build / "report.log").read_text(errors="replace")
+        errors = re.findall(r"^(?:.*:\d+: .*|! .*)(?:\n(?!\n).*){0,3}", log, re.MULTILINE)
+        print("\n".join(errors) or run.stdout + run.stderr)
+    else:
+        shutil.copy(build / "report.pdf", project.report() / "report.pdf")
+    return run.returncode
+
+
+def numbers_tex() -> str:
+    """The numbers as LaTeX definitions, each with the results table that it comes from."""
+    return "".join(
+        f"\\expandafter\\def\\csname result@{key}\\endcsname{{{text}}}% data/results/{source}.csv\n"
+        for key, (text, source) in numbers().items()
+    )
 
 
 def numbers() -> Numbers:
