@@ -18,10 +18,11 @@ from pathlib import Path
 
 import pandas as pd
 from line_profiler import LineProfiler
+from PIL import Image
 from tqdm import tqdm
 
 from finhash.batch import hash_files
-from finhash.find import reference
+from finhash.find import reference, steps
 from finhash.images import open_image
 
 SHORTEST = 0.005
@@ -81,6 +82,22 @@ def reference_steps(path: Path, repeats: int) -> pd.DataFrame:
         marks.append(time.perf_counter())
         rows += [(step, repeat, b - a) for step, (a, b) in zip(STEPS, pairwise(marks), strict=True)]
     return pd.DataFrame(rows, columns=["step", "repeat", "seconds"])
+
+
+def exactness(
+    step: str, candidates: Mapping[str, Callable], subjects: Mapping[str, Mapping[str, Image.Image]]
+) -> pd.DataFrame:
+    """Bits that candidates for ``step`` ("luma" or "box") change, by kind of subject.
+
+    ``contender, kind, pictures, pictures_changed, bits_changed``, against the deployed kernel.
+    """
+    rows = []
+    for name, candidate in tqdm(candidates.items(), "exactness", unit="candidate", leave=False):
+        for kind, images in subjects.items():
+            changed = list(steps.bits_changed(images, **{step: candidate}).values())
+            rows.append((name, kind, len(changed), sum(map(bool, changed)), sum(changed)))
+    columns = ["contender", "kind", "pictures", "pictures_changed", "bits_changed"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def line_table(profiler: LineProfiler) -> pd.DataFrame:
