@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -61,7 +60,8 @@ def warm_up(methods: Sequence[str]) -> None:
 
 def _hash_file(path: str, methods: Sequence[str]) -> dict:
     try:
-        image = open_image(Path(path))
+        # Several methods share one decoding; one alone may know a faster way to its pixels.
+        image = open_image(path) if len(methods) > 1 else path
         hashes = {name: registry.get(name).hash(image).tobytes() for name in methods}
         return {"path": path, **hashes, "error": ""}
     except (ImageError, OSError) as error:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import imagehash
 import numpy as np
-from PIL import Image
 
 from finhash.find import compiled
 from finhash.images import Source, open_image, to_rgb
@@ -19,11 +18,11 @@ class Method:
     label: str
     bits: int
     colour: str
-    function: Callable[[Image.Image], np.ndarray]
+    function: Callable[[Source], np.ndarray]
 
     def hash(self, image: Source) -> np.ndarray:
         """The packed hash, ``uint8 [bits / 8]``, most significant bit first."""
-        return self.function(open_image(image))
+        return self.function(image)
 
     def image_hash(self, image: Source) -> imagehash.ImageHash:
         """The same hash as an ``imagehash.ImageHash``."""
@@ -39,19 +38,19 @@ def get(name: str) -> Method:
         raise KeyError(f"unknown method {name!r}; known: {', '.join(METHODS)}") from None
 
 
-def _find(bits: int) -> Callable[[Image.Image], np.ndarray]:
+def _find(bits: int) -> Callable[[Source], np.ndarray]:
     return lambda image: compiled.hash_rgb(to_rgb(image), bits)
 
 
-def _imagehash(function: Callable, bits: int) -> Callable[[Image.Image], np.ndarray]:
+def _imagehash(function: Callable, bits: int) -> Callable[[Source], np.ndarray]:
     side = int(bits**0.5)
-    return lambda image: np.packbits(function(image, hash_size=side).hash)
+    return lambda image: np.packbits(function(open_image(image), hash_size=side).hash)
 
 
-def _pdq(image: Image.Image) -> np.ndarray:
+def _pdq(image: Source) -> np.ndarray:
     import pdqhash  # optional: a peer to measure against
 
-    bits, _quality = pdqhash.compute(np.array(image.convert("RGB")))
+    bits, _quality = pdqhash.compute(np.array(open_image(image).convert("RGB")))
     return np.packbits(bits)
 
 

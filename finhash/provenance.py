@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from PIL import features
 
-PACKAGES = ("finhash", "pillow", "numpy", "numba", "imagehash", "pdqhash")
+PACKAGES = ("finhash", "pillow", "simplejpeg", "numpy", "numba", "imagehash", "pdqhash")
 
 
 def versions() -> dict[str, str]:

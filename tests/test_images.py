@@ -26,6 +26,40 @@ def test_path_bytes_and_image_give_the_same_pixels(tmp_path, size, form):
         assert (from_path == images.to_rgb(image)).all()
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("quality", [10, 75, 95])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 3}])
+@pytest.mark.parametrize("size", [(64, 48), (33, 17), (1, 1), (700, 90)])
+def test_jpegs_have_pillows_pixels(mode, quality, subsampling, options, size):
+    buffer = io.BytesIO()
+    smooth = Image.fromarray(noise(12, 16)).resize(size, Image.Resampling.BICUBIC)
+    smooth.convert(mode).save(buffer, "JPEG", quality=quality, subsampling=subsampling, **options)
+    with Image.open(buffer) as image:
+        small = image.copy()  # loads it whole, so that thumbnail does not decode in draft mode
+        small.thumbnail((512, 512))
+        expected = np.asarray(small.convert("RGB"))
+    assert (images.to_rgb(buffer.getvalue()) == expected).all()
+
+
+def test_ordinary_jpegs_take_the_fast_decoder(monkeypatch):
+    monkeypatch.setattr(Image, "open", None)
+    assert images.to_rgb(jpeg_bytes(40, 50)).shape == (40, 50, 3)
+
+
+def test_jpegs_that_end_early_are_judged_by_pillow():
+    whole = jpeg_bytes(90, 90)
+    for length in range(10, len(whole), len(whole) // 40):
+        try:
+            with Image.open(io.BytesIO(whole[:length])) as image:
+                image.load()
+        except OSError:
+            with pytest.raises(images.ImageError):
+                images.to_rgb(whole[:length])
+        else:
+            assert (images.to_rgb(whole[:length]) == np.asarray(image)).all()
+
+
 def test_array_is_a_source_too():
     rgb = noise(30, 40)
     assert (images.to_rgb(rgb) == rgb).all()

@@ -1,25 +1,28 @@
 """The candidates that notebooks 02 and 03 compare: one function each, same input, same output.
 
 A luma candidate takes the shrunk PIL image to luma ``float64 [rows, cols]``. A box candidate takes
-luma to the 64 x 64 samples that the DCT sees. ``hash_with`` puts any two together, and counting
-the bits that change against the reference says which of them are exact.
+luma to the 64 x 64 samples that the DCT sees, a DCT candidate those to the 16 x 16 coefficients.
+``hash_with`` puts any three together, and counting the bits that change says which are exact.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numba import njit
 from PIL import Image
+from scipy.ndimage import uniform_filter
 
 from finhash.find import compiled, reference
 from finhash.find.geometry import half_width, sample_points
-from finhash.images import to_rgb
+from finhash.images import open_image, to_rgb
 
 WEIGHTS = np.array([0.299, 0.587, 0.114])
 
 Luma = Callable[[Image.Image], np.ndarray]
 Box = Callable[[np.ndarray], np.ndarray]
+Dct = Callable[[np.ndarray], np.ndarray]
 
 
 def luma_getpixel(image: Image.Image) -> np.ndarray:
@@ -42,6 +45,17 @@ def luma_matmul(image: Image.Image) -> np.ndarray:
 def luma_pillow(image: Image.Image) -> np.ndarray:
     """Pillow's ``convert("L")``: fixed-point weights, rounded to whole grey levels."""
     return np.asarray(image.convert("RGB").convert("L"), float)
+
+
+def luma_einsum(image: Image.Image) -> np.ndarray:
+    """NumPy's ``einsum``: its own loop, whose order of additions is not promised."""
+    return np.einsum("ijk,k->ij", np.asarray(image.convert("RGB")), WEIGHTS)
+
+
+def luma_integers(image: Image.Image) -> np.ndarray:
+    """Integer weights, one division: nearer to the true luma than the published sums are."""
+    r, g, b = np.moveaxis(np.asarray(image.convert("RGB"), np.int32), 2, 0)
+    return (299 * r + 587 * g + 114 * b) / 1000
 
 
 def luma_numba(image: Image.Image) -> np.ndarray:
@@ -85,13 +99,33 @@ def box_shifted(luma: np.ndarray) -> np.ndarray:
 
 def box_summed_area(luma: np.ndarray) -> np.ndarray:
     """Summed-area table: any window from four corners, whatever its size; rounding accumulates."""
-    rows, cols = luma.shape
-    table = np.zeros((rows + 1, cols + 1))
-    table[1:, 1:] = luma.cumsum(axis=0).cumsum(axis=1)
+    return _summed_area(luma)
+
+
+def _summed_area(values: np.ndarray) -> np.ndarray:
+    rows, cols = values.shape
+    table = np.zeros((rows + 1, cols + 1), values.dtype)
+    table[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
     top, bottom = np.array(_windows(rows)).T[:, :, None]
     left, right = np.array(_windows(cols)).T[:, None, :]
     total = table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
     return total / ((bottom - top) * (right - left))
+
+
+def box_uniform(luma: np.ndarray) -> np.ndarray:
+    """SciPy's ``uniform_filter``, clipped at the borders by filtering a picture of ones too."""
+    size = [2 * half_width(length) for length in luma.shape]
+
+    def summed(values: np.ndarray) -> np.ndarray:
+        filtered = uniform_filter(values, size, mode="constant")
+        return filtered[np.ix_(*map(sample_points, luma.shape))]
+
+    return summed(luma) / summed(np.ones_like(luma))
+
+
+def box_integers(luma: np.ndarray) -> np.ndarray:
+    """Summed-area table of ``1000 luma`` in integers: exact sums, rounded once at the end."""
+    return _summed_area(np.rint(1000 * luma).astype(np.int64)) / 1000
 
 
 def box_numba(luma: np.ndarray) -> np.ndarray:
@@ -106,6 +140,8 @@ LUMA: dict[str, Luma] = {
     "getpixel": luma_getpixel,
     "NumPy channels": luma_channels,
     "NumPy matmul": luma_matmul,
+    "NumPy einsum": luma_einsum,
+    "integers": luma_integers,
     "Pillow L": luma_pillow,
     "Numba": luma_numba,
 }
@@ -116,23 +152,46 @@ BOX: dict[str, Box] = {
     "samples only": box_sampled,
     "shifted copies": box_shifted,
     "summed area": box_summed_area,
+    "integer area": box_integers,
+    "SciPy uniform": box_uniform,
     "Numba": box_numba,
 }
 """Box filter candidates by the label that tables and figures show."""
 
 
-def hash_with(image: Image.Image, luma: Luma = luma_numba, box: Box = box_numba) -> np.ndarray:
+def dct_reference(samples: np.ndarray) -> np.ndarray:
+    """The reference: sums of 64 products in Python loops."""
+    return np.array(reference.dct_64_to_16(samples.tolist()))
+
+
+def dct_matmul(samples: np.ndarray) -> np.ndarray:
+    """Two matrix products by BLAS, in an order of its own."""
+    return compiled.DCT @ samples @ compiled.DCT_T
+
+
+DCT: dict[str, Dct] = {
+    "reference": dct_reference,
+    "NumPy matmul": dct_matmul,
+    "Numba": compiled.dct,
+}
+"""DCT candidates by the label that tables and figures show."""
+
+
+def hash_with(
+    image: Image.Image, luma: Luma = luma_numba, box: Box = box_numba, dct: Dct = compiled.dct
+) -> np.ndarray:
     """The packed 256-bit hash with these candidates in place of the reference's steps."""
-    return compiled.pack(compiled.dct(box(luma(reference.shrink(image)))), 256)
+    return compiled.cut(dct(box(luma(reference.shrink(image)))))
 
 
-def bits_changed(
-    images: Mapping[str, Image.Image], luma: Luma = luma_numba, box: Box = box_numba
-) -> dict[str, int]:
-    """Bits of each picture's hash that differ from the deployed kernel's, by picture."""
+def bits_changed(images: Mapping[str, Image.Image], **candidates: Callable) -> dict[str, int]:
+    """Bits of each picture's hash that differ from the deployed kernel's, by picture.
+
+    ``candidates`` are those of ``hash_with``, by the name of their step.
+    """
     changed = {}
     for name, image in images.items():
-        differ = hash_with(image, luma, box) ^ compiled.hash_rgb(to_rgb(image))
+        differ = hash_with(image, **candidates) ^ compiled.hash_rgb(to_rgb(image))
         changed[name] = int(np.bitwise_count(differ).sum())
     return changed
 
@@ -157,34 +216,37 @@ def edge_cases() -> dict[str, Image.Image]:
     return {**pictures, "flat colour": Image.new("RGB", (250, 250), (12, 200, 77))}
 
 
-def _interpreted_dct(samples: np.ndarray) -> np.ndarray:
-    return np.packbits(np.array(reference.hash_bits(reference.dct_64_to_16(samples.tolist()))))
-
-
-def _file_with(luma: Luma, box: Box) -> Callable[[Path], np.ndarray]:
-    def hash_file(path: Path) -> np.ndarray:
-        with Image.open(path) as image:
-            return _interpreted_dct(box(luma(reference.shrink(image))))
-
-    return hash_file
-
-
 def _reference_file(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         return np.packbits(reference.find_hash(image).hash)
 
 
-def _deployed_file(path: Path) -> np.ndarray:
-    from finhash.methods import get
+def _interpreted_file(path: Path, luma: Luma) -> np.ndarray:
+    """Compiled box filter, the rest of the reference still interpreted."""
+    with Image.open(path) as image:
+        samples = box_numba(luma(reference.shrink(image)))
+    return np.packbits(np.array(reference.hash_bits(reference.dct_64_to_16(samples.tolist()))))
 
-    return get("find").hash(path)
+
+def _published_file(path: Path) -> np.ndarray:
+    return compiled.published_hash(to_rgb(open_image(path)))
+
+
+def _pillow_file(path: Path) -> np.ndarray:
+    return compiled.hash_rgb(to_rgb(open_image(path)))
+
+
+def _deployed_file(path: Path) -> np.ndarray:
+    return compiled.hash_rgb(to_rgb(path))
 
 
 LADDER: dict[str, Callable[[Path], np.ndarray]] = {
     "reference": _reference_file,
-    "+ box filter": _file_with(luma_getpixel, box_numba),
-    "+ luma": _file_with(luma_channels, box_numba),
-    "+ DCT, fused": _deployed_file,
+    "+ box filter": partial(_interpreted_file, luma=luma_getpixel),
+    "+ luma": partial(_interpreted_file, luma=luma_channels),
+    "+ DCT, compiled": _published_file,
+    "+ certified integers": _pillow_file,
+    "+ simplejpeg": _deployed_file,
 }
 """File to hash, one optimisation more a rung."""
 

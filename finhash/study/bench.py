@@ -6,31 +6,28 @@ apart as ``cold``; every repeat is kept, and medians and ratios are taken later.
 
 import linecache
 import math
-import os
 import resource
+import subprocess
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
+import psutil
+import simplejpeg
 from line_profiler import LineProfiler
 from PIL import Image
 from tqdm import tqdm
 
 from finhash.batch import hash_files
-from finhash.find import reference, steps
-from finhash.images import open_image
+from finhash.find import compiled, steps
+from finhash.images import open_image, to_rgb
 
 SHORTEST = 0.005
 """Seconds that a timed sample lasts at least: calls shorter than this are repeated within it."""
-
-
-STEPS = ("open, decode", "shrink", "luma", "box filter", "decimate", "DCT", "median, bits")
-"""The reference's steps, in order."""
 
 
 def time_calls(
@@ -60,34 +57,10 @@ def medians(timings: pd.DataFrame) -> pd.Series:
     return warm.groupby("contender", sort=False)["seconds"].median()
 
 
-def reference_steps(path: Path, repeats: int) -> pd.DataFrame:
-    """Seconds of each step of the reference on one file: ``step, repeat, seconds``."""
-    rows = []
-    for repeat in tqdm(range(repeats), "steps", unit="round", leave=False):
-        marks = [time.perf_counter()]
-        image = open_image(path)
-        marks.append(time.perf_counter())
-        small = reference.shrink(image)
-        marks.append(time.perf_counter())
-        cols, lines = small.size
-        luma = reference.fill_luma(small)
-        marks.append(time.perf_counter())
-        blurred = reference.box_filter(luma, lines, cols)
-        marks.append(time.perf_counter())
-        samples = reference.decimate(blurred, lines, cols)
-        marks.append(time.perf_counter())
-        values = reference.dct_64_to_16(samples)
-        marks.append(time.perf_counter())
-        reference.hash_bits(values)
-        marks.append(time.perf_counter())
-        rows += [(step, repeat, b - a) for step, (a, b) in zip(STEPS, pairwise(marks), strict=True)]
-    return pd.DataFrame(rows, columns=["step", "repeat", "seconds"])
-
-
 def exactness(
     step: str, candidates: Mapping[str, Callable], subjects: Mapping[str, Mapping[str, Image.Image]]
 ) -> pd.DataFrame:
-    """Bits that candidates for ``step`` ("luma" or "box") change, by kind of subject.
+    """Bits that candidates for ``step`` (luma, box or dct) change, by kind of subject.
 
     ``contender, kind, pictures, pictures_changed, bits_changed``, against the deployed kernel.
     """
@@ -139,6 +112,44 @@ def traced_peak(call: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
+def kernel_contenders(paths: Sequence[Path]) -> dict[str, Callable[[], object]]:
+    """Parts of the way from file to hash, each over all of ``paths``, and PDQ's kernel."""
+    import pdqhash  # a peer, in the study's extra
+
+    encoded = [path.read_bytes() for path in paths]
+    pixels = [to_rgb(path) for path in paths]
+    steps_ = {
+        "file to hash": (lambda path: compiled.hash_rgb(to_rgb(path)), paths),
+        "file to pixels": (to_rgb, paths),
+        "decode": (lambda data: simplejpeg.decode_jpeg(data, "RGB"), encoded),
+        "decode, Pillow": (lambda data: to_rgb(open_image(data)), encoded),
+        "kernel": (compiled.hash_rgb, pixels),
+        "kernel, published order": (compiled.published_hash, pixels),
+        "PDQ kernel": (pdqhash.compute, pixels),
+    }
+    return {
+        name: lambda call=call, over=over: [call(item) for item in over]
+        for name, (call, over) in steps_.items()
+    }
+
+
+START_PROGRAMS = {
+    "python": "pass",
+    "import finhash": "import finhash",
+    "find_hash": "import finhash, numpy; finhash.find_hash(numpy.zeros((9, 9, 3), numpy.uint8))",
+}
+"""What ``cold_start`` runs to tell the package's own cost from the interpreter's."""
+
+
+def cold_start(programs: Mapping[str, str], repeats: int) -> pd.DataFrame:
+    """Wall seconds of fresh interpreters that run each program: ``contender, state, ...``."""
+    calls = {
+        name: lambda code=code: subprocess.run([sys.executable, "-c", code], check=True)
+        for name, code in programs.items()
+    }
+    return time_calls(calls, repeats)
+
+
 def peak_rss(function: Callable[..., object], *arguments: object) -> tuple[int, int]:
     """Resident bytes of a fresh process before the call, and at its peak.
 
@@ -157,14 +168,15 @@ def _time(call: Callable[[], object], loops: int) -> float:
 
 
 def _rss_around(function: Callable[..., object], arguments: tuple) -> tuple[int, int]:
-    before = _resident()
+    before = psutil.Process().memory_info().rss
     function(*arguments)
-    # Kilobytes on Linux, bytes on macOS.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return before, _peak_rss()
 
 
-def _resident() -> int:
-    import psutil
-
-    return psutil.Process(os.getpid()).memory_info().rss
+def _peak_rss() -> int:
+    # Not getrusage on Linux: a child that is started by vfork inherits its parent's peak there.
+    status = Path("/proc/self/status")
+    if status.exists():
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from finhash import methods
+from finhash.find import compiled
 from finhash.find.geometry import MAX_SIDE
-from finhash.study import evaluate, project, results
+from finhash.study import costs, evaluate, project, results
 from finhash.study.bench import medians
 
 INK = "#333333"
@@ -83,14 +84,17 @@ def calibration(table: pd.DataFrame) -> Figure:
 
 
 def profile(shares: pd.DataFrame) -> Figure:
-    """Where the reference spends its time, a bar a step."""
+    """Where the reference spends its time, a bar a step, and what removing the step would give."""
     seconds = shares.groupby("step", sort=False)["seconds"].median() * 1e3
     figure, axis = plt.subplots(figsize=(6.3, 1.9))
     axis.barh(seconds.index, seconds, color=[HERO if s == seconds.max() else PALE for s in seconds])
     for k, value in enumerate(seconds):
-        text = f"  {value:,.3g} ms ({value / seconds.sum():.1%})"
+        share = value / seconds.sum()
+        text = f"  {value:,.3g} ms ({share:.1%})"
+        if share > 0.01:
+            text += f", without it {1 / (1 - share):.3g} times faster"
         axis.text(value, k, text, va="center", fontsize=7.5)
-    axis.set(xlabel="milliseconds a picture (fewer is better)", xlim=(0, seconds.max() * 1.25))
+    axis.set(xlabel="milliseconds a picture (fewer is better)", xlim=(0, seconds.max() * 1.9))
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     return figure
@@ -99,33 +103,60 @@ def profile(shares: pd.DataFrame) -> Figure:
 def growth(by_count: pd.DataFrame, by_side: pd.DataFrame) -> Figure:
     """The reference's time against the number of pictures and against their size."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.5))
+    power = costs.exponent(by_count["pictures"], by_count["seconds"])
     count = by_count.groupby("pictures")["seconds"].median()
-    left.loglog(count.index, count, "o-", color=HERO)
+    left.plot(count.index, count, "o-", color=HERO)
+    text = f"power {power['exponent']:.2f}\n95 %: {power['low']:.2f} to {power['high']:.2f}"
+    left.text(0.05, 0.82, text, transform=left.transAxes, fontsize=7.5)
     left.set(xlabel="pictures of 250 × 250", ylabel="seconds", title="number of pictures")
+
+    best = by_side.groupby(["content", "side"])["seconds"].min()
+    noise, flat = best["noise"], best["flat"]
+    model = costs.fit_work([(side, side) for side in noise.index], noise)
+    sides = np.unique(np.geomspace(noise.index.min(), noise.index.max(), 400).astype(int))
+    line = costs.predict(model, [(side, side) for side in sides])
+    right.plot(sides, line, color=PALE, label="counted operations", zorder=1)
+    right.plot(noise.index, noise, "o", color=HERO, label="measured, noise")
+    right.plot(flat.index, flat, "s", color=INK, markerfacecolor="none", label="measured, flat")
+    right.set(xlabel="side of a square picture, pixels", title="size of pictures")
+    for axis in (left, right):
+        axis.set_xscale("log", base=2)
+        axis.set_yscale("log", base=2 if axis is left else 10)
+        for scale in (axis.xaxis, axis.yaxis):
+            scale.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+            scale.set_minor_formatter(NullFormatter())
+    if noise.index.max() > MAX_SIDE:
+        right.text(MAX_SIDE * 1.1, noise.max() / 3, "larger ones are\nshrunk to 512", fontsize=7)
+    right.legend(loc="upper left" if noise.index.max() <= MAX_SIDE else "lower right")
+    return figure
+
+
+def operations(by_step: pd.DataFrame, by_shape: pd.DataFrame) -> Figure:
+    """Time by operation for each step, and other shapes against what their counts say."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.5))
+    markers = {"luma": "s-", "box filter": "o-", "DCT": "^-"}
+    for step, style in markers.items():
+        rows = by_step[by_step["step"] == step]
+        colour = HERO if step == "box filter" else INK
+        left.plot(rows["cols"], rows["ns_an_operation"], style, color=colour, label=step)
+    left.set(xlabel="side of a square picture, pixels", ylabel="nanoseconds an operation")
     left.set_xscale("log", base=2)
-    left.set_yscale("log", base=2)
-    for axis in (left.xaxis, left.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        axis.set_minor_formatter(NullFormatter())
-    for content, style in (("noise", "o-"), ("flat", "s--")):
-        side = by_side[by_side["content"] == content].groupby("side")["seconds"].median()
-        right.plot(
-            side.index, side, style, color=HERO if content == "noise" else INK, label=content
-        )
-    if by_side["side"].max() > MAX_SIDE:
-        right.axvline(MAX_SIDE, color=PALE, linewidth=1)
-        right.annotate(
-            "larger ones are\nshrunk to 512",
-            (MAX_SIDE * 1.1, 0),
-            fontsize=7,
-            xytext=(0, 8),
-            textcoords="offset points",
-        )
-    right.set_xscale("log", base=2)
-    right.set(xlabel="side of a square picture, pixels", ylabel="seconds", title="size of pictures")
-    right.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    right.set_ylim(0)
-    right.legend()
+    left.set_yscale("log")
+    left.set(title="an operation", ylim=(None, by_step["ns_an_operation"].max() * 4))
+    left.legend(ncols=3, loc="upper center", columnspacing=1)
+
+    shapes = by_shape.groupby(["cols", "rows"], as_index=False)[["seconds", "predicted"]].min()
+    top = shapes[["seconds", "predicted"]].max().max() * 1.15
+    right.plot([0, top], [0, top], color=PALE, zorder=1)
+    lying = shapes["cols"] > shapes["rows"]
+    for kind, rows, face in (("landscape", shapes[lying], HERO), ("portrait", shapes[~lying], "w")):
+        right.plot(rows["predicted"], rows["seconds"], "o", color=HERO, mfc=face, label=kind)
+    right.set(xlabel="seconds, by fitted counts", ylabel="seconds, measured")
+    right.set(title="other shapes", xlim=(0, top), ylim=(0, top))
+    right.legend(loc="lower right")
+    for scale in (left.xaxis, left.yaxis):
+        scale.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        scale.set_minor_formatter(NullFormatter())
     return figure
 
 
@@ -145,6 +176,44 @@ def candidates(timings: pd.DataFrame, exactness: pd.DataFrame) -> Figure:
     axis.set_yticks(range(len(seconds)), list(seconds.index))
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
+    return figure
+
+
+def margins(table: pd.DataFrame) -> Figure:
+    """Pictures by their margin, with the bound beyond which the fast path is proved exact."""
+    figure, axis = plt.subplots(figsize=(6.3, 2))
+    kinds = table["kind"].unique()
+    for k, (kind, colour) in enumerate(zip(kinds, (HERO, PALE), strict=False)):
+        rows = table[table["kind"] == kind]
+        share = rows["pictures"] / rows["pictures"].sum()
+        axis.bar(rows["exponent"] + 0.3 + 0.4 * k, share, 0.4, color=colour, label=kind)
+    bound = np.log10(compiled.MARGIN / 1000)
+    axis.axvline(bound, color=INK, linewidth=1)
+    axis.annotate(
+        "proved exact →",
+        (bound, 1),
+        xytext=(4, -8),
+        textcoords="offset points",
+        xycoords=("data", "axes fraction"),
+        fontsize=7,
+    )
+    axis.annotate(
+        "← computed again",
+        (bound, 1),
+        xytext=(-4, -8),
+        textcoords="offset points",
+        xycoords=("data", "axes fraction"),
+        fontsize=7,
+        ha="right",
+    )
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"$10^{{{x:.0f}}}$"))
+    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.set(
+        xlabel="margin: distance from the median to the nearest coefficient, units of luma",
+        ylabel="share of pictures",
+        xlim=(-11.2, 4),
+    )
+    axis.legend(loc="upper left", bbox_to_anchor=(0.45, 0.85))
     return figure
 
 
@@ -309,8 +378,10 @@ FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "calibration": (calibration, ("calibration",)),
     "profile": (profile, ("profile_steps",)),
     "growth": (growth, ("growth_count", "growth_side")),
+    "operations": (operations, ("operations", "growth_shape")),
     "box_filter": (candidates, ("box_filter", "box_filter_exactness")),
     "luma": (candidates, ("luma", "luma_exactness")),
+    "margins": (margins, ("margins",)),
     "ladder": (ladder, ("ladder",)),
     "throughput": (throughput, ("throughput",)),
     "distances": (distances, ("pair_histograms",)),

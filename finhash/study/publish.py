@@ -10,20 +10,20 @@ import subprocess
 import sys
 
 from finhash import methods
-from finhash.study import evaluate, memes, project, results
+from finhash.study import costs, evaluate, memes, project, results
 from finhash.study.bench import medians
 
 Numbers = dict[str, tuple[str, str]]
 """Key -> (text, results table it comes from)."""
 
-SECONDS_AN_HOUR = 3600
-HOURS_A_YEAR = 24 * 365.25
 PEERS = ("ahash64", "phash64", "dhash64", "whash64")
 RUNGS = {
     "reference": "reference",
     "box": "+ box filter",
     "luma": "+ luma",
-    "deployed": "+ DCT, fused",
+    "compiled": "+ DCT, compiled",
+    "certified": "+ certified integers",
+    "deployed": "+ simplejpeg",
 }
 
 
@@ -73,8 +73,9 @@ def numbers_tex() -> str:
 
 def numbers() -> Numbers:
     """Every number that the report's text quotes."""
-    parts = (_setting, _profile, _candidates, _ladder, _batch, _accuracy, _clusters)
-    return {key: value for part in parts for key, value in part().items()}
+    first = _setting, _profile, _candidates, _certificate, _kernel, _ladder, _batch
+    second = _accuracy, _clusters
+    return {key: value for part in first + second for key, value in part().items()}
 
 
 def tables() -> dict[str, str]:
@@ -172,14 +173,24 @@ def _profile() -> Numbers:
         found[f"bound-{key}"] = f"{1 / (1 - share[step]):.1f}"
     numbers_ = {key: (text, "profile_steps") for key, text in found.items()}
 
-    counts = results.load("growth_count")
-    each = counts["seconds"].sum() / counts["pictures"].sum()
-    hours = each / SECONDS_AN_HOUR
+    bill = results.load("extrapolation").set_index("pictures")
     numbers_ |= {
-        "hours-set": (f"{hours * memes.PICTURES:.1f}", "growth_count"),
-        "days-million": (f"{hours * 1e6 / 24:.1f}", "growth_count"),
-        "years-billion": (f"{hours * 1e9 / HOURS_A_YEAR:.0f}", "growth_count"),
+        "hours-set": (f"{bill['core_hours'][memes.PICTURES]:.1f}", "extrapolation"),
+        "days-million": (f"{bill['core_hours'][10**6] / 24:.1f}", "extrapolation"),
+        "dollars-million": (f"{bill['dollars'][10**6]:.0f}", "extrapolation"),
+        "years-billion": (f"{bill['core_years'][10**9]:.0f}", "extrapolation"),
+        "dollars-billion": (whole(bill["dollars"][10**9]), "extrapolation"),
     }
+    counts = results.load("growth_count")
+    power = costs.exponent(counts["pictures"], counts["seconds"])
+    numbers_["growth-power"] = f"{power['exponent']:.2f}", "growth_count"
+    numbers_["growth-low"] = f"{power['low']:.2f}", "growth_count"
+    numbers_["growth-high"] = f"{power['high']:.2f}", "growth_count"
+    each = results.load("operations").query("step == 'box filter' and cols == cols.max()")
+    numbers_["ns-addition"] = f"{each['ns_an_operation'].median():.0f}", "operations"
+    numbers_["bytecodes-addition"] = f"{each['bytecodes'].iloc[0]:.0f}", "operations"
+    faults = results.load("published_faults").query("cols > rows")
+    numbers_["wrong-bits"] = f"{faults['bits_wrong'].max():.0f}", "published_faults"
     sides = results.load("growth_side")
     by_side = sides[sides["content"] == "noise"].groupby("side")["seconds"].median()
     small, large = by_side.index.min(), by_side.index.max()
@@ -196,43 +207,76 @@ def _profile() -> Numbers:
     return numbers_
 
 
+CANDIDATES = {
+    "box_filter": {
+        "samples": "samples only",
+        "shifted": "shifted copies",
+        "area": "summed area",
+        "integers": "integer area",
+        "scipy": "SciPy uniform",
+        "numba": "Numba",
+    },
+    "luma": {
+        "channels": "NumPy channels",
+        "matmul": "NumPy matmul",
+        "integers": "integers",
+        "pillow": "Pillow L",
+        "numba": "Numba",
+    },
+}
+"""Short keys for the candidates that the text names."""
+
+
 def _candidates() -> Numbers:
     found: Numbers = {}
-    for step, names in (
-        (
-            "box_filter",
-            {
-                "samples": "samples only",
-                "shifted": "shifted copies",
-                "area": "summed area",
-                "numba": "Numba",
-            },
-        ),
-        (
-            "luma",
-            {
-                "channels": "NumPy channels",
-                "matmul": "NumPy matmul",
-                "pillow": "Pillow L",
-                "numba": "Numba",
-            },
-        ),
-    ):
+    for step, names in CANDIDATES.items():
         speed = medians(results.load(step))
         facts = results.load(f"{step}_exactness").set_index("contender")
-        short = step.split("_")[0]
+        short, exactness = step.split("_")[0], f"{step}_exactness"
         for key, name in names.items():
-            found[f"{short}-{key}-times"] = (times(speed.iloc[0] / speed[name]), step)
-            found[f"{short}-{key}-bits"] = (
-                whole(facts.loc[name, "bits_changed"]),
-                f"{step}_exactness",
-            )
-            found[f"{short}-{key}-memory"] = (
-                f"{facts.loc[name, 'peak_kB'] / 1000:.1f}",
-                f"{step}_exactness",
-            )
-        found[f"{short}-pictures"] = (whole(facts["pictures"].iloc[0]), f"{step}_exactness")
+            fact = facts.loc[name]
+            found[f"{short}-{key}-times"] = times(speed.iloc[0] / speed[name]), step
+            found[f"{short}-{key}-bits"] = whole(fact["bits_changed"]), exactness
+            found[f"{short}-{key}-memory"] = f"{fact['peak_kB'] / 1000:.1f}", exactness
+        found[f"{short}-pictures"] = whole(facts["pictures"].iloc[0]), exactness
     return found
+
+
+def _certificate() -> Numbers:
+    table = results.load("certificate").set_index("kind")
+    random, real = table.loc["random"], table.drop(index="random").iloc[0]
+    found = {
+        "proved-pictures": whole(table["pictures"].sum()),
+        "proved-bits": whole(table["bits_changed"].sum()),
+        "proved-pixels": whole(table["pixels_changed"].sum()),
+        "fallback-set": whole(real["pictures"] - real["certified"]),
+        "fallback-random": percent(1 - random["certified"] / random["pictures"], 0),
+        "unproved-bits": whole(table["fast_bits_changed"].sum()),
+    }
+    return {key: (text, "certificate") for key, text in found.items()}
+
+
+def _kernel() -> Numbers:
+    speed = medians(results.load("kernel"))
+    start = medians(results.load("cold_start"))
+    found = {
+        "kernel-us": f"{speed['kernel'] * 1e6:.0f}",
+        "kernel-published-us": f"{speed['kernel, published order'] * 1e6:.0f}",
+        "kernel-decode": percent(speed["kernel"] / speed["decode"]),
+        "kernel-pdq": f"{speed['PDQ kernel'] / speed['kernel']:.0f}",
+        "decode-ms": milliseconds(speed["decode"]),
+        "decode-pillow-ms": milliseconds(speed["decode, Pillow"]),
+        "over-decoding": f"{speed['file to hash'] / speed['file to pixels']:.2f}",
+        "decode-share": percent(speed["file to pixels"] / speed["file to hash"], 0),
+    }
+    cold = {
+        "start-import": f"{start['import finhash'] - start['python']:.2f}",
+        "start-hash": f"{start['find_hash']:.1f}",
+    }
+    return {
+        **{key: (text, "kernel") for key, text in found.items()},
+        **{key: (text, "cold_start") for key, text in cold.items()},
+    }
 
 
 def _ladder() -> Numbers:
@@ -246,14 +290,7 @@ def _ladder() -> Numbers:
         found[f"ms-{peer}"] = milliseconds(speed[peer])
     found["peer-fastest-ms"] = milliseconds(min(speed[peer] for peer in PEERS))
     found["peer-slowest-ms"] = milliseconds(max(speed[peer] for peer in PEERS))
-    floor = medians(results.load("decode_floor"))
-    return {
-        **{key: (text, "ladder") for key, text in found.items()},
-        "decode-share": (
-            percent(floor["file to pixels"] / floor["file to hash"], 0),
-            "decode_floor",
-        ),
-    }
+    return {key: (text, "ladder") for key, text in found.items()}
 
 
 def _batch() -> Numbers:

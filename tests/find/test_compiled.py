@@ -8,6 +8,7 @@ from PIL import Image
 
 from finhash.find import compiled, reference, steps
 from finhash.images import to_rgb
+from finhash.study import exactness
 from tests.conftest import ANSWERS, VECTORS, golden_names, noise
 
 
@@ -70,10 +71,80 @@ def test_every_row_and_column_order_of_memory():
 
 
 def test_64_bits_are_the_lowest_coefficients_against_their_own_median():
-    values = compiled.coefficients(noise(90, 120))
-    lowest = values[:8, :8].ravel()
+    samples = noise(64, 64)[..., 0].astype(float)
+    lowest = compiled.dct(samples)[:8, :8].ravel()
     expected = (lowest > np.sort(lowest)[31])[::-1]
-    assert (np.unpackbits(compiled.pack(values, 64)) == expected).all()
+    assert (np.unpackbits(compiled.cut(compiled.dct(samples), 64)) == expected).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=st.integers(1, 512),
+    cols=st.integers(1, 512),
+    level=st.integers(0, 255),
+    spread=st.sampled_from([0, 1, 2, 8, 128]),
+    seed=st.integers(0, 99),
+    bits=st.sampled_from([64, 256]),
+)
+def test_a_certified_hash_is_the_published_one(rows, cols, level, spread, seed, bits):
+    """Nearly flat pictures sit on the edge of the certificate, on either side of it."""
+    jitter = noise(rows, cols, seed).astype(int) % (spread + 1)
+    rgb = np.clip(level + jitter, 0, 255).astype(np.uint8)
+    published = compiled.published_hash(rgb, bits)
+    margin, packed = compiled.fast_hash(rgb, bits)
+    assert margin <= compiled.MARGIN or packed.tobytes() == published.tobytes()
+    assert compiled.hash_rgb(rgb, bits).tobytes() == published.tobytes()
+
+
+@pytest.mark.parametrize("name", ["flat grey", "flat black", "flat colour", "halves"])
+def test_ties_are_not_certified(name):
+    assert compiled.fast_hash(np.asarray(steps.edge_cases()[name]))[0] <= compiled.MARGIN
+
+
+def test_random_pictures_of_every_kind():
+    table = exactness.of_pictures(exactness.random_pictures(2000, seed=3), 2000)
+    assert not table["bits_changed"].any()
+    assert 0 < table["certified"].sum() < len(table)  # both paths are taken
+    assert not table.loc[table["certified"], "fast_bits_changed"].any()
+    assert table["fast_bits_changed"].any()  # so without the certificate this test would fail
+
+
+@pytest.mark.parametrize("value", [1, 254, 255])
+@pytest.mark.parametrize("side", [1, 64, 65, 449, 512])
+def test_the_brightest_windows_do_not_overflow(value, side):
+    rgb = np.full((side, side, 3), value, np.uint8)
+    rgb[side // 2 :, : side // 3] = 255
+    samples = compiled._published_samples(*_published_arguments(rgb))
+    fast = compiled._integer_samples(*_fast_arguments(rgb)) / 1000
+    np.testing.assert_allclose(fast, samples, rtol=1e-13)
+
+
+def test_the_bound_holds_for_every_coefficient():
+    for rgb in exactness.random_pictures(300, seed=8, largest=512):
+        published = compiled.dct(compiled._published_samples(*_published_arguments(rgb))) * 1000
+        fast = compiled.DCT @ compiled._integer_samples(*_fast_arguments(rgb)) @ compiled.DCT_T
+        assert np.abs(fast - published).max() < compiled.MARGIN / 4
+
+
+def test_pictures_that_were_not_shrunk_are_refused():
+    with pytest.raises(ValueError, match="shrunk to 512"):
+        compiled.hash_rgb(np.zeros((513, 4, 3), np.uint8))
+
+
+def test_the_callers_pixels_stay_writeable():
+    rgb = noise(20, 20)
+    compiled.hash_rgb(rgb)
+    assert rgb.flags.writeable
+
+
+def _published_arguments(rgb):
+    flat, row, col = compiled._prepare(rgb)
+    return flat, row.start, row.stop, col.start, col.stop, col.first, col.width
+
+
+def _fast_arguments(rgb):
+    flat, row, col = compiled._prepare(rgb)
+    return flat, row.start, row.stop, row.inverse, col.start, col.stop, col.inverse
 
 
 def test_a_wrong_order_of_additions_is_caught():

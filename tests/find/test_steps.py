@@ -24,6 +24,12 @@ def test_luma_candidates_agree(name):
     np.testing.assert_allclose(steps.LUMA[name](image), steps.luma_getpixel(image), atol=0.6)
 
 
+@pytest.mark.parametrize("name", steps.DCT)
+def test_dct_candidates_agree(name):
+    samples = noise(64, 64)[..., 0].astype(float)
+    np.testing.assert_allclose(steps.DCT[name](samples), steps.dct_reference(samples), atol=1e-8)
+
+
 @pytest.mark.parametrize("name", EXACT_BOX)
 def test_exact_box_candidates(name):
     small = {k: im.resize((70, 70)) for k, im in steps.edge_cases().items()}
