@@ -114,7 +114,9 @@ def side(size: int) -> Side:
     """The windows along a side of ``size`` pixels."""
     points, half = np.array(sample_points(size)), half_width(size)
     start, stop = np.maximum(0, points - half), np.minimum(size, points + half)
-    return Side(start, stop, 1.0 / (stop - start), points - half, 2 * half)
+    # Unsigned, so that compiled code need not ask whether an index counts from the end.
+    unsigned = start.astype(np.uint16), stop.astype(np.uint16)
+    return Side(*unsigned, 1.0 / (stop - start), points - half, 2 * half)
 
 
 def _prepare(rgb: np.ndarray) -> tuple[np.ndarray, Side, Side]:
@@ -149,14 +151,12 @@ def _integer_samples(flat, row_start, row_stop, row_inverse, col_start, col_stop
     total = np.empty(SAMPLES, np.int32)
     samples = np.empty((SAMPLES, SAMPLES))
     for i in range(SAMPLES):
-        k = row_start[i]
-        if (row_stop[i] - k) % 2:
-            _copy_row(flat[k], column)
-            k += 1
-        else:
-            column[:] = 0
-        for pair in range(k, row_stop[i], 2):  # two rows at a time: half the loads and stores
-            _add_rows(flat[pair], flat[pair + 1], column)
+        first, last = np.int64(row_start[i]), np.int64(row_stop[i]) - 1
+        _sum_rows(flat[first], flat[last], np.uint16(first < last), column)
+        for k in range(first + 1, last - 1, 2):  # two at a time: half the loads and stores
+            _add_rows(flat[k], flat[k + 1], column)
+        if (last - first) % 2 == 0 and last > first:
+            _add_row(flat[last - 1], column)
         for j in range(cols):
             luma[j] = (
                 299 * np.int32(column[3 * j])
@@ -175,9 +175,15 @@ def _integer_samples(flat, row_start, row_stop, row_inverse, col_start, col_stop
 
 
 @njit(cache=True, nogil=True)
-def _copy_row(row, column):
+def _sum_rows(first, last, both, column):
     for p in range(column.size):
-        column[p] = row[p]
+        column[p] = np.uint16(first[p]) + both * np.uint16(last[p])
+
+
+@njit(cache=True, nogil=True)
+def _add_row(row, column):
+    for p in range(column.size):
+        column[p] += np.uint16(row[p])
 
 
 @njit(cache=True, nogil=True)

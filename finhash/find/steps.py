@@ -250,6 +250,16 @@ LADDER: dict[str, Callable[[Path], np.ndarray]] = {
 }
 """File to hash, one optimisation more a rung."""
 
+NEEDS = {
+    "reference": "Pillow",
+    "+ box filter": "Numba",
+    "+ luma": "NumPy",
+    "+ DCT, compiled": "Numba",
+    "+ certified integers": "a proof; BLAS",
+    "+ simplejpeg": "simplejpeg",
+}
+"""What each rung of the ladder asks for beyond the one above it."""
+
 
 @njit(cache=True, nogil=True)
 def _luma_rows(flat: np.ndarray) -> np.ndarray:

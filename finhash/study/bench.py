@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import psutil
 import simplejpeg
@@ -128,9 +130,46 @@ def kernel_contenders(paths: Sequence[Path]) -> dict[str, Callable[[], object]]:
         "PDQ kernel": (pdqhash.compute, pixels),
     }
     return {
-        name: lambda call=call, over=over: [call(item) for item in over]
+        # Nothing is kept: fresh memory for every picture would be timed with it.
+        name: lambda call=call, over=over: deque(map(call, over), maxlen=0)
         for name, (call, over) in steps_.items()
     }
+
+
+def ladder_costs(path: Path, timings: pd.DataFrame) -> pd.DataFrame:
+    """What each rung of the ladder costs: ``rung, ms, cold_ms, bits_changed, peak_kB, needs``.
+
+    ``timings`` are those of the ladder; ``bits_changed`` is against the reference, on one file;
+    ``peak_kB`` is Python's and NumPy's memory, without decoders and compiled code.
+    """
+    expected = steps.LADDER["reference"](path)
+    cold = timings[timings["state"] == "cold"].set_index("contender")["seconds"]
+    warm = medians(timings)
+    rows = []
+    for rung, hash_file in steps.LADDER.items():
+        changed = int(np.bitwise_count(hash_file(path) ^ expected).sum())
+        peak = traced_peak(lambda hash_file=hash_file: hash_file(path)) / 1e3
+        rows.append((rung, warm[rung] * 1e3, cold[rung] * 1e3, changed, peak, steps.NEEDS[rung]))
+    return pd.DataFrame(rows, columns=["rung", "ms", "cold_ms", "bits_changed", "peak_kB", "needs"])
+
+
+def goals(ladder: pd.Series, kernel: pd.Series) -> pd.DataFrame:
+    """Median ratios against their goals: ``ratio, goal, measured, met``; the first is a least."""
+    deployed = ladder["+ simplejpeg"]
+    rows = [("reference / file to hash", 700, ladder["reference"] / deployed)]
+    rows += [
+        ("kernel / decoding", 0.10, kernel["kernel"] / kernel["decode"]),
+        ("file to hash / file to pixels", 1.25, kernel["file to hash"] / kernel["file to pixels"]),
+        ("kernel / PDQ's kernel", 0.10, kernel["kernel"] / kernel["PDQ kernel"]),
+        ("file to hash / aHash 64", 0.65, deployed / ladder["ahash64"]),
+        ("file to hash / pHash 64", 0.58, deployed / ladder["phash64"]),
+        ("file to hash / dHash 64", 0.64, deployed / ladder["dhash64"]),
+        ("file to hash / wHash 64", 0.27, deployed / ladder["whash64"]),
+    ]
+    table = pd.DataFrame(rows, columns=["ratio", "goal", "measured"])
+    met = table["measured"] <= table["goal"]
+    met[0] = table["measured"][0] >= table["goal"][0]
+    return table.assign(met=met)
 
 
 START_PROGRAMS = {
