@@ -1,7 +1,8 @@
 """Is the deployed hash the published one? Counted over many pictures, margins included."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def of_files(paths: Sequence[Path], workers: int) -> pd.DataFrame:
     ``fast_bits_changed`` counts the fast path without its certificate, ``bits_changed`` the
     deployed hash, ``pixels_changed`` simplejpeg against Pillow; ``margin`` is in units of luma.
     """
-    with ThreadPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         found = pool.map(_of_file, paths, chunksize=64)
         rows = list(tqdm(found, "exactness", len(paths), unit="picture", leave=False))
     return pd.DataFrame(rows, columns=COLUMNS)
