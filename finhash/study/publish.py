@@ -151,6 +151,8 @@ def _setting() -> Numbers:
         "pairs-same": whole(same),
         "pairs-other": whole(other),
         "prevalence": percent(same / (same + other), 2),
+        "false-claims-3": percent(1e-3 * other / (same + 1e-3 * other), 0),
+        "false-claims-4": percent(1e-4 * other / (same + 1e-4 * other), 0),
         "accuracy-source": counts["dataset"].replace("_", " "),
     }
     return {
@@ -270,7 +272,7 @@ def _kernel() -> Numbers:
         "decode-share": percent(speed["file to pixels"] / speed["file to hash"], 0),
     }
     cold = {
-        "start-import": f"{start['import finhash'] - start['python']:.2f}",
+        "start-import": milliseconds(start["import finhash"] - start["python"]),
         "start-hash": f"{start['find_hash']:.1f}",
     }
     return {
