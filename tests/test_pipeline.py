@@ -66,15 +66,24 @@ def test_all_figures_are_exported(home):
         assert (home / "figures" / f"{stem}.png").stat().st_size > 3000
 
 
-@pytest.mark.skipif(not shutil.which("latexmk"), reason="LaTeX is not installed (make help)")
-def test_report_is_built(home):
-    run = subprocess.run(
+def publish(home: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
         [sys.executable, "-m", "finhash.study.publish"],
         env=environment(home),
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+needs_latex = pytest.mark.skipif(
+    not shutil.which("latexmk"), reason="LaTeX is not installed (make help)"
+)
+
+
+@needs_latex
+def test_report_is_built(home):
+    run = publish(home)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert (home / "report" / "report.pdf").stat().st_size > 50_000
     log = (home / "build" / "latex" / "report.log").read_text(errors="replace")
@@ -82,19 +91,13 @@ def test_report_is_built(home):
     assert "Overfull \\hbox" not in log
 
 
-@pytest.mark.skipif(not shutil.which("latexmk"), reason="LaTeX is not installed (make help)")
+@needs_latex
 def test_an_unknown_result_stops_the_report(home):
     report = home / "report" / "report.tex"
     text = report.read_text()
     report.write_text(text.replace(r"\end{document}", "\\result{no-such-key}\n\\end{document}"))
     try:
-        run = subprocess.run(
-            [sys.executable, "-m", "finhash.study.publish"],
-            env=environment(home),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        run = publish(home)
         assert run.returncode != 0
         assert "no-such-key" in run.stdout + run.stderr
     finally:
