@@ -1,7 +1,7 @@
 """Path, bytes, PIL image or RGB array -> decoded picture: the one decode order, and the guards.
 
-Nothing global in Pillow is changed: its limit on pixels holds as the application has set it, and
-truncated files are errors whatever other code does with ``LOAD_TRUNCATED_IMAGES``'s default.
+Nothing global in Pillow is changed: its limit on pixels, and whether truncated files are errors
+(``LOAD_TRUNCATED_IMAGES``; they are by default), hold as the application has set them.
 """
 
 import io

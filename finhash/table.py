@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from finhash.files import whole_file
 from finhash.methods import METHODS
 from finhash.provenance import versions
 
@@ -98,15 +99,9 @@ class HashTable:
 
     def write(self, path: str | os.PathLike) -> None:
         """Write as Parquet; the file appears whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
+        with whole_file(path) as partial:
             # Hashes do not repeat, so a dictionary would only add to them.
             pq.write_table(self.arrow, partial, compression="zstd", use_dictionary=["error"])
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> "HashTable":

@@ -101,6 +101,12 @@ def test_committed_notebook(path):
     assert len(text) < 1_500_000
 
 
+def test_every_result_is_a_notebooks():
+    code = "".join(path.read_text() for path in NOTEBOOKS)
+    for table in (ROOT / "data" / "results").glob("*.csv"):
+        assert f'\\"{table.stem}\\"' in code, f"no notebook makes {table.name}"
+
+
 def test_results_are_of_one_scale():
     """A run that stopped half way leaves results that do not belong together."""
     facts = [json.loads(path.read_text()) for path in (ROOT / "data" / "results").glob("*.json")]

@@ -30,6 +30,7 @@ import PIL
 from PIL import Image
 from tqdm import tqdm
 
+from finhash.files import whole_file
 from finhash.images import open_image
 from finhash.study import drawn, memes, project
 
@@ -69,8 +70,8 @@ class Dataset:
             state.update(f"{path.name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
         kept = project.data() / "fingerprints" / state.hexdigest()
         if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(self._read_fingerprint())
+            with whole_file(kept) as partial:
+                partial.write_text(self._read_fingerprint())
         return kept.read_text()
 
     def _read_fingerprint(self) -> str:
@@ -171,10 +172,8 @@ def _render_family(folder: Path, family: int, numbers: list[int]) -> int:
     for number in numbers:
         rng = random.Random(f"caption {SEED} {family} {number}")
         jpeg = memes.render(blank, *memes.draw_caption(rng))
-        path = folder / f"{family:04d}_{number:05d}.jpg"
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(jpeg)
-        partial.replace(path)
+        with whole_file(folder / f"{family:04d}_{number:05d}.jpg") as partial:
+            partial.write_bytes(jpeg)
     return len(numbers)
 
 

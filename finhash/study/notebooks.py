@@ -15,6 +15,8 @@ import nbformat
 from nbconvert.preprocessors import ExecutePreprocessor
 from tqdm import tqdm
 
+from finhash.files import whole_file
+
 TIMEOUT = 3600
 """Seconds a cell may take: a hang ends as an error."""
 
@@ -53,10 +55,8 @@ def run(path: Path, output: Path | None = None) -> None:
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python"},
     }
-    output = output or path
-    partial = output.with_suffix(".partial")
-    nbformat.write(notebook, partial)
-    partial.replace(output)
+    with whole_file(output or path) as partial:
+        nbformat.write(notebook, partial)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from finhash.files import whole_file
 from finhash.provenance import versions
 from finhash.study import project
 from finhash.study.datasets import SEED, Dataset
@@ -21,9 +22,10 @@ def save(table: pd.DataFrame, name: str, *, by: str, data: Dataset | str) -> pd.
     stands for one.
     """
     folder = project.results()
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.9g"))
-    _write(folder / f"{name}.json", json.dumps(provenance(by, data), indent=1) + "\n")
+    with whole_file(folder / f"{name}.csv") as partial:
+        table.to_csv(partial, index=False, float_format="%.9g")
+    with whole_file(folder / f"{name}.json") as partial:
+        partial.write_text(json.dumps(provenance(by, data), indent=1) + "\n")
     return table
 
 
@@ -79,9 +81,3 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    partial.replace(path)
