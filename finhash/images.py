@@ -8,6 +8,7 @@ import io
 import math
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -17,6 +18,11 @@ import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 from finhash.find.geometry import MAX_SIDE
+
+LARGEST_KEPT = 2**24
+"""Bytes of pixels that a thread keeps for its next picture, at most: 2,364 pixels squared."""
+
+_thread = threading.local()
 
 Source = str | os.PathLike | bytes | Image.Image | np.ndarray
 
@@ -56,25 +62,29 @@ def open_image(source: Source) -> Image.Image:
         return _decode(stream)
 
 
-def to_rgb(source: Source) -> np.ndarray:
+def to_rgb(source: Source, *, reuse: bool = False) -> np.ndarray:
     """The picture as FINd sees it: ``uint8 [rows, cols, 3]``, no side longer than 512 pixels.
 
     Decode whole, shrink in the picture's own mode, then convert: shrinking first or decoding with
     JPEG draft mode would give other pixels. Ordinary JPEGs are decoded by ``simplejpeg``, to the
     same pixels in less time. EXIF orientation is not applied and transparency is dropped, as in the
-    published program.
+    published program. With ``reuse``, the pixels may lie in memory that this thread's next such
+    call writes to: for callers that are done with them by then.
     """
     rgb = _checked(source) if isinstance(source, np.ndarray) else None
-    if rgb is None and not isinstance(source, Image.Image):
+    image = _load(source) if isinstance(source, Image.Image) else None
+    lent = image is not None
+    if rgb is None and image is None:
         with _stream(source) as stream:
-            rgb = _decode_ordinary_jpeg(stream)
+            rgb = _decode_ordinary_jpeg(stream, reuse)
             if rgb is None:
-                source = _decode(stream)
-    if rgb is not None and max(rgb.shape) <= MAX_SIDE:
-        return rgb
-    image = open_image(source) if rgb is None else Image.fromarray(rgb)
+                image = _decode(stream)
+    if image is None:
+        if max(rgb.shape) <= MAX_SIDE:
+            return rgb
+        image = Image.fromarray(rgb)
     if max(image.size) > MAX_SIDE:
-        image = image.copy()
+        image = image.copy() if lent else image
         image.thumbnail((MAX_SIDE, MAX_SIDE))
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
@@ -107,7 +117,7 @@ def _checked(pixels: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def _decode_ordinary_jpeg(stream: BinaryIO) -> np.ndarray | None:
+def _decode_ordinary_jpeg(stream: BinaryIO, reuse: bool) -> np.ndarray | None:
     """RGB pixels of a whole YCbCr JPEG within Pillow's limit; None for anything else.
 
     Both libraries call libjpeg-turbo; with the accurate DCT and smooth upsampling, Pillow's
@@ -124,9 +134,24 @@ def _decode_ordinary_jpeg(stream: BinaryIO) -> np.ndarray | None:
         rows, cols, colours, _ = simplejpeg.decode_jpeg_header(data, strict=True)
         if colours != "YCbCr" or rows * cols > (Image.MAX_IMAGE_PIXELS or math.inf):
             return None
-        return simplejpeg.decode_jpeg(data, "RGB", fastdct=False, fastupsample=False, strict=True)
+        buffer = _reused(3 * rows * cols) if reuse else None
+        return simplejpeg.decode_jpeg(
+            data, "RGB", fastdct=False, fastupsample=False, buffer=buffer, strict=True
+        )
     except ValueError:
         return None
+
+
+def _reused(size: int) -> np.ndarray | None:
+    """At least ``size`` bytes that stay with this thread, or None if that is too much to keep.
+
+    Fresh memory for each picture would be asked of the system, and cleared by it, again and again.
+    """
+    if size > LARGEST_KEPT:
+        return None
+    if getattr(_thread, "memory", None) is None or _thread.memory.size < size:
+        _thread.memory = np.empty(size, np.uint8)
+    return _thread.memory
 
 
 def _decode(stream: BinaryIO) -> Image.Image:

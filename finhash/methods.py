@@ -39,7 +39,7 @@ def get(name: str) -> Method:
 
 
 def _find(bits: int) -> Callable[[Source], np.ndarray]:
-    return lambda image: compiled.hash_rgb(to_rgb(image), bits)
+    return lambda image: compiled.hash_rgb(to_rgb(image, reuse=True), bits)
 
 
 def _imagehash(function: Callable, bits: int) -> Callable[[Source], np.ndarray]:

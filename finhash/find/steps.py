@@ -237,7 +237,7 @@ def _pillow_file(path: Path) -> np.ndarray:
 
 
 def _deployed_file(path: Path) -> np.ndarray:
-    return compiled.hash_rgb(to_rgb(path))
+    return compiled.hash_rgb(to_rgb(path, reuse=True))
 
 
 LADDER: dict[str, Callable[[Path], np.ndarray]] = {

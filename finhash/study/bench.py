@@ -24,6 +24,7 @@ from line_profiler import LineProfiler
 from PIL import Image
 from tqdm import tqdm
 
+from finhash import methods
 from finhash.batch import hash_files
 from finhash.find import compiled, steps
 from finhash.images import open_image, to_rgb
@@ -121,7 +122,7 @@ def kernel_contenders(paths: Sequence[Path]) -> dict[str, Callable[[], object]]:
     encoded = [path.read_bytes() for path in paths]
     pixels = [to_rgb(path) for path in paths]
     steps_ = {
-        "file to hash": (lambda path: compiled.hash_rgb(to_rgb(path)), paths),
+        "file to hash": (methods.get("find").hash, paths),
         "file to pixels": (to_rgb, paths),
         "decode": (lambda data: simplejpeg.decode_jpeg(data, "RGB"), encoded),
         "decode, Pillow": (lambda data: to_rgb(open_image(data)), encoded),
@@ -176,6 +177,11 @@ START_PROGRAMS = {
     "python": "pass",
     "import finhash": "import finhash",
     "find_hash": "import finhash, numpy; finhash.find_hash(numpy.zeros((9, 9, 3), numpy.uint8))",
+    "find_hash, not yet compiled": (
+        "import os, tempfile\n"
+        "with tempfile.TemporaryDirectory() as os.environ['NUMBA_CACHE_DIR']:\n"
+        "    import finhash, numpy; finhash.find_hash(numpy.zeros((9, 9, 3), numpy.uint8))"
+    ),
 }
 """What ``cold_start`` runs to tell the package's own cost from the interpreter's."""
 
