@@ -1,19 +1,30 @@
-"""Many files -> hash table: serially, by threads or by processes, with errors as rows."""
+"""Many files -> hash table: every file is a row, whatever happens to it or to who hashes it."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import islice
 
-import numpy as np
+import pyarrow as pa
 from tqdm import tqdm
 
 from finhash import methods as registry
-from finhash.images import ImageError, open_image
-from finhash.table import HashTable
+from finhash.executors import EXECUTORS, Workers
+from finhash.parts import Parts
+from finhash.provenance import versions
+from finhash.rows import given_up, hash_batch
+from finhash.table import HashTable, read_parts
 
-BATCH = 64
-"""Files a task: enough to make the hand-over cheap, few enough to share out evenly."""
+TASK_SECONDS = 0.25
+"""What a task should last: handing it over costs Dask about two thousandths of a second."""
+
+FIRST_TASK, LARGEST_TASK = 2, 1024
+"""Files in a task before any has been timed, and at most."""
+
+SMALLEST_SHARE = 8
+"""Towards the end tasks become smaller, so that workers end together, but not below a share."""
 
 
 def hash_files(
@@ -22,90 +33,149 @@ def hash_files(
     *,
     workers: int = 1,
     executor: str = "threads",
+    out: str | os.PathLike | None = None,
+    scheduler: str | None = None,
     progress: bool = True,
 ) -> HashTable:
     """The hash table of many files, one row a file in the order given.
 
     Every file is decoded once for all ``methods``. A file that cannot be hashed is a row with the
-    reason in ``error``. ``executor`` is ``"serial"``, ``"threads"`` or ``"processes"``; processes
-    are spawned, so a script that asks for them needs the ``__main__`` guard.
+    reason in ``error``; so is one that its worker dies of. ``executor`` is ``"serial"``,
+    ``"threads"``, ``"processes"`` or ``"dask"``: a cluster on this machine, or that of the Dask
+    ``scheduler`` whose address is given. Processes are spawned, so a script that asks for them or
+    for Dask needs the ``__main__`` guard.
+
+    With ``out``, finished rows are kept in that folder as Parquet parts, and a second call does
+    only what is missing, has changed, or could not be read; ``HashTable.read(out)`` reads them.
+    Memory then does not grow with the number of files, but for 16 bytes each when going on, until
+    the table is looked at. If ``paths`` can be iterated only once, the table is that of the whole
+    folder, ordered by path. Raises ``RuntimeError`` if another run holds the folder, and
+    ``ValueError`` if it was made by other methods or versions.
     """
     if executor not in EXECUTORS:
         raise ValueError(f"unknown executor {executor!r}; known: {', '.join(EXECUTORS)}")
     if workers < 1:
         raise ValueError(f"workers must be at least 1, not {workers}")
+    if scheduler is not None and executor != "dask":
+        raise ValueError('a scheduler is for executor="dask"')
     methods = list(methods)
     for name in methods:
         registry.get(name)
-    paths = [os.fspath(path) for path in paths]
-    batches = [paths[i : i + BATCH] for i in range(0, len(paths), BATCH)]
-    rows = []
-    with tqdm(total=len(paths), unit="file", disable=not progress, leave=False) as bar:
-        for part in EXECUTORS[executor](batches, methods, workers):
-            rows += part
-            bar.update(len(part))
-    return HashTable.from_rows(rows, methods)
+    length = len(paths) if isinstance(paths, Collection) else None
+    names = map(os.fsdecode, paths)
+    kept: dict[int, pa.RecordBatch] = {}
+    with (
+        nullcontext() if out is None else Parts(out, methods) as parts,
+        tqdm(total=length, unit="file", disable=not progress, leave=False) as bar,
+        EXECUTORS[executor](workers, methods, scheduler) as pool,
+    ):
+
+        def keep(task: _Task, rows: pa.RecordBatch) -> None:
+            if parts:
+                parts.add(rows)
+            else:
+                kept[task.position] = rows
+            bar.update(len(rows))
+
+        todo = parts.missing(names, bar.update) if parts else names
+        _run(_Todo(todo, length), pool, methods, keep)
+    if parts:
+        return HashTable(lambda: read_parts(parts.folder, None if length is None else paths))
+    return HashTable.from_batches([kept[position] for position in sorted(kept)], methods)
 
 
-def hash_batch(paths: Sequence[str], methods: Sequence[str]) -> list[dict]:
-    """One row for each path: its hashes as bytes, or the reason why it has none."""
-    return [_hash_file(path, methods) for path in paths]
+@dataclass(frozen=True)
+class _Task:
+    position: int
+    paths: list[str]
 
 
-def warm_up(methods: Sequence[str]) -> None:
-    """Compile or load from the cache whatever the methods need, on a small picture."""
-    for name in methods:
-        registry.get(name).hash(np.zeros((16, 16, 3), np.uint8))
+class _Todo:
+    """Hands out files in tasks of about ``TASK_SECONDS``, fewer towards the end."""
+
+    def __init__(self, paths: Iterable[str], length: int | None) -> None:
+        self.length = length
+        self._paths = iter(paths)
+        self._position = 0
+        self._size: float = FIRST_TASK
+
+    def take(self, ahead: int) -> _Task | None:
+        """The next task, or None if nothing is left to do."""
+        size = min(LARGEST_TASK, max(1, round(self._size)))
+        if self.length is not None:
+            left = self.length - self._position
+            size = min(size, max(-(-size // SMALLEST_SHARE), left // ahead))
+        paths = list(islice(self._paths, size))
+        task = _Task(self._position, paths)
+        self._position += len(paths)
+        return task if paths else None
+
+    def learn(self, files: int, seconds: float) -> None:
+        """Move the size of tasks half of the way to what these files would have asked for."""
+        self._size = (self._size + TASK_SECONDS * files / max(seconds, 1e-9)) / 2
 
 
-def _hash_file(path: str, methods: Sequence[str]) -> dict:
-    try:
-        # Several methods share one decoding; one alone may know a faster way to its pixels.
-        image = open_image(path) if len(methods) > 1 else path
-        hashes = {name: registry.get(name).hash(image).tobytes() for name in methods}
-        return {"path": path, **hashes, "error": ""}
-    except (ImageError, OSError) as error:
-        return {"path": path, "error": f"{type(error).__name__}: {_reason(error)}"}
+def _run(
+    todo: _Todo, workers: Workers, methods: list[str], keep: Callable[[_Task, pa.RecordBatch], None]
+) -> None:
+    """Hash everything in ``todo``; what is finished is kept even if the run is interrupted."""
+    running: dict[Future, _Task] = {}
+    lost: list[_Task] = []
 
+    def submit(task: _Task) -> None:
+        running[workers.submit(hash_batch, task.paths, methods, versions())] = task
 
-def _reason(error: Exception) -> str:
-    # An OSError's words repeat the path, which the row has already.
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-
-
-Batches = Sequence[Sequence[str]]
-
-
-def _serial(batches: Batches, methods: Sequence[str], workers: int) -> Iterator[list[dict]]:
-    for batch in batches:
-        yield hash_batch(batch, methods)
-
-
-def _threads(batches: Batches, methods: Sequence[str], workers: int) -> Iterator[list[dict]]:
-    warm_up(methods)
-    yield from _pooled(ThreadPoolExecutor(workers), batches, methods)
-
-
-def _processes(batches: Batches, methods: Sequence[str], workers: int) -> Iterator[list[dict]]:
-    # Warmed here first, so that the workers find the compiled code in the cache.
-    warm_up(methods)
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), warm_up, (methods,))
-    yield from _pooled(pool, batches, methods)
-
-
-def _pooled(pool: Executor, batches: Batches, methods: Sequence[str]) -> Iterator[list[dict]]:
-    with pool:
-        futures = [pool.submit(hash_batch, batch, methods) for batch in batches]
+    def collect(future: Future) -> None:
+        task = running.pop(future)
         try:
-            for future in futures:
-                yield future.result()
-        finally:
-            # Nothing is left to cancel unless the caller stopped early (Ctrl-C).
-            pool.shutdown(wait=False, cancel_futures=True)
+            rows, seconds = future.result()
+        except workers.lost:
+            lost.append(task)
+        else:
+            todo.learn(len(task.paths), seconds)
+            keep(task, rows)
+
+    try:
+        exhausted = False
+        while not exhausted or running or lost:
+            if lost and not running:
+                workers.restart()
+                while lost:
+                    _isolate(lost.pop(), workers, methods, keep)
+            while not (lost or exhausted) and len(running) < workers.ahead():
+                task = todo.take(workers.ahead())
+                exhausted = task is None
+                if task:
+                    submit(task)
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                collect(future)
+    finally:
+        for future in [future for future in running if future.done() and not future.cancelled()]:
+            if not future.exception():
+                collect(future)
 
 
-EXECUTORS: dict[str, Callable[[Batches, Sequence[str], int], Iterator[list[dict]]]] = {
-    "serial": _serial,
-    "threads": _threads,
-    "processes": _processes,
-}
+def _isolate(
+    task: _Task, workers: Workers, methods: list[str], keep: Callable[[_Task, pa.RecordBatch], None]
+) -> None:
+    """Hash a task in flight when a worker died: alone, then in halves, to find what kills workers.
+
+    A single file that kills two workers with nothing beside it becomes a row with that reason.
+    """
+    for _ in range(2):
+        try:
+            rows, _ = workers.submit(hash_batch, task.paths, methods, versions()).result()
+        except workers.lost:
+            workers.restart()
+            if len(task.paths) > 1:
+                break
+        else:
+            keep(task, rows)
+            return
+    if len(task.paths) == 1:
+        reason = "WorkerDiedError: two workers died hashing this file"
+        keep(task, given_up(task.paths[0], methods, reason))
+        return
+    middle = len(task.paths) // 2
+    for start, paths in ((0, task.paths[:middle]), (middle, task.paths[middle:])):
+        _isolate(_Task(task.position + start, paths), workers, methods, keep)

@@ -78,6 +78,7 @@ def to_rgb(source: Source, *, reuse: bool = False) -> np.ndarray:
         with _stream(source) as stream:
             rgb = _decode_ordinary_jpeg(stream, reuse)
             if rgb is None:
+                stream.seek(0)
                 image = _decode(stream)
     if image is None:
         if max(rgb.shape) <= MAX_SIDE:
@@ -101,7 +102,8 @@ def _stream(source: str | os.PathLike | bytes) -> Iterator[BinaryIO]:
         # Opening a FIFO would wait for a writer; a directory raises its own OSError.
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
             raise NotAnImageError("not a regular file")
-        with open(source, "rb") as file:
+        # Unbuffered: a JPEG is read in one go.
+        with open(source, "rb", buffering=0) as file:
             if not status.st_size:
                 raise EmptyImageError("no bytes")
             yield file
@@ -124,12 +126,10 @@ def _decode_ordinary_jpeg(stream: BinaryIO, reuse: bool) -> np.ndarray | None:
     defaults, they give the same pixels. Whatever is odd (other colour spaces, truncation, warnings)
     is left to Pillow, so that it is judged there and nowhere else.
     """
-    is_jpeg = stream.read(3) == b"\xff\xd8\xff"
-    stream.seek(0)
-    if not is_jpeg:
+    magic = stream.read(3)
+    if magic != b"\xff\xd8\xff":
         return None
-    data = stream.read()
-    stream.seek(0)
+    data = magic + stream.read()
     try:
         rows, cols, colours, _ = simplejpeg.decode_jpeg_header(data, strict=True)
         if colours != "YCbCr" or rows * cols > (Image.MAX_IMAGE_PIXELS or math.inf):

@@ -1,13 +1,19 @@
-"""The registry of hashes: name -> label, bits, colour, function. One calling shape for all."""
+"""The registry of hashes: name -> label, bits, colour, function. One calling shape for all.
+
+What computes a hash is imported when it is first called: a process that only hands out work, or
+compares hashes, needs neither a compiler nor the peers, and saves their memory.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import imagehash
 import numpy as np
 
-from finhash.find import compiled
 from finhash.images import Source, open_image, to_rgb
+
+if TYPE_CHECKING:
+    from imagehash import ImageHash
 
 
 @dataclass(frozen=True)
@@ -24,10 +30,12 @@ class Method:
         """The packed hash, ``uint8 [bits / 8]``, most significant bit first."""
         return self.function(image)
 
-    def image_hash(self, image: Source) -> imagehash.ImageHash:
+    def image_hash(self, image: Source) -> "ImageHash":
         """The same hash as an ``imagehash.ImageHash``."""
+        from imagehash import ImageHash
+
         side = int(self.bits**0.5)
-        return imagehash.ImageHash(np.unpackbits(self.hash(image)).astype(bool).reshape(side, side))
+        return ImageHash(np.unpackbits(self.hash(image)).astype(bool).reshape(side, side))
 
 
 def get(name: str) -> Method:
@@ -39,12 +47,23 @@ def get(name: str) -> Method:
 
 
 def _find(bits: int) -> Callable[[Source], np.ndarray]:
-    return lambda image: compiled.hash_rgb(to_rgb(image, reuse=True), bits)
+    def find(image: Source) -> np.ndarray:
+        from finhash.find.compiled import hash_rgb
+
+        return hash_rgb(to_rgb(image, reuse=True), bits)
+
+    return find
 
 
-def _imagehash(function: Callable, bits: int) -> Callable[[Source], np.ndarray]:
+def _imagehash(function: str, bits: int) -> Callable[[Source], np.ndarray]:
     side = int(bits**0.5)
-    return lambda image: np.packbits(function(open_image(image), hash_size=side).hash)
+
+    def peer(image: Source) -> np.ndarray:
+        import imagehash
+
+        return np.packbits(getattr(imagehash, function)(open_image(image), hash_size=side).hash)
+
+    return peer
 
 
 def _pdq(image: Source) -> np.ndarray:
@@ -61,10 +80,10 @@ def _registry() -> dict[str, Method]:
         Method("find64", "FINd 64", 64, "#D55E00", _find(64)),
     ]
     for name, label, colour, function in (
-        ("ahash", "aHash", "#E69F00", imagehash.average_hash),
-        ("phash", "pHash", "#0072B2", imagehash.phash),
-        ("dhash", "dHash", "#009E73", imagehash.dhash),
-        ("whash", "wHash", "#CC79A7", imagehash.whash),
+        ("ahash", "aHash", "#E69F00", "average_hash"),
+        ("phash", "pHash", "#0072B2", "phash"),
+        ("dhash", "dHash", "#009E73", "dhash"),
+        ("whash", "wHash", "#CC79A7", "whash"),
     ):
         for bits in (256, 64):
             methods.append(

@@ -1,9 +1,12 @@
-"""The hash table: one row a file, one fixed-width binary column a method, kept as Parquet."""
+"""The hash table: one row a file, one fixed-width binary column a method, kept as Parquet.
+
+A table is one file, or a folder of parts that ``finhash.parts`` has written.
+"""
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +16,37 @@ import pyarrow.parquet as pq
 
 from finhash.files import whole_file
 from finhash.methods import METHODS
-from finhash.provenance import versions
+from finhash.rows import KEY, METADATA_KEY, keyed_schema, path_digest
 
-METADATA_KEY = b"finhash"
+
+def provenance_of(schema: pa.Schema) -> dict:
+    """What a table's schema says of its making."""
+    return json.loads(schema.metadata[METADATA_KEY])
 
 
 class HashTable:
     """Paths, hashes and errors of many files, with the versions that made them.
 
     ``arrow`` is the table itself: ``path``, a column for each method, ``error`` (empty, or the
-    exception's type and words; such a row has no hashes).
+    exception's type and words; such a row has no hashes). It may be given as a function, called
+    when the table is first looked at.
     """
 
-    def __init__(self, arrow: pa.Table) -> None:
-        self.arrow = arrow
+    def __init__(self, arrow: pa.Table | Callable[[], pa.Table]) -> None:
+        self._arrow = arrow
 
     @classmethod
-    def from_rows(cls, rows: Iterable[dict], methods: Iterable[str]) -> "HashTable":
-        """The table of ``{"path": ..., method: bytes or None, ..., "error": ...}`` rows."""
-        fields = [pa.field("path", pa.string(), nullable=False)]
-        fields += [pa.field(name, pa.binary(METHODS[name].bits // 8)) for name in methods]
-        fields += [pa.field("error", pa.string(), nullable=False)]
-        metadata = {METADATA_KEY: json.dumps({"versions": versions()})}
-        return cls(pa.Table.from_pylist(list(rows), pa.schema(fields, metadata)))
+    def from_batches(cls, batches: Iterable[pa.RecordBatch], methods: Sequence[str]) -> "HashTable":
+        """The table of rows that have keys, in the order given."""
+        table = as_part(batches, methods).drop_columns(KEY)
+        return cls(table.combine_chunks())
+
+    @property
+    def arrow(self) -> pa.Table:
+        """The table as Arrow holds it."""
+        if not isinstance(self._arrow, pa.Table):
+            self._arrow = self._arrow()
+        return self._arrow
 
     def __len__(self) -> int:
         return self.arrow.num_rows
@@ -58,7 +69,7 @@ class HashTable:
     @property
     def provenance(self) -> dict:
         """What is known of the table's making: at least ``versions``."""
-        return json.loads(self.arrow.schema.metadata[METADATA_KEY])
+        return provenance_of(self.arrow.schema)
 
     def with_provenance(self, **facts: object) -> "HashTable":
         """The same table with facts added to its provenance."""
@@ -99,14 +110,69 @@ class HashTable:
 
     def write(self, path: str | os.PathLike) -> None:
         """Write as Parquet; the file appears whole or not at all."""
-        with whole_file(path) as partial:
-            # Hashes do not repeat, so a dictionary would only add to them.
-            pq.write_table(self.arrow, partial, compression="zstd", use_dictionary=["error"])
+        write_parquet(self.arrow, path)
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> "HashTable":
-        """The table written by ``write``."""
-        table = pq.read_table(path)
-        if METADATA_KEY not in (table.schema.metadata or {}):
-            raise ValueError(f"{path} is not a finhash table")
-        return cls(table)
+        """The table written by ``write``, or the folder that ``hash_files`` was given as ``out``.
+
+        A folder's rows are the newest for each file, in the order of their paths.
+        """
+        if Path(path).is_dir():
+            return cls(read_parts(path))
+        return cls(_read(path))
+
+
+def as_part(batches: Iterable[pa.RecordBatch], methods: Sequence[str]) -> pa.Table:
+    """The table of a part, with its metadata."""
+    keyed = keyed_schema(methods)
+    table = pa.Table.from_batches(batches, keyed.remove_metadata())
+    return table.replace_schema_metadata(keyed.metadata)
+
+
+def part_files(folder: str | os.PathLike) -> list[Path]:
+    """The parts in a folder, oldest first."""
+    return sorted(Path(folder).glob("part-*.parquet"))
+
+
+def newest(keys: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of many parts' keys, the last of each path: path digest, state digest, row.
+
+    All ``[paths]``, sorted by the path digest; digests are ``uint64``.
+    """
+    buffers = [np.frombuffer(chunk.buffers()[1], "u8") for chunk in keys.chunks if len(chunk)]
+    digests = np.concatenate([np.empty(0, "u8"), *buffers]).reshape(-1, 2)
+    order = np.argsort(digests[:, 0], kind="stable")
+    is_last = np.append(np.diff(digests[order, 0]) != 0, True)[: len(order)]
+    rows = order[is_last]
+    return digests[rows, 0], digests[rows, 1], rows
+
+
+def read_parts(
+    folder: str | os.PathLike, paths: Iterable[str | os.PathLike] | None = None
+) -> pa.Table:
+    """The newest row of each file in a folder of parts: by path, or those of ``paths`` in order."""
+    files = part_files(folder)
+    if not files:
+        raise ValueError(f"{folder} holds no parts of a finhash table")
+    table = pa.concat_tables([_read(file) for file in files])
+    digests, _, rows = newest(table[KEY])
+    table = table.drop_columns(KEY)
+    if paths is None:
+        return table.take(rows).sort_by("path").combine_chunks()
+    wanted = np.frombuffer(b"".join(map(path_digest, paths)), "u8")
+    return table.take(rows[np.searchsorted(digests, wanted)]).combine_chunks()
+
+
+def write_parquet(table: pa.Table, path: str | os.PathLike) -> None:
+    """Write a table or a part; the file appears whole or not at all."""
+    with whole_file(path) as partial:
+        # Hashes do not repeat, so a dictionary would only add to them.
+        pq.write_table(table, partial, compression="zstd", use_dictionary=["error"])
+
+
+def _read(path: str | os.PathLike) -> pa.Table:
+    table = pq.read_table(path)
+    if METADATA_KEY not in (table.schema.metadata or {}):
+        raise ValueError(f"{path} is not a finhash table")
+    return table

@@ -27,7 +27,7 @@ def test_every_file_is_a_row_with_a_hash_or_a_reason(folder):
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_executors_agree(folder, executor, monkeypatch):
-    monkeypatch.setattr("finhash.batch.BATCH", 4)
+    monkeypatch.setattr("finhash.batch.FIRST_TASK", 4)
     paths = sorted(folder.iterdir())
     methods = ["find", "dhash64", "pdq"]
     expected = hash_files(paths, methods, executor="serial", progress=False)

@@ -12,7 +12,8 @@ import sys
 import time
 import tracemalloc
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -25,7 +26,6 @@ from PIL import Image
 from tqdm import tqdm
 
 from finhash import methods
-from finhash.batch import hash_files
 from finhash.find import compiled, steps
 from finhash.images import open_image, to_rgb
 
@@ -60,6 +60,15 @@ def medians(timings: pd.DataFrame) -> pd.Series:
     return warm.groupby("contender", sort=False)["seconds"].median()
 
 
+@contextmanager
+def stopwatch() -> Iterator[Callable[[], float]]:
+    """Times what stands in the ``with``: the function that it gives returns the seconds."""
+    start = time.perf_counter()
+    taken: list[float] = []
+    yield lambda: taken[0]
+    taken.append(time.perf_counter() - start)
+
+
 def exactness(
     step: str, candidates: Mapping[str, Callable], subjects: Mapping[str, Mapping[str, Image.Image]]
 ) -> pd.DataFrame:
@@ -86,22 +95,6 @@ def line_table(profiler: LineProfiler) -> pd.DataFrame:
             code = linecache.getline(file, number).rstrip()[4:]
             rows.append((number, hits, ticks * stats.unit * 1e3, ticks / total, code))
     return pd.DataFrame(rows, columns=["line", "hits", "milliseconds", "share", "code"])
-
-
-def throughput(
-    paths: Sequence[Path], settings: Sequence[tuple[str, int]], repeats: int
-) -> pd.DataFrame:
-    """Whole jobs by executor and workers: ``executor, workers, repeat, pictures, seconds``.
-
-    A job is ``hash_files``: starting the workers, reading, decoding, hashing, making the table.
-    """
-    rows = []
-    for repeat in tqdm(range(repeats), "whole jobs", unit="round", leave=False):
-        for executor, workers in settings:
-            start = time.perf_counter()
-            hash_files(paths, workers=workers, executor=executor, progress=False)
-            rows.append((executor, workers, repeat, len(paths), time.perf_counter() - start))
-    return pd.DataFrame(rows, columns=["executor", "workers", "repeat", "pictures", "seconds"])
 
 
 def traced_peak(call: Callable[[], object]) -> int:
@@ -173,17 +166,23 @@ def goals(ladder: pd.Series, kernel: pd.Series) -> pd.DataFrame:
     return table.assign(met=met)
 
 
+FIRST_HASH = "import finhash, numpy; finhash.find_hash(numpy.zeros((9, 9, 3), numpy.uint8))"
+
 START_PROGRAMS = {
     "python": "pass",
     "import finhash": "import finhash",
-    "find_hash": "import finhash, numpy; finhash.find_hash(numpy.zeros((9, 9, 3), numpy.uint8))",
+    "find_hash": FIRST_HASH,
+}
+"""What ``cold_start`` runs to tell the package's own cost from the interpreter's."""
+
+COMPILE_PROGRAMS = {
     "find_hash, not yet compiled": (
         "import os, tempfile\n"
         "with tempfile.TemporaryDirectory() as os.environ['NUMBA_CACHE_DIR']:\n"
-        "    import finhash, numpy; finhash.find_hash(numpy.zeros((9, 9, 3), numpy.uint8))"
+        f"    {FIRST_HASH}"
     ),
 }
-"""What ``cold_start`` runs to tell the package's own cost from the interpreter's."""
+"""The same on a machine where nothing has been compiled."""
 
 
 def cold_start(programs: Mapping[str, str], repeats: int) -> pd.DataFrame:

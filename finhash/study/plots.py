@@ -17,14 +17,19 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 from finhash import methods
 from finhash.find import compiled
 from finhash.find.geometry import MAX_SIDE
-from finhash.study import costs, evaluate, project, results
+from finhash.study import costs, evaluate, project, results, scaling
 from finhash.study.bench import medians
 
 INK = "#333333"
 PALE = "#bbbbbb"
 HERO = methods.get("find").colour
 SAME, OTHER = "#0072B2", "#D55E00"
-EXECUTORS = {"serial": "#333333", "threads": "#0072B2", "processes": "#D55E00"}
+EXECUTORS = {
+    "serial": "#333333",
+    "threads": "#0072B2",
+    "processes": "#D55E00",
+    "dask": "#CC79A7",
+}
 
 
 def use_style() -> None:
@@ -239,17 +244,53 @@ def ladder(timings: pd.DataFrame) -> Figure:
     return figure
 
 
-def throughput(jobs: pd.DataFrame) -> Figure:
-    """Pictures a second against workers, for each executor, every repeat shown."""
+def throughput(small: pd.DataFrame, large: pd.DataFrame) -> Figure:
+    """Pictures a second, start included and left out, beside twice the rate of decoding alone."""
+    figure, axes = plt.subplots(1, 2, figsize=(6.3, 2.3))
+    for axis, table, title in zip(
+        axes, (small, large), ("250 pixels a side", "2,000 pixels a side"), strict=True
+    ):
+        rates = table.set_index(["executor", "workers"])
+        bars = [(e, w) for e, w in rates.index if e != scaling.DECODE]
+        for k, bar in enumerate(bars):
+            row, colour = rates.loc[bar], EXECUTORS[bar[0]]
+            axis.bar(k, row["rate"], color=colour, alpha=0.35)
+            axis.bar(k, row["with_start"], color=colour)
+        decoding = rates.loc[(scaling.DECODE, 1), "rate"]
+        for cores in (1, 2):
+            axis.axhline(cores * decoding, color="#555555", linewidth=0.8, linestyle=(0, (4, 2)))
+        axis.set_xticks(range(len(bars)), [f"{e}\n{w}" for e, w in bars], fontsize=6)
+        axis.set(title=title, ylabel="pictures a second (more is better)", ylim=(0, None))
+        axis.grid(axis="x", visible=False)
+    return figure
+
+
+def memory_jobs(jobs: pd.DataFrame, paths: pd.DataFrame) -> Figure:
+    """Peak memory of all processes together: by executor, and against the number of files."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.1))
+    names = [f"{e}, {w}" for e, w in zip(jobs["executor"], jobs["workers"], strict=True)]
+    left.barh(names, jobs["bytes"] / 1e6, color=[EXECUTORS[e] for e in jobs["executor"]])
+    left.invert_yaxis()
+    left.set(xlabel="peak, MB, all processes")
+    left.grid(axis="y", visible=False)
+    right.semilogx(paths["files"], paths["bytes"] / 1e6, "o-", color=EXECUTORS["processes"])
+    right.set(xlabel="files, two processes", ylabel="peak, MB", ylim=(0, None))
+    return figure
+
+
+def scaling_model(forecast: pd.DataFrame, rates: pd.DataFrame) -> Figure:
+    """Pictures a second against cores: modelled lines, measured points."""
     figure, axis = plt.subplots(figsize=(4.2, 2.4))
-    jobs = jobs.assign(rate=jobs["pictures"] / jobs["seconds"])
-    for executor, rows in jobs.groupby("executor", sort=False):
-        middle = rows.groupby("workers")["rate"].median()
-        axis.plot(rows["workers"], rows["rate"], ".", color=EXECUTORS[executor], alpha=0.4)
-        axis.plot(middle.index, middle, "o-", color=EXECUTORS[executor], label=executor)
-    axis.set(xlabel="workers", ylabel="pictures a second (more is better)", ylim=(0, None))
-    axis.set_xticks(sorted(jobs["workers"].unique()))
-    axis.legend()
+    for executor, rows in forecast.groupby("executor", sort=False):
+        colour = EXECUTORS[executor]
+        axis.loglog(rows["cores"], rows["rate"], "--", color=colour, label=f"{executor}, model")
+        measured = rates[rates["executor"] == executor]
+        axis.loglog(measured["workers"], measured["rate"], "o", color=colour, label="measured")
+    most = forecast["cores"].max()
+    serial = forecast["rate"].min()
+    axis.loglog([1, most], [serial, serial * most], ":", color="#999999", label="proportional")
+    axis.set(xlabel="cores", ylabel="pictures a second")
+    axis.legend(fontsize=6.5)
     return figure
 
 
@@ -383,7 +424,9 @@ FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "luma": (candidates, ("luma", "luma_exactness")),
     "margins": (margins, ("margins",)),
     "ladder": (ladder, ("ladder",)),
-    "throughput": (throughput, ("throughput",)),
+    "throughput": (throughput, ("rates_small", "rates_large")),
+    "memory_jobs": (memory_jobs, ("memory_jobs", "memory_paths")),
+    "scaling_model": (scaling_model, ("scaling_model", "rates_small")),
     "distances": (distances, ("pair_histograms",)),
     "roc": (roc, ("pair_histograms",)),
     "cost_accuracy": (cost_accuracy, ("cost", "accuracy")),

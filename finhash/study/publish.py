@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from finhash import methods
-from finhash.study import costs, evaluate, memes, project, results
+from finhash.study import costs, evaluate, memes, project, results, scaling
 from finhash.study.bench import medians
 
 Numbers = dict[str, tuple[str, str]]
@@ -100,7 +100,7 @@ def with_block(readme: str) -> str:
 def readme_block() -> str:
     """The headline numbers as Markdown."""
     text = {
-        key: value.replace("\\,", ",").replace("\\%", "%").replace("\\", "")
+        key: value.replace("\\,\\%", "%").replace("\\,", ",").replace("\\%", "%").replace("\\", "")
         for key, (value, _) in numbers().items()
     }
     rows = [
@@ -258,7 +258,7 @@ def _certificate() -> Numbers:
 
 def _kernel() -> Numbers:
     speed = medians(results.load("kernel"))
-    start = medians(results.load("cold_start"))
+    start = results.load("cold_start").groupby("contender")["seconds"].median()
     found = {
         "kernel-us": f"{speed['kernel'] * 1e6:.0f}",
         "kernel-decode": percent(speed["kernel"] / speed["decode"]),
@@ -270,6 +270,7 @@ def _kernel() -> Numbers:
     cold = {
         "start-import": milliseconds(start["import finhash"] - start["python"]),
         "start-hash": f"{start['find_hash']:.1f}",
+        "start-compile": f"{start['find_hash, not yet compiled']:.0f}",
     }
     return {
         **{key: (text, "kernel") for key, text in found.items()},
@@ -291,27 +292,44 @@ def _ladder() -> Numbers:
 
 
 def _batch() -> Numbers:
-    jobs = results.load("throughput")
-    rate = jobs.assign(rate=jobs["pictures"] / jobs["seconds"])
-    rate = rate.groupby(["executor", "workers"])["rate"].median()
-    found = {
-        "serial-rate": (whole(rate["serial", 1]), "throughput"),
-        "job-pictures": (whole(jobs["pictures"].iloc[0]), "throughput"),
-    }
-    for executor in ("threads", "processes"):
-        found[f"{executor}-gain"] = (f"{rate[executor, 2] / rate['serial', 1]:.2f}", "throughput")
-    start = results.load("startup").groupby(["executor", "workers"])["seconds"].median()
-    found["processes-start"] = (f"{start['processes', 2]:.1f}", "startup")
+    found: Numbers = {}
+    for size in ("small", "large"):
+        name = f"rates_{size}"
+        table = results.load(name).set_index(["executor", "workers"])
+        found[f"serial-rate-{size}"] = whole(table["rate"]["serial", 1]), name
+        for executor in ("threads", "processes", "dask"):
+            found[f"{executor}-gain-{size}"] = f"{table['gain'][executor, 2]:.2f}", name
+    small = results.load("rates_small")
+    starts = small.set_index(["executor", "workers"])["start"]
+    for executor in ("processes", "dask"):
+        found[f"{executor}-start"] = f"{starts[executor, 2]:.1f}", "rates_small"
+        even = scaling.break_even(small, (executor, 2))
+        found[f"{executor}-even"] = whole(round(even, -2)), "rates_small"
+    found["job-pictures"] = whole(small["pictures"].iloc[0]), "rates_small"
+    shares = results.load("serial_share").set_index(["executor", "pictures"])["share"]
+    found["threads-share"] = percent(shares["threads", "small"], 0), "serial_share"
+    overheads = results.load("overheads").set_index("executor")
+    for executor, row in overheads.iterrows():
+        found[f"{executor}-overhead"] = percent(row["share"]), "overheads"
+    memory = results.load("memory_jobs").set_index("executor")["bytes"] / 1e6
+    found |= {f"{e}-memory": (whole(value), "memory_jobs") for e, value in memory.items()}
+    files = results.load("memory_paths").sort_values("files").iloc[[0, -1]]
+    found["files-most"] = whole(files["files"].iloc[1]), "memory_paths"
+    for key, value in zip(("few", "many"), files["bytes"] / 1e6, strict=True):
+        found[f"memory-{key}"] = whole(value), "memory_paths"
+    reading = results.load("reading").groupby("state")["seconds"].median()
+    found["cold-times"] = f"{reading['cold'] / reading['warm']:.0f}", "reading"
     job = results.load("whole_job").set_index("executor")
-    for executor, row in job.iterrows():
-        found[f"whole-{executor}-gain"] = (
-            f"{row['pictures'] / row['seconds'] / rate['serial', 1]:.2f}",
-            "whole_job",
-        )
-    found["whole-seconds"] = (f"{job['seconds'].min():.0f}", "whole_job")
-    found["pictures"] = (whole(job["pictures"].iloc[0]), "whole_job")
-    memory = results.load("memory_batch")
-    found["batch-memory"] = (f"{memory['peak'].max() / 1e6:.0f}", "memory_batch")
+    best = job["seconds"].drop(scaling.DECODE)
+    found["whole-seconds"] = f"{best.min():.0f}", "whole_job"
+    pair = job.loc[scaling.DECODE, "seconds"] / 2
+    found["whole-over-decoding"] = f"{best.min() / pair:.2f}", "whole_job"
+    found["pictures"] = whole(job["pictures"].iloc[0]), "whole_job"
+    found["cluster-rows"] = whole(results.load("cluster")["rows"].iloc[0]), "cluster"
+    forecast = results.load("scaling_model").set_index(["executor", "cores"])
+    for executor, cores in (("processes", 64), ("dask", 64), ("dask", 1000)):
+        share = percent(forecast["efficiency"][executor, cores], 0)
+        found[f"{executor}-model-{cores}"] = share, "scaling_model"
     return found
 
 
