@@ -17,10 +17,10 @@ from finhash.provenance import versions
 from finhash.rows import given_up, hash_batch
 from finhash.table import HashTable, read_parts
 
-TASK_SECONDS = 0.25
+TASK_SECONDS = 0.5
 """What a task should last: handing it over costs Dask about two thousandths of a second."""
 
-FIRST_TASK, LARGEST_TASK = 2, 1024
+FIRST_TASK, LARGEST_TASK = 2, 4096
 """Files in a task before any has been timed, and at most."""
 
 SMALLEST_SHARE = 8

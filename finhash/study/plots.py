@@ -254,14 +254,15 @@ def throughput(small: pd.DataFrame, large: pd.DataFrame) -> Figure:
         bars = [(e, w) for e, w in rates.index if e != scaling.DECODE]
         for k, bar in enumerate(bars):
             row, colour = rates.loc[bar], EXECUTORS[bar[0]]
-            axis.bar(k, row["rate"], color=colour, alpha=0.35)
-            axis.bar(k, row["with_start"], color=colour)
+            axis.barh(k, row["rate"], color=colour, alpha=0.35)
+            axis.barh(k, row["with_start"], color=colour)
         decoding = rates.loc[(scaling.DECODE, 1), "rate"]
         for cores in (1, 2):
-            axis.axhline(cores * decoding, color="#555555", linewidth=0.8, linestyle=(0, (4, 2)))
-        axis.set_xticks(range(len(bars)), [f"{e}\n{w}" for e, w in bars], fontsize=6)
-        axis.set(title=title, ylabel="pictures a second (more is better)", ylim=(0, None))
-        axis.grid(axis="x", visible=False)
+            axis.axvline(cores * decoding, color="#555555", linewidth=0.8, linestyle=(0, (4, 2)))
+        axis.set_yticks(range(len(bars)), [f"{e}, {w}" for e, w in bars])
+        axis.invert_yaxis()
+        axis.set(title=title, xlabel="pictures a second (more is better)")
+        axis.grid(axis="y", visible=False)
     return figure
 
 
@@ -274,18 +275,18 @@ def memory_jobs(jobs: pd.DataFrame, paths: pd.DataFrame) -> Figure:
     left.set(xlabel="peak, MB, all processes")
     left.grid(axis="y", visible=False)
     right.semilogx(paths["files"], paths["bytes"] / 1e6, "o-", color=EXECUTORS["processes"])
-    right.set(xlabel="files, two processes", ylabel="peak, MB", ylim=(0, None))
+    right.set(xlabel="files, two processes", ylabel="peak, MB", ylim=(0, 500))
     return figure
 
 
 def scaling_model(forecast: pd.DataFrame, rates: pd.DataFrame) -> Figure:
-    """Pictures a second against cores: modelled lines, measured points."""
+    """Pictures a second against cores: modelled lines, and points where it was measured."""
     figure, axis = plt.subplots(figsize=(4.2, 2.4))
     for executor, rows in forecast.groupby("executor", sort=False):
         colour = EXECUTORS[executor]
         axis.loglog(rows["cores"], rows["rate"], "--", color=colour, label=f"{executor}, model")
         measured = rates[rates["executor"] == executor]
-        axis.loglog(measured["workers"], measured["rate"], "o", color=colour, label="measured")
+        axis.loglog(measured["workers"], measured["rate"], "o", color=colour)
     most = forecast["cores"].max()
     serial = forecast["rate"].min()
     axis.loglog([1, most], [serial, serial * most], ":", color="#999999", label="proportional")

@@ -92,20 +92,20 @@ def break_even(table: pd.DataFrame, setting: Setting) -> float:
     return row[setting]["start"] / saved if saved > 0 else float("inf")
 
 
-def model(table: pd.DataFrame, cores: Sequence[int]) -> pd.DataFrame:
+def model(table: pd.DataFrame, handing: pd.DataFrame, cores: Sequence[int]) -> pd.DataFrame:
     """A model, not a measurement: ``executor, cores, rate, efficiency, ceiling``.
 
-    A picture costs a worker ``t`` seconds, which more workers share, and the driver ``d`` seconds
-    of processor time, which they do not: rate = 1 / (d + t / cores), never above ``ceiling`` 1 / d.
-    ``t`` is the serial job's, ``d`` that of the job with most workers, starts left out of both.
+    A picture costs a worker ``t`` seconds, the serial job's, which more workers share, and the
+    driver ``d`` seconds, which they do not: what handing over a task costs its processor, by
+    ``overheads``, spread over the task. rate = 1 / (d + t / cores), below the ceiling 1 / d.
     """
     serial = table.set_index("executor").loc["serial", "rate"]
     rows = []
     for executor in ("processes", "dask"):
-        most = table[table["executor"] == executor].sort_values("workers").iloc[-1]
+        driver = handing.set_index("executor").loc[executor, "driver"] / (TASK_SECONDS * serial)
         for count in cores:
-            rate = 1 / (most["driver"] + 1 / serial / count)
-            rows.append((executor, count, rate, rate / serial / count, 1 / most["driver"]))
+            rate = 1 / (driver / 1e6 + 1 / serial / count)
+            rows.append((executor, count, rate, rate / serial / count, 1e6 / driver))
     return pd.DataFrame(rows, columns=["executor", "cores", "rate", "efficiency", "ceiling"])
 
 
@@ -119,26 +119,25 @@ def serial_share(table: pd.DataFrame) -> pd.DataFrame:
     return (2 / gain - 1).rename("share").reset_index()
 
 
-def task_overhead(executor: str, workers: int, tasks: int) -> float:
-    """Seconds that handing over one task of a usual size costs, doing nothing in it."""
-    paths = [f"folder/{k:09d}.jpg" for k in range(300)]
-    with EXECUTORS[executor](workers, ["find"], None) as pool:
-        wait([pool.submit(_nothing, paths) for _ in range(workers)])
-        start = time.perf_counter()
-        wait([pool.submit(_nothing, paths) for _ in range(tasks)])
-        return (time.perf_counter() - start) / tasks
-
-
 def overheads(settings: Sequence[Setting], tasks: int) -> pd.DataFrame:
-    """What tasks cost beside their work: ``executor, workers, microseconds, share``.
+    """What handing over a task costs: ``executor, workers, microseconds, driver, share``.
 
-    ``share`` is of the time that a task is meant to last, with all workers busy.
+    Tasks carry what tasks carry, and do nothing. ``driver`` is the calling process's processor
+    time, also in microseconds; ``share`` is of the time that a task is meant to last, with all
+    workers busy.
     """
+    paths = [f"folder/{k:09d}.jpg" for k in range(1000)]
     rows = []
     for executor, workers in settings:
-        seconds = task_overhead(executor, workers, tasks)
-        rows.append((executor, workers, seconds * 1e6, seconds * workers / TASK_SECONDS))
-    return pd.DataFrame(rows, columns=["executor", "workers", "microseconds", "share"])
+        with EXECUTORS[executor](workers, ["find"], None) as pool:
+            wait([pool.submit(_nothing, paths) for _ in range(workers)])
+            wall, cpu = time.perf_counter(), time.process_time()
+            wait([pool.submit(_nothing, paths) for _ in range(tasks)])
+            seconds = (time.perf_counter() - wall) / tasks
+            driver = (time.process_time() - cpu) / tasks
+        share = seconds * workers / TASK_SECONDS
+        rows.append((executor, workers, seconds * 1e6, driver * 1e6, share))
+    return pd.DataFrame(rows, columns=["executor", "workers", "microseconds", "driver", "share"])
 
 
 def goals(
