@@ -346,6 +346,27 @@ def roc(histograms: pd.DataFrame) -> Figure:
     return figure
 
 
+def recall_intervals(table: pd.DataFrame) -> Figure:
+    """Recall with its interval at two false positive rates: as labelled, and families merged."""
+    targets = sorted(table["target"].unique(), reverse=True)
+    figure, axes = plt.subplots(1, len(targets), figsize=(6.3, 2.2), sharey=True)
+    names = list(table["method"].unique())
+    for axis, target in zip(axes, targets, strict=True):
+        for shift, (labels, rows) in zip((-0.14, 0.14), table.groupby("labels"), strict=True):
+            rows = rows[rows["target"] == target].set_index("method").loc[names]
+            for k, (name, row) in enumerate(rows.iterrows()):
+                colour = methods.get(name).colour
+                axis.plot([row["low"], row["high"]], [k + shift] * 2, color=colour, linewidth=1.2)
+                fill = colour if labels == "merged" else "white"
+                axis.plot(row["recall"], k + shift, "o", color=colour, markerfacecolor=fill)
+        power = round(np.log10(target))
+        axis.set(title=f"false positive rate $10^{{{power}}}$", xlabel="recall", xlim=(0, 1))
+        axis.set_yticks(range(len(names)), [methods.get(name).label for name in names])
+        axis.grid(axis="y", visible=False)
+    axes[0].invert_yaxis()
+    return figure
+
+
 def cost_accuracy(cost: pd.DataFrame, accuracy: pd.DataFrame, target: float = 1e-4) -> Figure:
     """Time a picture against recall at one false positive rate: up and to the left is better."""
     figure, axis = plt.subplots(figsize=(4.6, 2.8))
@@ -430,6 +451,7 @@ FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "scaling_model": (scaling_model, ("scaling_model", "rates_small")),
     "distances": (distances, ("pair_histograms",)),
     "roc": (roc, ("pair_histograms",)),
+    "recall_intervals": (recall_intervals, ("recall_intervals",)),
     "cost_accuracy": (cost_accuracy, ("cost", "accuracy")),
     "clusters": (clusterings, ("clusters",)),
 }

@@ -4,13 +4,14 @@ r"""Results tables -> LaTeX numbers and tables, and the README's block: the one 
 takes every number as ``\result{key}``; beside each key stands the table that it comes from.
 """
 
+import math
 import re
 import shutil
 import subprocess
 import sys
 
 from finhash import methods
-from finhash.study import costs, evaluate, memes, project, results, scaling
+from finhash.study import costs, evaluate, families, memes, project, results, scaling
 from finhash.study.bench import medians
 
 Numbers = dict[str, tuple[str, str]]
@@ -74,7 +75,7 @@ def numbers_tex() -> str:
 def numbers() -> Numbers:
     """Every number that the report's text quotes."""
     first = _setting, _profile, _candidates, _certificate, _kernel, _ladder, _batch
-    second = _accuracy, _clusters
+    second = _accuracy, _by_family, _clusters
     return {key: value for part in first + second for key, value in part().items()}
 
 
@@ -84,6 +85,7 @@ def tables() -> dict[str, str]:
         "table_calibration": _calibration_table(),
         "table_candidates": _candidates_table(),
         "table_methods": _methods_table(),
+        "table_recall": _recall_table(),
     }
 
 
@@ -116,9 +118,9 @@ def readme_block() -> str:
         ),
         (f"all {text['pictures']} pictures, {text['cores']} cores", f"{text['whole-seconds']} s"),
         (
-            "recall at a false positive rate of 1 in 10,000",
+            "recall at a false positive rate of 1 in 10,000, one picture one family",
             ", ".join(
-                f"{methods.get(n).label} {text[f'tpr4-{n}']}"
+                f"{methods.get(n).label} {text[f'merged4-{n}']}"
                 for n in ("find", "phash256", "dhash256", "whash256", "ahash256")
             ),
         ),
@@ -300,6 +302,9 @@ def _batch() -> Numbers:
         for executor in ("threads", "processes", "dask"):
             found[f"{executor}-gain-{size}"] = f"{table['gain'][executor, 2]:.2f}", name
     small = results.load("rates_small")
+    share = small.set_index(["executor", "workers"])["gain"]
+    of_decoding = share["processes", 2] / (2 * share[scaling.DECODE, 1])
+    found["processes-of-decoding"] = percent(of_decoding, 0), "rates_small"
     starts = small.set_index(["executor", "workers"])["start"]
     for executor in ("processes", "dask"):
         found[f"{executor}-start"] = f"{starts[executor, 2]:.1f}", "rates_small"
@@ -322,8 +327,6 @@ def _batch() -> Numbers:
     job = results.load("whole_job").set_index("executor")
     best = job["seconds"].drop(scaling.DECODE)
     found["whole-seconds"] = f"{best.min():.0f}", "whole_job"
-    pair = job.loc[scaling.DECODE, "seconds"] / 2
-    found["whole-over-decoding"] = f"{best.min() / pair:.2f}", "whole_job"
     found["pictures"] = whole(job["pictures"].iloc[0]), "whole_job"
     found["cluster-rows"] = whole(results.load("cluster")["rows"].iloc[0]), "cluster"
     forecast = results.load("scaling_model").set_index(["executor", "cores"])
@@ -348,6 +351,45 @@ def _accuracy() -> Numbers:
     numbers_ = {key: (text, "accuracy") for key, text in found.items()}
     cost = medians(results.load("cost"))
     return numbers_ | {f"cost-{n}": (milliseconds(cost[n]), "cost") for n in accuracy.index}
+
+
+def _by_family() -> Numbers:
+    found: Numbers = {}
+    share = results.load("twins_share")
+    for row in share.to_dict("records"):
+        found[f"twins{_power(row['target'])}-{row['method']}"] = (
+            percent(row["share"]),
+            "twins_share",
+        )
+    most = share[share["target"] == share["target"].min()]["share"].min()
+    found["twins-least"] = percent(most), "twins_share"
+    recall = results.load("recall_intervals")
+    for row in recall.to_dict("records"):
+        labels = "merged" if row["labels"] == "merged" else "labelled"
+        key = f"{labels}{_power(row['target'])}-{row['method']}"
+        found[key] = percent(row["recall"]), "recall_intervals"
+        between = f"{percent(row['low'])} to {percent(row['high'])}"
+        found[f"{key}-between"] = between, "recall_intervals"
+    held = results.load("held_out")
+    held = held[held["labels"] == "merged"].drop(columns="labels").groupby(["target", "method"])
+    for (target, name), row in held.mean().iterrows():
+        key = f"held{_power(target)}-{name}"
+        found[f"{key}-radius"] = f"{row['radius']:.0f}", "held_out"
+        found[f"{key}-recall"] = percent(row["recall"]), "held_out"
+        found[f"{key}-fpr"] = scientific(row["fpr"]), "held_out"
+    apart = results.load("recall_differences")
+    for row in apart[apart["labels"] == "merged"].to_dict("records"):
+        found[f"p{_power(row['target'])}-{row['method']}"] = f"{row['p']:.2f}", "recall_differences"
+    looked_at = families.twins("memes")["verdict"].value_counts()
+    for verdict, number in looked_at.items():
+        found[f"twins-{verdict}"] = str(number), "closest_families"
+    found["twins-looked-at"] = str(looked_at.sum()), "closest_families"
+    return found
+
+
+def _power(target: float) -> int:
+    """4 for a rate of 1 in 10,000."""
+    return round(-math.log10(target))
 
 
 def _clusters() -> Numbers:
@@ -424,6 +466,21 @@ def _methods_table() -> str:
     return tabular("lrrrrrrr", head, rows)
 
 
+def _recall_table() -> str:
+    number = {key: text for key, (text, _) in _by_family().items()}
+    rows = []
+    for name in results.load("recall_intervals")["method"].unique():
+        recalls = [
+            f"{labels}{power}-{name}" for power in (4, 5) for labels in ("labelled", "merged")
+        ]
+        p = "--" if name == "find" else number[f"p4-{name}"]
+        held = [f"held4-{name}-{what}" for what in ("radius", "fpr", "recall")]
+        cells = [*(number[key] for key in recalls), p, *(number[key] for key in held)]
+        rows.append([methods.get(name).label, *cells])
+    head = ["hash", *["labelled", "merged"] * 2, "$p$", "radius", "rate", "recall"]
+    return tabular("lrrrrrrrr", head, rows)
+
+
 def tabular(columns: str, head: list[str], rows: list[list[str]]) -> str:
     """A booktabs table; the first column is left empty where it repeats the row above."""
     lines, last = [], None
@@ -440,6 +497,12 @@ def tabular(columns: str, head: list[str], rows: list[list[str]]) -> str:
 def whole(value: float) -> str:
     """A count with thin spaces between thousands."""
     return f"{round(value):,}".replace(",", "\\,")
+
+
+def scientific(rate: float) -> str:
+    """A small rate to two digits."""
+    digits, power = f"{rate:.1e}".split("e")
+    return f"${digits}\\times10^{{{int(power)}}}$"
 
 
 def percent(share: float, digits: int = 1) -> str:

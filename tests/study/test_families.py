@@ -1,0 +1,117 @@
+"""Rates by family against brute force; resampling, hold-out and correction against known cases."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from finhash.hamming import pair_histogram
+from finhash.study import evaluate, families
+
+REACH = 120
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[np.ndarray, np.ndarray]:
+    """Hashes of ten families about random centres, the last two about nearly the same one."""
+    rng = np.random.default_rng(1)
+    centres = rng.integers(0, 256, (10, 32), dtype=np.uint8)
+    centres[9] = centres[8] ^ np.eye(1, 32, dtype=np.uint8)[0]
+    labels = rng.integers(0, 10, 200) * 3  # families need not be numbered without gaps
+    flips = np.packbits(rng.random((200, 256)) < 0.08, axis=1)
+    return centres[labels // 3] ^ flips, labels
+
+
+@pytest.fixture(scope="module")
+def table(made) -> families.PairTable:
+    return families.count_pairs(*made, REACH)
+
+
+def brute(hashes, labels) -> pd.DataFrame:
+    return evaluate.roc(*pair_histogram(hashes, labels)).iloc[: REACH + 1]
+
+
+def test_rates_are_those_of_all_pairs(made, table):
+    fpr, tpr = table.rates()
+    assert np.allclose(fpr, brute(*made)["fpr"])
+    assert np.allclose(tpr, brute(*made)["tpr"])
+
+
+def test_families_of_no_weight_are_not_there(made, table):
+    hashes, labels = made
+    weights = np.array([1, 0, 1, 1, 0, 1, 0, 1, 1, 1.0])
+    kept = weights[labels // 3] > 0
+    fpr, tpr = table.rates(weights)
+    assert np.allclose(fpr, brute(hashes[kept], labels[kept])["fpr"])
+    assert np.allclose(tpr, brute(hashes[kept], labels[kept])["tpr"])
+
+
+def test_a_radius_beyond_the_reach_is_refused(table):
+    with pytest.raises(ValueError, match="beyond"):
+        table.radius(0.5)
+    assert table.radius(0.0) == (table.rates()[0] == 0).sum() - 1
+
+
+def test_equal_methods_do_not_differ(table):
+    draws = families.bootstrap({"a": table, "b": table}, [1e-2], 50, seed=3)
+    found = families.differences(draws, against="a").iloc[0]
+    assert (found["difference"], found["low"], found["high"], found["p"]) == (0, 0, 0, 1)
+    low, own, high = families.intervals(draws).iloc[0][["low", "recall", "high"]]
+    assert low <= own <= high
+    assert low < high
+
+
+def test_a_better_method_is_found_better(made, table):
+    hashes, labels = made
+    rng = np.random.default_rng(2)
+    noisier = hashes ^ np.packbits(rng.random((200, 256)) < 0.25, axis=1)
+    worse = families.count_pairs(noisier, labels, REACH)
+    draws = families.bootstrap({"good": table, "bad": worse}, [1e-3], 200, seed=3)
+    found = families.differences(draws, against="good").iloc[0]
+    assert found["high"] < 0
+    assert found["p"] < 0.05
+
+
+def test_holm():
+    p = families.holm(pd.Series({"a": 0.04, "b": 0.01, "c": 0.03}))
+    assert p.to_dict() == pytest.approx({"a": 0.06, "b": 0.03, "c": 0.06})
+    assert families.holm(pd.Series([1.5, 0.9])).tolist() == [1, 1]
+
+
+def test_held_out_radii_do_not_know_the_fold(table):
+    found = families.held_out({"find": table}, [1e-2], folds=5, seed=0)
+    assert sorted(found["fold"]) == [0, 1, 2, 3, 4]
+    fold = np.random.default_rng(0).permutation(10) % 5
+    for row in found.itertuples():
+        train = (fold != row.fold).astype(float)
+        assert row.radius == table.radius(1e-2, train)
+        fpr, tpr = table.rates(1 - train)
+        assert (row.fpr, row.recall) == (fpr[row.radius], tpr[row.radius])
+
+
+def test_one_picture_under_two_names_is_found_and_merged(made, table):
+    hashes, labels = made
+    top = families.closest({"find": table}, 0.02).iloc[0]
+    assert (top["first"], top["second"]) == (8, 9)
+    assert top["median"] > 0.5
+    pair = pd.DataFrame({"first": [24], "second": [27]})
+    share = families.false_share({"find": table}, labels, pair, [0.02]).iloc[0]
+    assert share["share"] == 1
+    joined = families.merged(labels, pair)
+    assert len(np.unique(joined)) == 9
+    assert len(np.unique(joined[(labels == 24) | (labels == 27)])) == 1
+    fpr, _ = families.count_pairs(hashes, joined, REACH).rates()
+    assert fpr[60] == 0 < table.rates()[0][60]
+
+
+def test_merging_chains_and_leaves_out_what_is_not_there():
+    pairs = pd.DataFrame({"first": [0, 1, 2], "second": [1, 4, 99]})
+    assert len(np.unique(families.merged(np.arange(5), pairs))) == 3
+    assert len(np.unique(families.merged(np.arange(5), pairs[:0]))) == 5
+
+
+def test_twins_name_families_of_the_stand_in_and_of_nothing_else():
+    pairs = families.twins("memes")
+    assert set(pairs["verdict"]) == {"same", "variant", "background"}
+    assert (pairs["first"] < pairs["second"]).all()
+    assert pairs[["first", "second"]].max().max() < 1034
+    assert families.twins("das_images").empty
