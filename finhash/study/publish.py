@@ -309,7 +309,8 @@ def _batch() -> Numbers:
     for executor in ("processes", "dask"):
         found[f"{executor}-start"] = f"{starts[executor, 2]:.1f}", "rates_small"
         even = scaling.break_even(small, (executor, 2))
-        found[f"{executor}-even"] = whole(round(even, -2)), "rates_small"
+        number = whole(round(even, -2)) if math.isfinite(even) else r"$\infty$"
+        found[f"{executor}-even"] = number, "rates_small"
     found["job-pictures"] = whole(small["pictures"].iloc[0]), "rates_small"
     shares = results.load("serial_share").set_index(["executor", "pictures"])["share"]
     found["threads-share"] = percent(shares["threads", "small"], 0), "serial_share"
