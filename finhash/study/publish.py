@@ -260,7 +260,9 @@ def _certificate() -> Numbers:
 
 def _kernel() -> Numbers:
     speed = medians(results.load("kernel"))
-    start = results.load("cold_start").groupby("contender")["seconds"].median()
+    fresh = results.load("cold_start")
+    start = medians(fresh)
+    compiling = fresh[~fresh["contender"].isin(start.index)]["seconds"]  # once, and so cold
     found = {
         "kernel-us": f"{speed['kernel'] * 1e6:.0f}",
         "kernel-decode": percent(speed["kernel"] / speed["decode"]),
@@ -272,7 +274,7 @@ def _kernel() -> Numbers:
     cold = {
         "start-import": milliseconds(start["import finhash"] - start["python"]),
         "start-hash": f"{start['find_hash']:.1f}",
-        "start-compile": f"{start['find_hash, not yet compiled']:.0f}",
+        "start-compile": f"{compiling.item():.0f}",
     }
     return {
         **{key: (text, "kernel") for key, text in found.items()},
