@@ -21,12 +21,12 @@ export FINHASH_SCALE := $(SCALE)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-## report: run every notebook and build report/report.pdf (up to 15 minutes)
+## report: run every notebook and build report/report.pdf (about 20 minutes)
 .PHONY: report
 report: notebooks
 	@$(MAKE) --no-print-directory pdf
 
-## quick: the same at quick scale, 2,000 pictures (up to 3 minutes)
+## quick: the same at quick scale, 2,000 pictures (about 5 minutes)
 .PHONY: quick
 quick:
 	@$(MAKE) --no-print-directory report FINHASH_SCALE=quick
