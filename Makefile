@@ -26,7 +26,7 @@ export FINHASH_SCALE := $(SCALE)
 report: notebooks
 	@$(MAKE) --no-print-directory pdf
 
-## quick: the same at quick scale, 2,000 pictures (about 5 minutes)
+## quick: the same at quick scale, 2,000 pictures (about 4 minutes)
 .PHONY: quick
 quick:
 	@$(MAKE) --no-print-directory report FINHASH_SCALE=quick
