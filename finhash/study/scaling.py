@@ -79,7 +79,8 @@ def rates(jobs: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
     table["driver"] = (table["driver"] - start["driver"]) / table["pictures"]
     table["with_start"] = table["pictures"] / table["seconds"]
     steady = table["seconds"] - table["start"]
-    table["rate"] = table["pictures"] / steady.where(steady > 0)  # a tiny job may be all start
+    # In a tiny job the start may seem to take longer than the job: then it is not told apart.
+    table["rate"] = table["pictures"] / steady.where(steady > 0, table["seconds"])
     table["gain"] = table["rate"] / table["rate"]["serial", 1]
     table["efficiency"] = table["gain"] / table.index.get_level_values("workers")
     return table.reset_index()
