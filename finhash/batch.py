@@ -162,17 +162,16 @@ def _isolate(
 
     A single file that kills two workers with nothing beside it becomes a row with that reason.
     """
-    for _ in range(2):
+    single = len(task.paths) == 1
+    for _ in range(2 if single else 1):
         try:
             rows, _ = workers.submit(hash_batch, task.paths, methods, versions()).result()
         except workers.lost:
             workers.restart()
-            if len(task.paths) > 1:
-                break
         else:
             keep(task, rows)
             return
-    if len(task.paths) == 1:
+    if single:
         reason = "WorkerDiedError: two workers died hashing this file"
         keep(task, given_up(task.paths[0], methods, reason))
         return

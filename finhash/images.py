@@ -22,7 +22,12 @@ from finhash.find.geometry import MAX_SIDE
 LARGEST_KEPT = 2**24
 """Bytes of pixels that a thread keeps for its next picture, at most: 2,364 pixels squared."""
 
-_thread = threading.local()
+
+class _Thread(threading.local):
+    memory = np.empty(0, np.uint8)
+
+
+_thread = _Thread()
 
 Source = str | os.PathLike | bytes | Image.Image | np.ndarray
 
@@ -149,7 +154,7 @@ def _reused(size: int) -> np.ndarray | None:
     """
     if size > LARGEST_KEPT:
         return None
-    if getattr(_thread, "memory", None) is None or _thread.memory.size < size:
+    if _thread.memory.size < size:
         _thread.memory = np.empty(size, np.uint8)
     return _thread.memory
 

@@ -92,17 +92,17 @@ class Parts:
     def _keys(self) -> pa.ChunkedArray:
         """The keys of all parts, oldest first."""
         columns = keyed_schema(self._methods).names
-        keys = pa.chunked_array([], pa.binary(16))
+        chunks: list[pa.Array] = []
         for file in part_files(self.folder):
-            there = pq.read_schema(file)
-            if there.names != columns:
-                raise ValueError(f"{self.folder} has columns {there.names}, not {columns}")
-            differ = difference(versions(), provenance_of(there)["versions"])
-            if differ:
-                raise ValueError(f"{self.folder} was made by {differ}: use another folder")
-            column = pq.read_table(file, columns=[KEY])[KEY]
-            keys = pa.chunked_array([*keys.chunks, *column.chunks], pa.binary(16))
-        return keys
+            with pq.ParquetFile(file) as part:
+                there = part.schema_arrow
+                if there.names != columns:
+                    raise ValueError(f"{self.folder} has columns {there.names}, not {columns}")
+                differ = difference(versions(), provenance_of(there)["versions"])
+                if differ:
+                    raise ValueError(f"{self.folder} was made by {differ}: use another folder")
+                chunks += part.read(columns=[KEY])[KEY].chunks
+        return pa.chunked_array(chunks, pa.binary(16))
 
     def _write(self) -> None:
         rows, self._rows = self._rows, []

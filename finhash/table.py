@@ -90,15 +90,12 @@ class HashTable:
         Raises ``ValueError`` if any row has none: pick ``without_errors()`` first, so that rows
         and hashes cannot fall out of step.
         """
-        column = self.arrow[method].combine_chunks()
+        column = self.arrow[method]
         if column.null_count:
             raise ValueError(
                 f"{column.null_count} of {len(self)} rows have no hash; use without_errors()"
             )
-        width = column.type.byte_width
-        start = column.offset * width
-        data = np.frombuffer(column.buffers()[1], np.uint8)[start : start + len(column) * width]
-        return data.reshape(len(column), width)
+        return _fixed_width(column)
 
     def digest(self, method: str) -> str:
         """SHA-256 over one method's names and hashes: equal digests, equal tables."""
@@ -140,8 +137,7 @@ def newest(keys: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     All ``[paths]``, sorted by the path digest; digests are ``uint64``.
     """
-    buffers = [np.frombuffer(chunk.buffers()[1], "u8") for chunk in keys.chunks if len(chunk)]
-    digests = np.concatenate([np.empty(0, "u8"), *buffers]).reshape(-1, 2)
+    digests = _fixed_width(keys).view("u8")
     order = np.argsort(digests[:, 0], kind="stable")
     is_last = np.append(np.diff(digests[order, 0]) != 0, True)[: len(order)]
     rows = order[is_last]
@@ -169,6 +165,14 @@ def write_parquet(table: pa.Table, path: str | os.PathLike) -> None:
     with whole_file(path) as partial:
         # Hashes do not repeat, so a dictionary would only add to them.
         pq.write_table(table, partial, compression="zstd", use_dictionary=["error"])
+
+
+def _fixed_width(column: pa.ChunkedArray) -> np.ndarray:
+    """The values of a fixed-width binary column without nulls, ``uint8 [n, width]``."""
+    values, width = column.combine_chunks(), column.type.byte_width
+    start = values.offset * width
+    data = np.frombuffer(values.buffers()[1], np.uint8)[start : start + len(values) * width]
+    return data.reshape(len(values), width)
 
 
 def _read(path: str | os.PathLike) -> pa.Table:

@@ -68,8 +68,13 @@ def at_fpr(same: np.ndarray, other: np.ndarray, target: float) -> tuple[int, flo
     Radius -1 and recall 0 if even distance 0 has more false positives.
     """
     curve = roc(same, other)
-    radius = int((curve["fpr"] <= target).sum()) - 1
-    return radius, float(curve["tpr"][radius]) if radius >= 0 else 0.0
+    return at_rate(curve["fpr"].to_numpy(), curve["tpr"].to_numpy(), target)
+
+
+def at_rate(fpr: np.ndarray, tpr: np.ndarray, target: float) -> tuple[int, float]:
+    """The same from the rates at radii 0, 1, ..."""
+    radius = int((fpr <= target).sum()) - 1
+    return radius, float(tpr[radius]) if radius >= 0 else 0.0
 
 
 def summary(histograms: pd.DataFrame) -> pd.DataFrame:

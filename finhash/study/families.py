@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from finhash import hamming
-from finhash.study import memes
+from finhash.study import evaluate, memes
 
 LEVEL = 0.95
 """What intervals cover."""
@@ -50,8 +50,7 @@ class PairTable:
 
     def radius(self, target: float, weights: np.ndarray | None = None) -> int:
         """The largest radius whose false positive rate is at most ``target``; -1 if none is."""
-        fpr, _ = self.rates(weights)
-        radius = int((fpr <= target).sum()) - 1
+        radius, _ = evaluate.at_rate(*self.rates(weights), target)
         if radius == self.reach:
             raise ValueError(f"a rate of {target} lies beyond the distance {self.reach}")
         return radius
@@ -88,8 +87,8 @@ def bootstrap(
         for draw in range(-1, draws):
             fpr, tpr = table.rates(None if draw < 0 else weights[draw])
             for target in targets:
-                radius = int((fpr <= target).sum()) - 1
-                rows.append((name, target, draw, tpr[radius] if radius >= 0 else 0.0))
+                _, recall = evaluate.at_rate(fpr, tpr, target)
+                rows.append((name, target, draw, recall))
     return pd.DataFrame(rows, columns=["method", "target", "draw", "recall"])
 
 
