@@ -1,22 +1,88 @@
-"""Hamming distances between packed hashes: exact histogram of all pairs, join within a radius.
+"""Hamming distances between packed hashes: joins within a radius, nearest, exact histograms.
 
 Hashes are ``uint8 [n, bits / 8]`` with ``bits`` a multiple of 64. The kernels hold them as
 ``uint64 [words, n]``, a column a word, so that the innermost loop runs over neighbouring memory
 and the compiler can count the bits of several pairs at a time.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from numba import njit, types
 from numba.core.extending import intrinsic
 
-TILE = 1024
-"""Columns compared at a time: their words and distances stay in the L1 cache."""
-
 ROWS = 256
 """Rows a task: the unit handed to a thread."""
+
+TILE = 512
+"""Columns compared at a time: their words stay in the L1 cache for all rows of a task."""
+
+STRIP = 128
+"""Columns of a near tile that are looked through together."""
+
+GROUP = 3
+"""Rows that share each load of a column's word; with more, long hashes exceed the registers."""
+
+Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
+Block = TypeVar("Block")
+
+
+def join(a: np.ndarray, b: np.ndarray | None = None, *, radius: int, workers: int = 1) -> Pairs:
+    """All pairs within ``radius``: ``(i, j, distance)`` with ``i`` a row of ``a``, ``j`` of ``b``.
+
+    Without ``b``, ``a`` is joined with itself and each pair is given once, ``i < j``. Indices are
+    ``int32``, distances ``uint16``; pairs are ordered by ``i``, then ``j``.
+    """
+    blocks = join_blocks(a, b, radius=radius, workers=workers)
+    i, j, distance = map(np.concatenate, zip(*blocks, strict=True))
+    return i, j, distance
+
+
+def join_blocks(
+    a: np.ndarray,
+    b: np.ndarray | None = None,
+    *,
+    radius: int,
+    workers: int = 1,
+    rows: int = ROWS,
+) -> Iterator[Pairs]:
+    """The pairs of ``join`` in its order, a block for every ``rows`` rows of ``a``.
+
+    At most ``2 * workers`` blocks are computed ahead of the consumer. There is always a block, if
+    an empty one.
+    """
+    left, right = _both_as_words(a, b)
+    if not 0 <= radius <= 64 * len(left):
+        raise ValueError(f"radius must be between 0 and {64 * len(left)}, not {radius}")
+    bound, exact = _parts(len(left), _fold(len(left), radius)), _parts(len(left))
+
+    def block(lo: int, hi: int) -> Pairs:
+        found = _join_rows(left, right, radius, b is None, bound, exact, lo, hi)
+        return found[:, 0].copy(), found[:, 1].copy(), found[:, 2].astype(np.uint16)
+
+    return _by_rows(block, left.shape[1], rows, workers)
+
+
+def nearest(
+    queries: np.ndarray, gallery: np.ndarray, k: int, *, workers: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ``k`` nearest of the gallery: ``(index int32 [n, k], distance uint16 [n, k])``.
+
+    Those of a query are ordered by distance, then index.
+    """
+    left, right = _both_as_words(queries, gallery)
+    if not 1 <= k <= len(gallery):
+        raise ValueError(f"k must be between 1 and the gallery's {len(gallery)}, not {k}")
+    bound, exact = _parts(len(left), 2 - len(left) % 2), _parts(len(left))
+    task = partial(_nearest_rows, left, right, k, bound, exact)
+    blocks = _by_rows(task, left.shape[1], ROWS, workers)
+    index, distance = map(np.concatenate, zip(*blocks, strict=True))
+    return index, distance
 
 
 def pair_histogram(
@@ -28,39 +94,49 @@ def pair_histogram(
     an integer label for each hash.
     """
     words = _as_words(hashes)
-    families = np.asarray(families)
-    if families.shape != (len(hashes),):
-        raise ValueError(f"expected {len(hashes)} family labels, got shape {families.shape}")
-    _, labels = np.unique(families, return_inverse=True)
-    order = np.argsort(labels, kind="stable")
-    words, labels = np.ascontiguousarray(words[:, order]), labels[order]
+    families = _as_labels(families, len(hashes))
+    order = np.argsort(families, kind="stable")
+    words, families = np.ascontiguousarray(words[:, order]), families[order]
     # Sorted, a row's own family ends where the next begins: pairs split at one column.
-    ends = np.searchsorted(labels, labels, side="right")
-    parts = _by_rows(lambda lo, hi: _histogram_rows(words, ends, lo, hi), len(hashes), workers)
-    same, other = sum(parts, start=np.zeros((2, 64 * len(words) + 1), np.int64))
+    ends = np.searchsorted(families, families, side="right")
+    task = partial(_histogram_rows, words, ends, _parts(len(words)))
+    # Fewer tasks than elsewhere, for each has large tables to clear and to sum.
+    same, other = sum(_by_rows(task, len(ends), 4 * ROWS, workers))
     return same, other
 
 
-def join(
-    a: np.ndarray, b: np.ndarray | None = None, *, radius: int, workers: int = 1
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All pairs within ``radius``: ``(i, j, distance)`` with ``i`` a row of ``a``, ``j`` of ``b``.
+def query_histograms(
+    hashes: np.ndarray,
+    labels: np.ndarray,
+    gallery: np.ndarray | None = None,
+    gallery_labels: np.ndarray | None = None,
+    *,
+    workers: int = 1,
+    rows: int = ROWS,
+) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+    """Exact counts by distance for each hash, in blocks of rows: ``(start, stop, same, other)``.
 
-    Without ``b``, ``a`` is joined with itself and each pair is given once, ``i < j``. Indices are
-    ``int32``, distances ``uint16``; pairs are ordered by ``i``, then ``j``.
+    ``same`` and ``other`` are ``int32 [stop - start, bits + 1]``: the gallery's hashes with the
+    row's own label and with other labels. Without a gallery they are all the other hashes. Blocks
+    come in order, computed ahead as those of ``join_blocks``.
     """
-    left = _as_words(a)
-    right = left if b is None else _as_words(b)
-    if len(left) != len(right):
-        raise ValueError(f"hashes of {64 * len(left)} and {64 * len(right)} bits do not compare")
-    if not 0 <= radius <= 64 * len(left):
-        raise ValueError(f"radius must be between 0 and {64 * len(left)}, not {radius}")
-    itself = b is None
-    parts = _by_rows(
-        lambda lo, hi: _join_rows(left, right, lo, hi, radius, itself), left.shape[1], workers
-    )
-    found = np.concatenate([np.empty((0, 3), np.int32), *parts])
-    return found[:, 0].copy(), found[:, 1].copy(), found[:, 2].astype(np.uint16)
+    left, right = _both_as_words(hashes, gallery)
+    labels = _as_labels(labels, len(hashes))
+    owners = labels if gallery is None else _as_labels(gallery_labels, len(gallery))
+    order = np.argsort(owners, kind="stable")
+    right, owners = np.ascontiguousarray(right[:, order]), owners[order]
+    # Sorted, those with a row's own label are one range of columns.
+    firsts, ends = (np.searchsorted(owners, labels, side) for side in ("left", "right"))
+    exact = _parts(len(left))
+
+    def block(lo: int, hi: int) -> tuple[int, int, np.ndarray, np.ndarray]:
+        total, same = _query_rows(left, right, firsts, ends, exact, lo, hi)
+        other = total - same
+        if gallery is None:
+            same[:, 0] -= 1  # itself
+        return lo, hi, same, other
+
+    return _by_rows(block, len(labels), rows, workers)
 
 
 def _as_words(hashes: np.ndarray) -> np.ndarray:
@@ -74,12 +150,48 @@ def _as_words(hashes: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.ascontiguousarray(hashes).view(np.uint64).T)
 
 
-def _by_rows(
-    kernel: Callable[[int, int], np.ndarray], n: int, workers: int
-) -> Iterator[np.ndarray]:
-    starts = range(0, n, ROWS)
+def _both_as_words(a: np.ndarray, b: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    left = _as_words(a)
+    right = left if b is None else _as_words(b)
+    if len(left) != len(right):
+        raise ValueError(f"hashes of {64 * len(left)} and {64 * len(right)} bits do not compare")
+    return left, right
+
+
+def _as_labels(labels: np.ndarray, n: int) -> np.ndarray:
+    labels = np.asarray(labels)
+    if labels.shape != (n,):
+        raise ValueError(f"expected {n} family labels, got shape {labels.shape}")
+    return labels
+
+
+def _parts(words: int, fold: int = 1) -> tuple[tuple[int, ...], ...]:
+    """The words in parts of ``fold``, as ``_distance`` takes them.
+
+    Only the lengths matter: they are part of a tuple's type, so the compiler unrolls what runs
+    over them.
+    """
+    return ((0,) * fold,) * (words // fold)
+
+
+def _fold(words: int, radius: int) -> int:
+    """The most words to OR together so that the bound still keeps strangers beyond the radius."""
+    # Of f random words ORed, a share 1 - 2**-f of the bits is set; 0.7 leaves room for the spread.
+    folds = (f for f in range(2, words + 1) if words % f == 0)
+    return max((f for f in folds if radius < 0.7 * 64 * words / f * (1 - 2**-f)), default=1)
+
+
+def _by_rows(task: Callable[[int, int], Block], n: int, rows: int, workers: int) -> Iterator[Block]:
+    """Results of ``task(lo, hi)`` over consecutive rows, in order; of no rows, one result."""
+    if rows < 1:
+        raise ValueError(f"rows must be at least 1, not {rows}")
+    spans = ((lo, min(n, lo + rows)) for lo in range(0, max(1, n), rows))
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(lambda lo: kernel(lo, min(n, lo + ROWS)), starts)
+        ahead = deque(pool.submit(task, *span) for span in islice(spans, 2 * workers))
+        while ahead:
+            result = ahead.popleft().result()
+            ahead.extend(pool.submit(task, *span) for span in islice(spans, 1))
+            yield result
 
 
 @intrinsic
@@ -93,68 +205,156 @@ def _bit_count(typingctx, word):
 
 
 @njit(cache=True, nogil=True)
-def _distances(left, i, right, start, stop, out):
-    """Distances of row ``i`` to columns ``start..stop`` into ``out``.
+def _distance(left, i, right, j, parts):
+    """Distance of row ``i`` to column ``j``; if parts have several words, a lower bound.
 
-    Sliced before the loop: a sum in an index could be negative for all the compiler knows, and
-    the check for that would keep it from vectorising.
+    For count(x | y) <= count(x) + count(y). The bound is cheaper: AVX-512 has x | (y ^ z) as one
+    instruction, and only parts, not words, are counted and added.
     """
-    n = stop - start
-    if len(left) == 4:  # 256 bits, written out so that one pass makes the sum
-        a, b, c, d = left[0, i], left[1, i], left[2, i], left[3, i]
-        w, x = right[0, start:stop], right[1, start:stop]
-        y, z = right[2, start:stop], right[3, start:stop]
-        for j in range(n):
-            out[j] = (
-                _bit_count(a ^ w[j])
-                + _bit_count(b ^ x[j])
-                + _bit_count(c ^ y[j])
-                + _bit_count(d ^ z[j])
-            )
-        return
-    out[:n] = 0
-    for word in range(len(left)):
-        a, w = left[word, i], right[word, start:stop]
-        for j in range(n):
-            out[j] += _bit_count(a ^ w[j])
+    total = np.uint64(0)
+    for part in range(len(parts)):
+        differing = np.uint64(0)
+        for k in range(len(parts[0])):
+            word = part * len(parts[0]) + k
+            differing |= left[word, i] ^ right[word, j]
+        total += _bit_count(differing)
+    return total
 
 
 @njit(cache=True, nogil=True)
-def _histogram_rows(words, ends, lo, hi):
-    n = words.shape[1]
-    counts = np.zeros((2, 64 * len(words) + 1), np.int64)
-    distances = np.empty(TILE, np.uint16)
+def _group(i, hi):
+    """Rows ``i .. i + GROUP``, row ``hi - 1`` in place of those after it."""
+    return i, min(i + 1, hi - 1), min(i + 2, hi - 1)
+
+
+@njit(cache=True, nogil=True)
+def _least(left, rows, right, start, stop, parts):
+    """The least ``_distance`` of any of the rows to any of the columns ``start .. stop``.
+
+    Columns are unsigned: a signed index could count from the end, and the check for that would
+    keep the loop from vectorising.
+    """
+    least = np.uint64(64 * len(left))
+    for j in range(np.uint64(start), np.uint64(stop)):
+        for row in rows:
+            least = min(least, _distance(left, row, right, j, parts))
+    return least
+
+
+@njit(cache=True, nogil=True)
+def _join_rows(left, right, radius, itself, bound, exact, lo, hi):
+    n = right.shape[1]
+    near = np.zeros((hi - lo, n // TILE + 1), np.bool_)
+    for start in range(0, n, TILE):
+        stop = min(n, start + TILE)
+        for i in range(lo, min(hi, stop) if itself else hi, GROUP):
+            if _least(left, _group(i, hi), right, start, stop, bound) <= radius:
+                near[i - lo : i - lo + GROUP, start // TILE] = True
+    found = np.empty((1024, 3), np.int32)
+    count = 0
+    for i in range(lo, hi):
+        for tile in np.flatnonzero(near[i - lo]):
+            last = min(n, (tile + 1) * TILE)
+            for start in range(max(tile * TILE, i + 1 if itself else 0), last, STRIP):
+                stop = min(last, start + STRIP)
+                if _least(left, (i,), right, start, stop, exact) > radius:
+                    continue
+                for j in range(start, stop):
+                    distance = _distance(left, i, right, j, exact)
+                    if distance <= radius:
+                        if count == len(found):
+                            found = np.concatenate((found, np.empty_like(found)))
+                        found[count, 0], found[count, 1], found[count, 2] = i, j, distance
+                        count += 1
+    return found[:count]
+
+
+@njit(cache=True, nogil=True)
+def _nearest_rows(left, right, k, bound, exact, lo, hi):
+    n = right.shape[1]
+    index = np.empty((hi - lo, k), np.int32)
+    distances = np.full((hi - lo, k), 64 * len(left) + 1, np.uint16)
+    for first in range(0, n, TILE):
+        last = min(n, first + TILE)
+        for i in range(lo, hi, GROUP):
+            farthest = distances[i - lo : i - lo + GROUP, -1].max()
+            if _least(left, _group(i, hi), right, first, last, bound) >= farthest:
+                continue
+            for row in range(i, min(hi, i + GROUP)):
+                for start in range(first, last, STRIP):
+                    stop = min(last, start + STRIP)
+                    if _least(left, (row,), right, start, stop, exact) >= distances[row - lo, -1]:
+                        continue
+                    for j in range(start, stop):
+                        distance = _distance(left, row, right, j, exact)
+                        if distance < distances[row - lo, -1]:
+                            _insert(distances[row - lo], index[row - lo], distance, j)
+    return index, distances
+
+
+@njit(cache=True, nogil=True)
+def _insert(distances, index, distance, j):
+    """Put ``j`` in its place after all that are as near, and drop the last."""
+    at = len(distances) - 1
+    while at > 0 and distances[at - 1] > distance:
+        distances[at], index[at] = distances[at - 1], index[at - 1]
+        at -= 1
+    distances[at], index[at] = distance, j
+
+
+@njit(cache=True, nogil=True)
+def _histogram_rows(words, ends, exact, lo, hi):
+    """Counts ``[same or other, distance]`` of rows ``lo .. hi`` with all later rows.
+
+    Two rows' distances to a column are one cell of a square table: a pair costs half an increment,
+    and increments of the same cell, which wait for each other, are rare.
+    """
+    n, bins = words.shape[1], 64 * len(words) + 1
+    side = bins + 15  # whole cache lines, yet no power of two, which would share cache sets
+    # A cell counts at most 2 * ROWS * n: uint32 serves up to 8 million hashes.
+    tables = np.zeros((3, side * side), np.uint32)
+    cells = np.empty(TILE, np.uint64)
     for start in range(lo, n, TILE):
         stop = min(n, start + TILE)
-        for i in range(lo, min(hi, stop)):
-            first = max(start, i + 1)
-            _distances(words, i, words, first, stop, distances)
-            split = min(max(ends[i] - first, 0), stop - first)
-            for j in range(split):
-                counts[0, distances[j]] += 1
-            for j in range(split, stop - first):
-                counts[1, distances[j]] += 1
+        for i in range(lo, min(hi, stop) - 1, 2):
+            for j in range(np.uint64(start), np.uint64(stop)):
+                first = _distance(words, i, words, j, exact)
+                second = _distance(words, i + 1, words, j, exact)
+                cells[j - np.uint64(start)] = first * np.uint64(side) + second
+            # Up to the first row's end both find their family, up to the second's only that one.
+            at = max(start, i + 1)
+            for table, end in enumerate((ends[i], ends[i + 1], n)):
+                end = min(max(at, end), stop)
+                for cell in cells[at - start : end - start]:
+                    tables[table, cell] += 1
+                at = end
+    squares = tables.reshape(3, side, side)[:, :bins, :bins]
+    first, second = squares.sum(axis=2), squares.sum(axis=1)
+    counts = np.empty((2, bins), np.int64)
+    counts[0] = first[0] + second[0] + second[1]
+    counts[1] = first[1] + first[2] + second[2]
+    counts[0, 0] -= (hi - lo) // 2  # the column after the first row is the second itself
     return counts
 
 
 @njit(cache=True, nogil=True)
-def _join_rows(left, right, lo, hi, radius, itself):
-    n = right.shape[1]
-    found = np.empty((1024, 3), np.int32)
-    count = 0
-    distances = np.empty(TILE, np.uint16)
-    for i in range(lo, hi):
-        for start in range(i + 1 if itself else 0, n, TILE):
-            stop = min(n, start + TILE)
-            _distances(left, i, right, start, stop, distances)
-            if count + TILE > len(found):
-                larger = np.empty((2 * len(found) + TILE, 3), np.int32)
-                larger[:count] = found[:count]
-                found = larger
+def _query_rows(left, right, firsts, ends, exact, lo, hi):
+    n, bins = right.shape[1], 64 * len(right) + 1
+    total = np.zeros((hi - lo + GROUP, bins), np.int32)
+    same = np.zeros((hi - lo, bins), np.int32)
+    distances = np.empty((GROUP, TILE), np.uint16)
+    for start in range(0, n, TILE):
+        stop = min(n, start + TILE)
+        for i in range(lo, hi, GROUP):
+            rows = _group(i, hi)
+            for j in range(np.uint64(start), np.uint64(stop)):
+                for r in range(GROUP):
+                    distances[r, j - np.uint64(start)] = _distance(left, rows[r], right, j, exact)
+            # Row by row, increments of the same count would wait for each other.
             for j in range(stop - start):
-                if distances[j] <= radius:
-                    found[count, 0] = i
-                    found[count, 1] = start + j
-                    found[count, 2] = distances[j]
-                    count += 1
-    return found[:count].copy()
+                for r in range(GROUP):
+                    total[i - lo + r, distances[r, j]] += 1
+            for r in range(min(GROUP, hi - i)):
+                for j in range(max(start, firsts[i + r]), min(stop, ends[i + r])):
+                    same[i - lo + r, distances[r, j - start]] += 1
+    return total[: hi - lo], same
