@@ -154,6 +154,11 @@ def template(family: int) -> Image.Image:
     return image if image.size == side else image.resize(side, Image.Resampling.LANCZOS)
 
 
+def caption(family: int, number: int) -> tuple[str, str]:
+    """The upper and the lower caption of a stand-in picture."""
+    return memes.draw_caption(random.Random(f"caption {SEED} {family} {number}"))
+
+
 def contact_sheet(families: Iterable[int], side: int = 125) -> Image.Image:
     """A row of captioned pictures from drawn templates: ours to show, unlike real ones."""
     tiles = []
@@ -170,8 +175,7 @@ def contact_sheet(families: Iterable[int], side: int = 125) -> Image.Image:
 def _render_family(folder: Path, family: int, numbers: list[int]) -> int:
     blank = template(family)
     for number in numbers:
-        rng = random.Random(f"caption {SEED} {family} {number}")
-        jpeg = memes.render(blank, *memes.draw_caption(rng))
+        jpeg = memes.render(blank, *caption(family, number))
         with whole_file(folder / f"{family:04d}_{number:05d}.jpg") as partial:
             partial.write_bytes(jpeg)
     return len(numbers)

@@ -11,6 +11,7 @@ import io
 import random
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -20,6 +21,8 @@ PICTURES = 55_972
 QUALITY = 75
 LARGEST_FONT = 24
 MARGIN = 5
+ROOM = SIDE - 2 * MARGIN
+"""Pixels that a line may be wide."""
 OUTLINE = 1 / 20
 """Width of the black outline as a fraction of the font's size."""
 
@@ -58,7 +61,7 @@ def draw_caption(rng: random.Random) -> tuple[str, str]:
     """An upper and a lower caption in capitals; either may be empty, not both."""
     pairs, weights = _word_counts()
     top, bottom = rng.choices(pairs, weights)[0]
-    return _words(rng, top), _words(rng, bottom)
+    return words(rng, top), words(rng, bottom)
 
 
 def render(template: Image.Image, top: str, bottom: str) -> bytes:
@@ -73,41 +76,64 @@ def render(template: Image.Image, top: str, bottom: str) -> bytes:
     return buffer.getvalue()
 
 
+def caption_area(top: str, bottom: str) -> float:
+    """The share of the picture that the boxes about the two captions cover."""
+    draw = ImageDraw.Draw(Image.new("L", (1, 1)))
+    covered = 0.0
+    for text in filter(None, (top, bottom)):
+        left, upper, right, lower = draw.multiline_textbbox((0, 0), **_block(text))
+        covered += (right - left) * (lower - upper)
+    return covered / SIDE**2
+
+
 def _draw_block(draw: ImageDraw.ImageDraw, text: str, anchor: str, y: int) -> None:
+    block = _block(text)
+    draw.multiline_text((SIDE / 2, y), fill="white", anchor=anchor, stroke_fill="black", **block)
+
+
+def _block(text: str) -> dict[str, Any]:
+    """What Pillow is told of a caption, whether it draws it or measures it."""
     lines, size = _fit(text)
-    draw.multiline_text(
-        (SIDE / 2, y),
-        "\n".join(lines),
-        "white",
-        _font(size),
-        anchor,
-        spacing=0,
-        align="center",
-        stroke_width=size * OUTLINE,
-        stroke_fill="black",
-    )
+    return {
+        "text": "\n".join(lines),
+        "font": font(size),
+        "spacing": 0,
+        "align": "center",
+        "stroke_width": size * OUTLINE,
+    }
+
+
+def fill(rng: random.Random, lines: int) -> str:
+    """A caption of so many lines, as wide as the largest type allows."""
+    filled = []
+    for _ in range(lines):
+        line = longer = words(rng, 1)
+        while font(LARGEST_FONT).getlength(longer) <= ROOM:
+            line, longer = longer, f"{longer} {words(rng, 1)}"
+        filled.append(line)
+    return "\n".join(filled)
 
 
 def _fit(text: str) -> tuple[list[str], int]:
-    """At most two lines, and the largest font size up to 24 px that fits them in the width."""
+    """Lines, at most two unless the text has its own, and the largest type that fits the width."""
 
     def widest(lines: list[str], size: int = LARGEST_FONT) -> float:
-        return max(map(_font(size).getlength, lines))
+        return max(map(font(size).getlength, lines))
 
-    room = SIDE - 2 * MARGIN
-    if widest([text]) <= room:
-        return [text], LARGEST_FONT
-    words = text.split()
-    splits = [[" ".join(words[:i]), " ".join(words[i:])] for i in range(1, len(words))]
-    lines = min(splits or [[text]], key=widest)
-    size = min(LARGEST_FONT, int(LARGEST_FONT * room / widest(lines)))
-    while widest(lines, size) > room:  # hinting makes small sizes wider than their share
+    lines = text.split("\n")
+    if widest(lines) > ROOM and len(lines) == 1:
+        parts = text.split()
+        splits = [[" ".join(parts[:i]), " ".join(parts[i:])] for i in range(1, len(parts))]
+        lines = min(splits or [[text]], key=widest)
+    size = min(LARGEST_FONT, int(LARGEST_FONT * ROOM / widest(lines)))
+    while widest(lines, size) > ROOM:  # hinting makes small sizes wider than their share
         size -= 1
     return lines, size
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """The captions' typeface at a size in pixels."""
     # The basic layout engine is always there; Raqm, where installed, would kern differently.
     data = io.BytesIO(FONT.read_bytes())
     return ImageFont.truetype(data, size, layout_engine=ImageFont.Layout.BASIC)
@@ -128,6 +154,7 @@ def _word_lengths() -> tuple[list[list[str]], list[int]]:
     return by_length, [int(row["words"]) for row in rows]
 
 
-def _words(rng: random.Random, count: int) -> str:
+def words(rng: random.Random, count: int) -> str:
+    """So many words in capitals, their lengths by the measured law."""
     by_length, weights = _word_lengths()
     return " ".join(rng.choice(group) for group in rng.choices(by_length, weights, k=count)).upper()

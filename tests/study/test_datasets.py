@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from finhash.images import open_image
 from finhash.study import datasets, drawn, memes, project
 from tests.conftest import jpeg_bytes
 
@@ -137,7 +138,33 @@ def test_captions_fit(text):
     assert len(lines) <= 2
     assert " ".join(lines) == text.strip()
     assert 1 <= size <= memes.LARGEST_FONT
-    assert max(memes._font(size).getlength(line) for line in lines) <= 250 - 2 * memes.MARGIN
+    assert max(memes.font(size).getlength(line) for line in lines) <= 250 - 2 * memes.MARGIN
+
+
+def test_a_filled_caption_has_its_lines_at_the_largest_size():
+    for lines in (1, 2, 3):
+        text = memes.fill(random.Random(3), lines)
+        assert memes._fit(text) == (text.split("\n"), memes.LARGEST_FONT)
+        assert all(
+            memes.font(memes.LARGEST_FONT).getlength(line) > 120 for line in text.split("\n")
+        )
+
+
+def test_caption_area_is_what_the_captions_change():
+    blank = np.zeros((250, 250, 3), np.uint8)
+    captions = "AN UPPER CAPTION", "ONE BELOW THAT IS SOMEWHAT LONGER THAN IT"
+    drawn_ = np.asarray(open_image(memes.render(Image.fromarray(blank), *captions)))
+    rows = np.flatnonzero(drawn_.max(axis=(1, 2)) > 128)
+    gap = np.flatnonzero(np.diff(rows) > 10)[0]
+    halves = rows[: gap + 1], rows[gap + 1 :]
+    box = 0
+    for half in halves:
+        columns = np.flatnonzero(drawn_[half].max(axis=(0, 2)) > 128)
+        box += (half[-1] - half[0] + 1) * (columns[-1] - columns[0] + 1)
+    # The boxes have the outline, which is as black as the picture, about them.
+    assert memes.caption_area(*captions) * 250**2 == pytest.approx(box, rel=0.25)
+    assert memes.caption_area(*captions) * 250**2 > box
+    assert memes.caption_area("", "") == 0
 
 
 def test_captions_follow_the_tables():
