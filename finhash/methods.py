@@ -55,6 +55,15 @@ def _find(bits: int) -> Callable[[Source], np.ndarray]:
     return find
 
 
+def _find_middle(image: Source) -> np.ndarray:
+    """FINd of the middle half of the rows, where captions seldom reach."""
+    from finhash.find.compiled import hash_rgb
+
+    rgb = to_rgb(image, reuse=True)
+    quarter = len(rgb) // 4
+    return hash_rgb(rgb[quarter : len(rgb) - quarter])
+
+
 def _imagehash(function: str, bits: int) -> Callable[[Source], np.ndarray]:
     side = int(bits**0.5)
 
@@ -78,6 +87,7 @@ def _registry() -> dict[str, Method]:
     methods = [
         Method("find", "FINd", 256, "#D55E00", _find(256)),
         Method("find64", "FINd 64", 64, "#D55E00", _find(64)),
+        Method("find_middle", "FINd middle", 256, "#882255", _find_middle),
     ]
     for name, label, colour, function in (
         ("ahash", "aHash", "#E69F00", "average_hash"),

@@ -1,17 +1,21 @@
 """How well distances tell same family from other family: from exact pair counts to rates."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.special import digamma
 from tqdm import tqdm
 
-from finhash import cluster, hamming, methods
+from finhash import hamming, methods
 from finhash.study import memes
 from finhash.table import HashTable
 
-FPR_TARGETS = (1e-2, 1e-3, 1e-4, 1e-5)
+FPR_TARGETS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+PRECISION_TARGETS = (0.9, 0.99, 0.999)
 
+PUBLISHED_RADII = (("pdq", 31), ("find", 31), ("phash64", 8), ("phash64", 10))
+"""Radii in common use: PDQ's own, FINd by analogy; pHash's by Zannettou et al. and imagededup."""
 
 PUBLISHED_NOISE = 0.024
 """Share of the real set's same-family pairs that do not show the same picture."""
@@ -77,19 +81,116 @@ def at_rate(fpr: np.ndarray, tpr: np.ndarray, target: float) -> tuple[int, float
     return radius, float(tpr[radius]) if radius >= 0 else 0.0
 
 
+def precision(
+    fpr: np.ndarray | float, tpr: np.ndarray | float, prevalence: float
+) -> np.ndarray | float:
+    """The share of claims that are right, where ``prevalence`` is the share of pairs that are."""
+    right, wrong = np.multiply(tpr, prevalence), np.multiply(fpr, 1 - prevalence)
+    return right / (right + wrong)
+
+
+def recall_at_precision(same: np.ndarray, other: np.ndarray, target: float) -> float:
+    """The largest recall at which precision is at least ``target``; 0 if it never is."""
+    right, claims = np.cumsum(same), np.cumsum(same) + np.cumsum(other)
+    precise = (claims > 0) & (right >= target * claims)
+    return float(right[precise].max(initial=0) / right[-1])
+
+
+def average_precision(same: np.ndarray, other: np.ndarray, ties: str = "expected") -> np.ndarray:
+    """Average precision of ranking by distance, over the last axis: ``float [...]``.
+
+    Integer distances tie. ``"expected"`` is the mean over all orders of the tied, ``"worst"`` puts
+    the wrong first. nan where there is nothing to find.
+    """
+    same, other = np.asarray(same, float), np.asarray(other, float)
+    group = same > 0  # only where something is found does precision count
+    before = np.cumsum(same, axis=-1) - same
+    ranked = np.cumsum(same + other, axis=-1) - same - other
+    s, o, found, rank = same[group], other[group], before[group], ranked[group]
+    # A tied group of n at the ranks N + 1 .. N + n, S found before it. In a random order rank
+    # N + i holds a right one with chance s / n, and then (i - 1) b others of the group before it:
+    # the sum of (S + 1 + (i - 1) b) / (N + i) is b n + (S + 1 - b (N + 1)) (H(N + n) - H(N)).
+    if ties == "worst":
+        n, s_before, start, share = s, found - rank - o, rank + o, 1.0
+        slope = 1.0
+    else:
+        n, start = s + o, rank
+        slope = (s - 1) / np.maximum(n - 1, 1)
+        s_before, share = found + 1 - slope * (rank + 1), s / n
+    harmonic = digamma(start + n + 1) - digamma(start + 1)
+    gained = np.zeros(same.shape)
+    gained[group] = share * (slope * n + s_before * harmonic)
+    total = same.sum(axis=-1)
+    return np.divide(gained.sum(axis=-1), total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def equal_error_rate(same: np.ndarray, other: np.ndarray) -> float:
+    """The rate at which as many true pairs are missed as others are claimed, between radii."""
+    curve = roc(same, other)
+    false = np.append(0.0, curve["fpr"])
+    missed = np.append(1.0, 1 - curve["tpr"])
+    k = int(np.argmax(false >= missed))
+    gap = missed - false
+    share = gap[k - 1] / (gap[k - 1] - gap[k])
+    return float(false[k - 1] + share * (false[k] - false[k - 1]))
+
+
+def effective_bits(other: np.ndarray) -> float:
+    """Independent fair-or-not bits that would spread other-family distances as these are.
+
+    ``p (1 - p) / s**2`` of the distance as a share of the bits, of mean p and deviation s.
+    """
+    mean, deviation = mean_and_deviation(other)
+    bits = len(other) - 1
+    return mean / bits * (1 - mean / bits) / (deviation / bits) ** 2
+
+
 def summary(histograms: pd.DataFrame) -> pd.DataFrame:
-    """One row a method: means, deviations, AUC, radius and recall at each false positive rate."""
+    """One row a method: distances, AUC, average precision, and recall at rates and precisions."""
     rows = []
     for name, counts in histograms.groupby("method", sort=False):
         same, other = counts["same"].to_numpy(), counts["other"].to_numpy()
-        row = {"method": name, "bits": methods.get(name).bits}
+        row = {"method": name, "bits": methods.get(name).bits, "pairs": same.sum() + other.sum()}
         for kind, weights in (("same", same), ("other", other)):
             row[f"{kind}_mean"], row[f"{kind}_sd"] = mean_and_deviation(weights)
+        spread = ((row["same_sd"] ** 2 + row["other_sd"] ** 2) / 2) ** 0.5
+        row["d_prime"] = (row["other_mean"] - row["same_mean"]) / spread
+        row["effective_bits"] = effective_bits(other)
         row["auc"] = auc(same, other)
+        row["eer"] = equal_error_rate(same, other)
+        row["ap"] = float(average_precision(same, other))
+        row["ap_worst"] = float(average_precision(same, other, "worst"))
         for target in FPR_TARGETS:
             row[f"radius_{target:.0e}"], row[f"tpr_{target:.0e}"] = at_fpr(same, other, target)
+        for target in PRECISION_TARGETS:
+            row[f"recall_p{target:g}"] = recall_at_precision(same, other, target)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def at_radii(histograms: pd.DataFrame, radii: Sequence[tuple[str, int]]) -> pd.DataFrame:
+    """What radii give untuned: ``method, radius, fpr, recall, precision`` over all pairs."""
+    rows = []
+    for name, radius in radii:
+        counts = histograms[histograms["method"] == name]
+        same, other = counts["same"].to_numpy(), counts["other"].to_numpy()
+        _, fpr, tpr = roc(same, other).iloc[radius]
+        prevalence = same.sum() / (same.sum() + other.sum())
+        rows.append((name, radius, fpr, tpr, precision(fpr, tpr, prevalence)))
+    return pd.DataFrame(rows, columns=["method", "radius", "fpr", "recall", "precision"])
+
+
+def noise_effect(histograms: pd.DataFrame, rate: float) -> pd.DataFrame:
+    """The summary as it is and if ``rate`` of same-family pairs were really of other families.
+
+    ``labels`` says which: ``as labelled`` or ``noisy``.
+    """
+    noisy = []
+    for _, counts in histograms.groupby("method", sort=False):
+        same = with_label_noise(counts["same"].to_numpy(), counts["other"].to_numpy(), rate)
+        noisy.append(counts.assign(same=same))
+    both = {"as labelled": histograms, "noisy": pd.concat(noisy)}
+    return pd.concat([summary(part).assign(labels=labels) for labels, part in both.items()])
 
 
 def mean_and_deviation(counts: np.ndarray) -> tuple[float, float]:
@@ -116,31 +217,3 @@ def calibration(histograms: pd.DataFrame, source: str, noise: float) -> pd.DataF
         }
         rows += [(name, metric, value, source) for metric, value in values.items()]
     return pd.DataFrame(rows, columns=["method", "metric", "value", "source"])
-
-
-def clusterings(
-    table: HashTable, radii: Iterable[tuple[str, int]], families: np.ndarray, workers: int = 1
-) -> pd.DataFrame:
-    """Connected components at each ``(method, radius)``, scored by pairs against the families."""
-    rows = []
-    for name, radius in tqdm(list(radii), "clustering", unit="run", leave=False):
-        labels = cluster.families(table.hashes(name), radius, workers=workers)
-        precision, recall = pairwise_scores(labels, families)
-        sizes = np.bincount(labels)
-        rows.append((name, radius, len(sizes), sizes.max() / len(labels), precision, recall))
-    columns = ["method", "radius", "clusters", "largest_share", "precision", "recall"]
-    scores = pd.DataFrame(rows, columns=columns)
-    both = scores["precision"] + scores["recall"]
-    return scores.assign(f1=2 * scores["precision"] * scores["recall"] / both)
-
-
-def pairwise_scores(labels: np.ndarray, families: np.ndarray) -> tuple[float, float]:
-    """Precision and recall of "in one cluster" as a claim on pairs; precision 1 if none is made."""
-    _, families = np.unique(families, return_inverse=True)
-    cells = np.unique(np.stack([labels, families]), axis=1, return_counts=True)[1]
-    together, claimed, true = map(_pairs, (cells, np.bincount(labels), np.bincount(families)))
-    return (together / claimed if claimed else 1.0), together / true
-
-
-def _pairs(sizes: np.ndarray) -> int:
-    return int((sizes * (sizes - 1) // 2).sum())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
@@ -39,14 +40,36 @@ class PairTable:
     reach: int
 
     def rates(self, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """False positive rate and recall at radii ``0 .. reach``, families weighted."""
+        """False positive rate and recall at radii ``0 .. reach``, ``[..., reach + 1]``.
+
+        ``weights`` are families', ``[..., families]``: one each unless given.
+        """
         weights = np.ones(len(self.sizes)) if weights is None else weights
-        same = np.cumsum(weights @ self.same)
-        near = weights[self.first] * weights[self.second] * self.count
-        other = np.cumsum(np.bincount(self.distance, near, self.reach + 1))
-        pictures = weights * self.sizes
-        pairs = (pictures.sum() ** 2 - (pictures**2).sum()) / 2
-        return other / pairs, same[: self.reach + 1] / same[-1]
+        rows = np.atleast_2d(weights)
+        same = np.cumsum(rows @ self.same, axis=1)
+        near = _weighted_counts(
+            np.ascontiguousarray(rows.T),
+            *(self.first, self.second, self.distance, self.count),
+            self.reach,
+        )
+        other = np.cumsum(near, axis=0).T
+        pictures = rows * self.sizes
+        pairs = (pictures.sum(axis=1) ** 2 - (pictures**2).sum(axis=1)) / 2
+        shape = (*weights.shape[:-1], self.reach + 1)
+        fpr, tpr = other / pairs[:, None], same[:, : self.reach + 1] / same[:, -1:]
+        return fpr.reshape(shape), tpr.reshape(shape)
+
+    def macro_rates(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same with every family, and every pair of families, counting as much as any other.
+
+        Families of one picture have no pairs, and do not count in recall.
+        """
+        pairs = self.sizes * (self.sizes - 1) // 2
+        found = np.cumsum(self.same[pairs > 0], axis=1) / pairs[pairs > 0, None]
+        share = self.count / (self.sizes[self.first] * self.sizes[self.second])
+        other = np.cumsum(np.bincount(self.distance, share, self.reach + 1))
+        number = len(self.sizes)
+        return other / (number * (number - 1) / 2), found.mean(axis=0)[: self.reach + 1]
 
     def radius(self, target: float, weights: np.ndarray | None = None) -> int:
         """The largest radius whose false positive rate is at most ``target``; -1 if none is."""
@@ -61,12 +84,14 @@ def count_pairs(
 ) -> PairTable:
     """The pair table of all pictures; pairs of different families up to ``reach`` only."""
     _, labels, sizes = np.unique(families, return_inverse=True, return_counts=True)
-    i, j, distance = hamming.join(hashes, radius=reach, workers=workers)
-    first, second = np.minimum(labels[i], labels[j]), np.maximum(labels[i], labels[j])
-    other = first != second
     shape = len(sizes), len(sizes), reach + 1
-    cells = np.ravel_multi_index((first[other], second[other], distance[other]), shape)
-    cells, count = np.unique(cells, return_counts=True)
+    cells = []
+    for i, j, distance in hamming.join_blocks(hashes, radius=reach, workers=workers):
+        a, b = labels[i], labels[j]
+        other = a != b
+        a, b, distance = a[other], b[other], distance[other]
+        cells.append(np.ravel_multi_index((np.minimum(a, b), np.maximum(a, b), distance), shape))
+    cells, count = np.unique(np.concatenate(cells), return_counts=True)
     same = np.stack([_own_distances(hashes[labels == k]) for k in range(len(sizes))])
     return PairTable(sizes, same, *np.unravel_index(cells, shape), count, reach)
 
@@ -83,9 +108,9 @@ def bootstrap(
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(number, np.full(number, 1 / number), draws).astype(float)
     rows = []
+    weights = np.vstack([np.ones(number), weights])
     for name, table in tqdm(tables.items(), "bootstrap", unit="method", leave=False):
-        for draw in range(-1, draws):
-            fpr, tpr = table.rates(None if draw < 0 else weights[draw])
+        for draw, (fpr, tpr) in enumerate(zip(*table.rates(weights), strict=True), start=-1):
             for target in targets:
                 _, recall = evaluate.at_rate(fpr, tpr, target)
                 rows.append((name, target, draw, recall))
@@ -124,6 +149,16 @@ def holm(p: pd.Series) -> pd.Series:
     ordered = p.clip(upper=1).sort_values()
     steps = ordered * np.arange(len(ordered), 0, -1)
     return steps.cummax().clip(upper=1).reindex(p.index)
+
+
+def macro(tables: Mapping[str, PairTable], targets: Sequence[float]) -> pd.DataFrame:
+    """Recall at false positive rates, both by family: ``method, target, radius, recall``."""
+    rows = [
+        (name, target, *evaluate.at_rate(*table.macro_rates(), target))
+        for name, table in tables.items()
+        for target in targets
+    ]
+    return pd.DataFrame(rows, columns=["method", "target", "radius", "recall"])
 
 
 def held_out(
@@ -206,6 +241,17 @@ def merged(families: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
     pairs = np.searchsorted(names, _within(pairs, names))
     links = coo_array((np.ones(len(pairs)), pairs.T), (len(names), len(names)))
     return connected_components(links, directed=False)[1][labels]
+
+
+@njit(cache=True)
+def _weighted_counts(weights, first, second, distance, count, reach):
+    """Pairs of families by distance, weighted: ``[reach + 1, draws]`` of ``[families, draws]``."""
+    total = np.zeros((reach + 1, weights.shape[1]))
+    for cell in range(len(first)):
+        a, b, out = weights[first[cell]], weights[second[cell]], total[distance[cell]]
+        for draw in range(len(out)):
+            out[draw] += a[draw] * b[draw] * count[cell]
+    return total
 
 
 def _within(pairs: pd.DataFrame, names: np.ndarray) -> np.ndarray:

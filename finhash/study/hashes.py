@@ -11,11 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from finhash.batch import hash_files
-from finhash.study import project
+from finhash.methods import METHODS
+from finhash.study import project, transforms
 from finhash.study.datasets import Dataset, families_of
 from finhash.table import HashTable
+
+TRANSFORMED = tuple(name for name, method in METHODS.items() if method.bits == 256)
+"""Methods whose hashes of transformed pictures are kept."""
 
 
 def obtain(dataset: Dataset, methods: Sequence[str], *, progress: bool = True) -> HashTable:
@@ -63,6 +68,25 @@ def keep(table: HashTable) -> None:
     """Commit-ready: a full table of real pictures, one Parquet file a method."""
     for method in table.methods:
         table.select([method]).write(_file(table.provenance["dataset"], method))
+
+
+def obtain_transformed(dataset: Dataset, gallery: HashTable, workers: int) -> HashTable:
+    """Hashes of transformed pictures: of ``dataset``, or the committed ones if it is drawn.
+
+    Of every second family one picture; only pictures that are in ``gallery``.
+    """
+    scale = project.scale()
+    if dataset.name != "drawn":
+        chosen = transforms.queries(dataset, scale.pick(full=517, quick=50, smoke=3))
+        return transforms.hash_transformed(dataset, chosen, TRANSFORMED, workers=workers)
+    table = HashTable.read(_file("memes", "transformed"))
+    known = pc.is_in(table.arrow["path"], gallery.arrow["path"].combine_chunks())
+    return HashTable(table.arrow.filter(known))
+
+
+def keep_transformed(table: HashTable) -> None:
+    """Commit-ready: the hashes of transformed real pictures."""
+    table.write(_file(table.provenance["dataset"], "transformed"))
 
 
 def families(table: HashTable) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finhash.study import bench, publish, results
+from finhash.study import bench, results, rounding
 
 
 def test_contenders_alternate_and_every_repeat_is_kept():
@@ -52,10 +52,10 @@ def test_results_have_provenance(tmp_path, monkeypatch):
     ("value", "text"), [(55972, r"55\,972"), (999, "999"), (1566404406, r"1\,566\,404\,406")]
 )
 def test_whole_numbers(value, text):
-    assert publish.whole(value) == text
+    assert rounding.whole(value) == text
 
 
 def test_rounding():
-    assert publish.percent(0.12345) == r"12.3\,\%"
-    assert [publish.milliseconds(s) for s in (0.3224, 0.00123, 0.00045)] == ["322", "1.23", "0.45"]
-    assert [publish.times(r) for r in (3.14, 9.96, 712.4)] == ["3.1", "10", "712"]
+    assert rounding.percent(0.12345) == r"12.3\,\%"
+    assert [rounding.milliseconds(s) for s in (0.3224, 0.00123, 0.00045)] == ["322", "1.23", "0.45"]
+    assert [rounding.times(r) for r in (3.14, 9.96, 712.4)] == ["3.1", "10", "712"]

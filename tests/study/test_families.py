@@ -1,5 +1,7 @@
 """Rates by family against brute force; resampling, hold-out and correction against known cases."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,6 +45,22 @@ def test_families_of_no_weight_are_not_there(made, table):
     fpr, tpr = table.rates(weights)
     assert np.allclose(fpr, brute(hashes[kept], labels[kept])["fpr"])
     assert np.allclose(tpr, brute(hashes[kept], labels[kept])["tpr"])
+
+
+def test_macro_rates_count_every_family_alike(made, table):
+    hashes, labels = made
+    apart = np.unpackbits(hashes[:, None] ^ hashes[None], axis=2).sum(axis=2)
+    names = np.unique(labels)
+    shares = {True: [], False: []}
+    for a, b in itertools.combinations_with_replacement(names, 2):
+        block = apart[np.ix_(labels == a, labels == b)]
+        block = block[np.triu_indices(len(block), 1)] if a == b else block
+        shares[a == b].append([(block <= radius).mean() for radius in (30, 60, 110)])
+    fpr, tpr = table.macro_rates()
+    assert np.allclose(tpr[[30, 60, 110]], np.mean(shares[True], axis=0))
+    assert np.allclose(fpr[[30, 60, 110]], np.mean(shares[False], axis=0))
+    found = families.macro({"find": table}, [0.02]).iloc[0]
+    assert (found["radius"], found["recall"]) == evaluate.at_rate(fpr, tpr, 0.02)
 
 
 def test_a_radius_beyond_the_reach_is_refused(table):
