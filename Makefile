@@ -10,7 +10,7 @@ DONE   := $(BUILD)/done
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 STAMPS    := $(NOTEBOOKS:notebooks/%.ipynb=$(DONE)/%.done)
 # Restyling a figure or rewording the report must not measure again.
-DRAWING   := finhash/study/plots.py finhash/study/publish.py finhash/study/notebooks.py
+DRAWING   := $(addprefix finhash/study/,plots.py publish.py part1.py part2.py rounding.py notebooks.py)
 SOURCES   := $(filter-out $(DRAWING),$(wildcard finhash/*.py finhash/*/*.py finhash/study/assets/*))
 FIGURES   := finhash/study/plots.py finhash/study/finhash.mplstyle
 APT       := latexmk texlive-latex-recommended texlive-fonts-recommended texlive-extra-utils lmodern
@@ -109,7 +109,7 @@ $(DONE)/figures: $(FIGURES) $(wildcard data/results/*.csv) | $(VENV)/installed
 	@touch $@
 
 report/report.pdf: report/report.tex report/references.bib $(wildcard data/results/*.csv) \
-    $(DONE)/figures finhash/study/publish.py | $(VENV)/installed
+    $(DONE)/figures $(addprefix finhash/study/,publish.py part1.py part2.py rounding.py) | $(VENV)/installed
 	@$(MAKE) --no-print-directory latex
 	$(BIN)/python -m finhash.study.publish
 
