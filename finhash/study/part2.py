@@ -208,12 +208,19 @@ def _variants() -> Numbers:
             found[key] = percent(row["recall"])
         elif row["variant"] == "FINd":
             found[f"variant{_power(row['target'])}-find"] = percent(row["recall"])
-    sure = {
-        f"middle{_power(row['target'])}-between": f"{percent(row['low'])} to {percent(row['high'])}"
-        for row in results.load("variant_intervals").to_dict("records")
-        if row["method"] == "find_middle"
-    }
-    return _from("variants", found) | _from("variant_intervals", sure)
+    sure = {}
+    for row in (
+        results.load("variant_intervals").query("method == 'find_middle'").to_dict("records")
+    ):
+        key = f"middle{_power(row['target'])}"
+        sure[key] = percent(row["recall"])
+        sure[f"{key}-between"] = f"{percent(row['low'])} to {percent(row['high'])}"
+    grouped = {"middle-f1": percent(results.load("variant_clusters")["f1"].max())}
+    return (
+        _from("variant_clusters", grouped)
+        | _from("variants", found)
+        | _from("variant_intervals", sure)
+    )
 
 
 def _cost() -> Numbers:
