@@ -1,12 +1,14 @@
 """Ways of clustering, against their definitions."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finhash import cluster
-from finhash.hamming import join
+from finhash.hamming import join_blocks
 
 
 def line(*places: int) -> np.ndarray:
@@ -45,11 +47,33 @@ def test_equal_hashes_and_none():
         assert cluster.families(line(7), 5, method).tolist() == [0]
 
 
-def test_neighbours_are_symmetric_and_keep_their_distances():
-    hashes = line(0, 2, 9)
-    i, j, distance = join(hashes, radius=8)
-    graph = cluster.neighbours(3, i, j, distance).toarray()
-    assert graph.tolist() == [[0, 2, 0], [2, 0, 7], [0, 7, 0]]
+def test_neighbours_are_counted():
+    hashes = line(0, 2, 9, 40)
+    assert cluster.neighbours(4, join_blocks(hashes, radius=8)).tolist() == [1, 2, 1, 0]
+
+
+def test_pairs_in_many_small_blocks_give_the_same(monkeypatch):
+    rng = np.random.default_rng(2)
+    hashes = line(*rng.integers(0, 64, 300))
+    expected = {method: cluster.families(hashes, 1, method).tolist() for method in cluster.METHODS}
+    monkeypatch.setattr(cluster, "join_blocks", partial(join_blocks, rows=3))
+    for method, labels in expected.items():
+        assert cluster.families(hashes, 1, method).tolist() == labels
+
+
+@given(
+    st.lists(st.integers(0, 64), max_size=30),
+    st.lists(st.integers(0, 64), max_size=10),
+    st.integers(0, 10),
+)
+@settings(deadline=None)
+def test_adding_is_as_starting_again(old, new, radius):
+    before, after = line(*old), line(*new)
+    labels = cluster.add(before, cluster.families(before, radius), after, radius)
+    again = cluster.families(np.concatenate([before, after]), radius)
+    same = labels[:, None] == labels
+    assert (same == (again[:, None] == again)).all()
+    assert sorted(set(labels)) == list(range(len(set(labels))))
 
 
 def test_unknown_method_names_the_known():

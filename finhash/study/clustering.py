@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 from tqdm import tqdm
@@ -15,18 +15,36 @@ MIN_SAMPLES = 5
 """Pictures that make a core point of DBSCAN, as in Zannettou et al. 2018."""
 
 
-def dbscan(graph: csr_array) -> np.ndarray:
-    """Labels by DBSCAN of a graph of neighbours; noise is a cluster of its own each."""
-    close = graph.astype(float)
+def dbscan(n: int, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Labels by DBSCAN of pairs within the radius; noise is a cluster of its own each."""
+    ends = np.concatenate([i, j]), np.concatenate([j, i])
+    close = coo_array((np.ones(2 * len(i)), ends), (n, n)).tocsr()
     labels = DBSCAN(eps=1, min_samples=MIN_SAMPLES, metric="precomputed").fit(close).labels_
     noise = labels < 0
     labels[noise] = labels.max() + 1 + np.arange(noise.sum())
     return labels
 
 
-ALGORITHMS: dict[str, Callable[[csr_array], np.ndarray]] = {
-    "components": cluster.components,
-    "spheres": cluster.spheres,
+def components(n: int, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """The deployed components, of pairs that are all there."""
+    return cluster.components(np.arange(n), [(i, j, i)])
+
+
+def spheres(n: int, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """The deployed spheres, of pairs that are all there."""
+
+    def blocks_in(order: np.ndarray) -> list[hamming.Pairs]:
+        rank = np.empty(n, np.int64)
+        rank[order] = np.arange(n)
+        first, second = np.minimum(rank[i], rank[j]), np.maximum(rank[i], rank[j])
+        return [(*np.divmod(np.sort(first * n + second), n), first)]
+
+    return cluster.spheres(cluster.neighbours(n, [(i, j, i)]), blocks_in)
+
+
+ALGORITHMS: dict[str, Callable[[int, np.ndarray, np.ndarray], np.ndarray]] = {
+    "components": components,
+    "spheres": spheres,
     "DBSCAN": dbscan,
 }
 
@@ -55,9 +73,8 @@ def sweep(
         i, j, distance = hamming.join(hashes[name], radius=max(radii[name]), workers=workers)
         for radius in radii[name]:
             near = distance <= radius
-            graph = cluster.neighbours(n, i[near], j[near])
             for algorithm in algorithms:
-                labels = ALGORITHMS[algorithm](graph)
+                labels = ALGORITHMS[algorithm](n, i[near], j[near])
                 for truth, families in truths.items():
                     key = {"method": name, "algorithm": algorithm, "radius": radius, "truth": truth}
                     rows.append(key | scores(labels, families))

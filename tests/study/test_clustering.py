@@ -47,7 +47,7 @@ def test_baselines():
 def test_dbscan_is_that_of_the_distances(made):
     hashes, _ = made
     i, j, _ = hamming.join(hashes, radius=5)
-    labels = clustering.dbscan(cluster.neighbours(len(hashes), i, j))
+    labels = clustering.dbscan(len(hashes), i, j)
     apart = np.bitwise_count(hashes[:, None] ^ hashes[None]).sum(axis=2)
     whole = DBSCAN(eps=5, min_samples=clustering.MIN_SAMPLES, metric="precomputed").fit(apart)
     noise = whole.labels_ < 0
