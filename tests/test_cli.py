@@ -1,0 +1,133 @@
+"""The command line as scripts use it: data on stdout, errors on stderr, exit codes."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from finhash import find_hash
+from finhash.__main__ import main
+from finhash.table import HashTable
+from tests.conftest import jpeg_bytes
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, list(map(str, words)))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Two families of two, and one picture apart, in a folder with a folder."""
+    home = tmp_path / "photos"
+    (home / "more").mkdir(parents=True)
+    for k, name in enumerate(["a1.jpg", "b1.jpg", "c.jpg"]):
+        (home / name).write_bytes(jpeg_bytes(seed=k))
+    for name in ("a", "b"):
+        with Image.open(home / f"{name}1.jpg") as image:
+            image.save(home / "more" / f"{name}2.png")
+    (home / "notes.txt").write_text("no picture, and not taken for one")
+    return home
+
+
+@pytest.fixture
+def hashed(pictures, tmp_path):
+    assert run("hash", pictures, "-o", tmp_path / "hashes", "--executor", "serial").exit_code == 0
+    return tmp_path / "hashes"
+
+
+def rows(result: Result) -> list[dict]:
+    return list(csv.DictReader(io.StringIO(result.stdout)))
+
+
+def test_hash_takes_folders_and_files(pictures, hashed):
+    table = HashTable.read(hashed)
+    assert len(table) == 5
+    first = pictures / "a1.jpg"
+    assert table.hashes("find")[table.paths.index(str(first))].tobytes().hex() == str(
+        find_hash(first)
+    )
+
+
+def test_hash_goes_on_and_tells_what_failed(pictures, hashed):
+    (pictures / "broken.jpg").write_bytes(b"no JPEG")
+    again = run("hash", pictures, "-o", hashed, "--executor", "serial")
+    assert again.exit_code == 1
+    assert again.stdout == ""
+    assert "1 of 6 files could not be hashed" in again.stderr
+    assert "broken.jpg: NotAnImageError" in again.stderr
+    other = run("hash", pictures, "-o", hashed, "--method", "dhash64", "--executor", "serial")
+    assert other.exit_code == 2
+    assert "has columns" in other.stderr
+
+
+def test_nothing_to_hash_is_wrong_usage(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert run("hash", tmp_path / "empty", "-o", tmp_path / "out").exit_code == 2
+    assert run("hash", tmp_path / "missing", "-o", tmp_path / "out").exit_code == 2
+
+
+def test_match_prints_the_nearest_first(pictures, hashed):
+    query = pictures / "a1.jpg"
+    found = run("match", query, "--in", hashed, "--radius", 10)
+    assert found.exit_code == 0
+    assert [row["distance"] for row in rows(found)] == ["0", "0"]
+    assert {row["path"] for row in rows(found)} == {
+        str(query),
+        str(pictures / "more" / "a2.png"),
+    }
+    all_ = rows(run("match", query, "--in", hashed, "--radius", 256))
+    distances = [int(row["distance"]) for row in all_]
+    assert len(all_) == 5
+    assert distances == sorted(distances)
+
+
+def test_match_in_json_and_without_any(pictures, hashed, tmp_path):
+    lines = run("match", pictures, "--in", hashed, "--radius", 0, "--format", "json").stdout
+    assert len([json.loads(line) for line in lines.splitlines()]) == 9
+    (tmp_path / "other.jpg").write_bytes(jpeg_bytes(seed=99))
+    none = run("match", tmp_path / "other.jpg", "--in", hashed, "--radius", 20)
+    assert (none.exit_code, none.stdout) == (1, "query,path,distance\n")
+
+
+def test_match_refuses_what_it_cannot_do(pictures, hashed):
+    query = pictures / "a1.jpg"
+    assert run("match", query, "--in", hashed, "--radius", 257).exit_code == 2
+    other = run("match", query, "--in", hashed, "--radius", 9, "--method", "dhash64")
+    assert other.exit_code == 2
+    assert "it has: find" in other.stderr
+    assert run("match", query, "--in", pictures, "--radius", 9).exit_code == 2
+    unreadable = run("match", pictures / "notes.txt", "--in", hashed, "--radius", 9)
+    assert unreadable.exit_code == 2
+    assert "1 of 1 files could not be hashed" in unreadable.stderr
+
+
+@pytest.mark.parametrize("algorithm", ["components", "spheres"])
+def test_cluster_writes_families(hashed, tmp_path, algorithm):
+    out, sheet = tmp_path / "families.csv", tmp_path / "sheet.png"
+    done = run("cluster", hashed, "--radius", 10, "--by", algorithm, "-o", out, "--sheet", sheet)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "5 pictures in 3 families" in done.stderr
+    families = list(csv.DictReader(out.open()))
+    assert [row["family"] for row in families] == ["0", "0", "1", "1", "2"]
+    assert [row["size"] for row in families] == ["2", "2", "2", "2", "1"]
+    with Image.open(sheet) as image:
+        assert image.size == (2 * 96, 3 * 96)
+
+
+def test_cluster_to_stdout(hashed):
+    assert len(rows(run("cluster", hashed, "--radius", 10))) == 5
+    assert run("cluster", hashed, "--radius", 300).exit_code == 2
+
+
+def test_help_has_examples_and_the_module_runs():
+    for command in ("hash", "match", "cluster"):
+        assert "Example:" in run(command, "--help").stdout
+    shown = subprocess.run(
+        [sys.executable, "-m", "finhash", "--version"], capture_output=True, text=True, check=True
+    )
+    assert "finhash" in shown.stdout
