@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,8 @@ from tqdm import tqdm
 from finhash import methods
 from finhash.find import compiled, steps
 from finhash.images import open_image, to_rgb
+
+T = TypeVar("T")
 
 SHORTEST = 0.005
 """Seconds that a timed sample lasts at least: calls shorter than this are repeated within it."""
@@ -195,10 +198,16 @@ def cold_start(programs: Mapping[str, str], repeats: int) -> pd.DataFrame:
 
 
 def peak_rss(function: Callable[..., object], *arguments: object) -> tuple[int, int]:
-    """Resident bytes of a fresh process before the call, and at its peak.
+    """Resident bytes of a fresh process before the call, and at its peak."""
+    _, before, peak = in_fresh_process(function, *arguments)
+    return before, peak
+
+
+def in_fresh_process(function: Callable[..., T], *arguments: object) -> tuple[T, int, int]:
+    """The function's answer, resident bytes before the call, and at the peak.
 
     ``function`` must be importable: the process is spawned, so that nothing of this one's memory
-    is counted. Its imports are in the first number.
+    is counted. Its imports and arguments are in the first number.
     """
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(_rss_around, (function, arguments))
@@ -211,10 +220,10 @@ def _time(call: Callable[[], object], loops: int) -> float:
     return (time.perf_counter() - start) / loops
 
 
-def _rss_around(function: Callable[..., object], arguments: tuple) -> tuple[int, int]:
+def _rss_around(function: Callable[..., T], arguments: tuple) -> tuple[T, int, int]:
     before = psutil.Process().memory_info().rss
-    function(*arguments)
-    return before, _peak_rss()
+    answer = function(*arguments)
+    return answer, before, _peak_rss()
 
 
 def _peak_rss() -> int:

@@ -35,6 +35,7 @@ def numbers() -> Numbers:
         _why,
         _variants,
         _cost,
+        _scale,
     )
     return {key: value for part in parts for key, value in part().items()}
 
@@ -237,6 +238,53 @@ def _cost() -> Numbers:
     large = {f"large-{name}": milliseconds(value) for name, value in largest.items()}
     large["large-side"] = whole(grown["side"].max())
     return _from("cost", found) | _from("matching", matched) | _from("cost_growth", large)
+
+
+PEERS = {
+    "FAISS flat": "flat",
+    "FAISS multi-index, 16 x 16, 1 flip": "multi",
+    "FAISS IVF, 1/4 of the lists": "ivf",
+    "FAISS HNSW, 100 nearest": "hnsw",
+    "finhash scan": "scan",
+}
+"""Short keys for the peers that the text names."""
+
+
+def _scale() -> Numbers:
+    goals = results.load("kernel_goals").set_index("quantity")["measured"]
+    quoted = {
+        "join-rate": "join, real hashes, 1e9 pairs a second",
+        "join-flat": "join / FAISS flat",
+        "join-gain": "two threads / one, join",
+        "histogram-rate": "histogram, 1e9 pairs a second",
+    }
+    found = {key: f"{goals[quantity]:.1f}" for key, quantity in quoted.items()}
+    table = results.load("peers").set_index("peer")
+    asked = {}
+    for name, key in PEERS.items():
+        asked[f"peer-{key}-recall"] = percent(table["recall"][name], 0)
+        asked[f"peer-{key}-rate"] = whole(table["a_second"][name])
+    lone = results.load("peers_random").set_index("peer")
+    random = {"random-multi-rate": whole(lone["a_second"]["FAISS multi-index, 16 x 16, 1 flip"])}
+    one = medians(results.load("match_one"))
+    jobs = results.load("cluster_jobs")
+    largest = jobs[jobs["pictures"] == jobs["pictures"].max()].set_index("algorithm")
+    grouped = {"cluster-pictures": whole(largest["pictures"].iloc[0])}
+    for name, row in largest.iterrows():
+        grouped[f"cluster-{name}-seconds"] = f"{row['seconds']:.0f}"
+        grouped[f"cluster-{name}-memory"] = whole((row["peak"] - row["before"]) / 1e6)
+    model = results.load("scale_model").set_index("pictures")
+    priced = {f"model-{power}-dollars": whole(model["dollars"][10**power]) for power in (8, 9)} | {
+        f"model-{power}-hours": whole(model["core_hours"][10**power]) for power in (8, 9)
+    }
+    return (
+        _from("kernel_goals", found)
+        | _from("peers", asked)
+        | _from("peers_random", random)
+        | _from("match_one", {"match-one": milliseconds(one["within the radius"])})
+        | _from("cluster_jobs", grouped)
+        | _from("scale_model", priced)
+    )
 
 
 def _power(target: float) -> int:

@@ -521,6 +521,42 @@ def robustness(table: pd.DataFrame, column: str = "recall", top: float = 1.0) ->
     return figure
 
 
+def peers(table: pd.DataFrame) -> Figure:
+    """Recall against queries a second in one batch, one core: up and to the right is better."""
+    figure, axis = plt.subplots(figsize=(5.2, 2.6))
+    for row in table.itertuples():
+        own = row.peer.startswith("finhash")
+        colour = HERO if own else INK
+        axis.plot(row.a_second, row.recall, "o", color=colour)
+        axis.annotate(
+            row.peer.removeprefix("FAISS "),
+            (row.a_second, row.recall),
+            xytext=(0, -10 if row.recall > 0.5 else 6),
+            textcoords="offset points",
+            fontsize=6,
+            color=colour,
+            ha="center",
+        )
+    axis.set_xscale("log")
+    axis.set(xlabel="queries a second, one core", ylabel="recall", ylim=(-0.05, 1.12))
+    axis.margins(x=0.12)
+    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return figure
+
+
+def cluster_jobs(table: pd.DataFrame) -> Figure:
+    """Seconds and memory of clustering against the number of pictures."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.2))
+    for algorithm, rows in table.groupby("algorithm", sort=False):
+        colour = HERO if algorithm == "components" else INK
+        left.loglog(rows["pictures"], rows["seconds"], "o-", color=colour, label=algorithm)
+        right.semilogx(rows["pictures"], rows["peak"] / 1e6, "o-", color=colour)
+    left.set(xlabel="pictures", ylabel="seconds")
+    right.set(xlabel="pictures", ylabel="peak, MB", ylim=(0, None))
+    left.legend()
+    return figure
+
+
 def robustness_distance(table: pd.DataFrame) -> Figure:
     """The same for the median distance to the picture that was transformed."""
     return robustness(table, "own_median", top=128)
@@ -569,6 +605,8 @@ FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "bits": (bit_maps, ("bits",)),
     "caption_area": (caption_area, ("caption_area",)),
     "variants": (variants, ("variants",)),
+    "peers": (peers, ("peers",)),
+    "cluster_jobs": (cluster_jobs, ("cluster_jobs",)),
     "pareto": (pareto, ("cost", "ladder", "matching", "accuracy", "variant_intervals")),
 }
 """Stem -> the function that draws the figure, and the results tables that it reads."""

@@ -1,0 +1,292 @@
+"""Matching at scale: the deployed kernels beside their peers, on the same hashes and radius."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+import pandas as pd
+import pybktree
+from tqdm import tqdm
+
+from finhash import cluster, hamming
+from finhash.study import bench
+
+Search = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Queries ``uint8 [m, bytes]`` -> rows of queries and of the gallery within the radius."""
+
+DOLLARS_AN_HOUR = 0.05
+"""What a core is assumed to cost."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A way to find what lies within a radius: ``build(gallery, radius)`` gives its search.
+
+    ``queries`` is how many it is asked at most, for the slow.
+    """
+
+    build: Callable[[np.ndarray, int], tuple[Search, int]]
+    queries: int = 10**9
+
+
+def scan(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
+    """The deployed scan on one core, and its bytes."""
+    return lambda q: hamming.join(q, gallery, radius=radius)[:2], gallery.nbytes
+
+
+def numpy_scan(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
+    """A scan by NumPy, one query at a time."""
+    words = gallery.view(np.uint64)
+
+    def search(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = [
+            np.flatnonzero(np.bitwise_count(words ^ query).sum(axis=1) <= radius)
+            for query in queries.view(np.uint64)
+        ]
+        return np.repeat(np.arange(len(found)), [len(f) for f in found]), np.concatenate(found)
+
+    return search, gallery.nbytes
+
+
+def bk_tree(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
+    """A BK-tree of Python integers; its bytes are not counted."""
+    rows: dict[int, list[int]] = {}
+    for row, packed in enumerate(gallery):
+        rows.setdefault(int.from_bytes(packed.tobytes()), []).append(row)
+    tree = pybktree.BKTree(lambda a, b: (a ^ b).bit_count(), rows)
+
+    def search(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        near = (tree.find(int.from_bytes(query.tobytes()), radius) for query in queries)
+        found = [[row for _, item in items for row in rows[item]] for items in near]
+        lengths = [len(f) for f in found]
+        return np.repeat(np.arange(len(found)), lengths), np.concatenate(found).astype(int)
+
+    return search, 0
+
+
+def faiss_index(make: Callable[[int, int], faiss.IndexBinary], nearest: int = 0) -> Callable:
+    """A builder of what ``make(bits, n)`` gives; asked for ``nearest`` if it knows no radius."""
+
+    def build(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
+        index = make(8 * gallery.shape[1], len(gallery))
+        if not index.is_trained:
+            index.train(gallery)
+        index.add(gallery)
+
+        def within(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            limits, _, found = index.range_search(queries, radius + 1)  # FAISS's radius is beyond
+            return np.repeat(np.arange(len(queries)), np.diff(limits).astype(int)), found
+
+        def near(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            distance, found = index.search(queries, nearest)
+            row, rank = np.nonzero((distance <= radius) & (found >= 0))
+            return row, found[row, rank]
+
+        return near if nearest else within, len(faiss.serialize_index_binary(index))
+
+    return build
+
+
+def _flat(bits: int, n: int) -> faiss.IndexBinaryFlat:
+    return faiss.IndexBinaryFlat(bits)
+
+
+def _ivf(bits: int, n: int, share: float) -> faiss.IndexBinaryIVF:
+    lists = min(256, max(1, n // 40))  # k-means asks for about 40 points a list
+    quantizer = faiss.IndexBinaryFlat(bits)
+    index = faiss.IndexBinaryIVF(quantizer, bits, lists)
+    index.own_fields = True
+    quantizer.this.disown()
+    index.nprobe = max(1, round(share * lists))
+    return index
+
+
+def _multi_hash(bits: int, tables: int, flips: int) -> faiss.IndexBinaryMultiHash:
+    index = faiss.IndexBinaryMultiHash(bits, tables, bits // tables)
+    index.nflip = flips
+    return index
+
+
+def _hash(bits: int, prefix: int, flips: int) -> faiss.IndexBinaryHash:
+    index = faiss.IndexBinaryHash(bits, prefix)
+    index.nflip = flips
+    return index
+
+
+def _hnsw(bits: int, links: int) -> faiss.IndexBinaryHNSW:
+    index = faiss.IndexBinaryHNSW(bits, links)
+    index.hnsw.efSearch = 128
+    return index
+
+
+PEERS: dict[str, Peer] = {
+    "finhash scan": Peer(scan),
+    "NumPy scan": Peer(numpy_scan, 200),
+    "FAISS flat": Peer(faiss_index(_flat)),
+    "FAISS hash, 16 bits, 2 flips": Peer(faiss_index(lambda d, n: _hash(d, 16, 2))),
+    "FAISS multi-index, 16 x 16, 1 flip": Peer(faiss_index(lambda d, n: _multi_hash(d, 16, 1))),
+    "FAISS multi-index, 16 x 16, 3 flips": Peer(
+        faiss_index(lambda d, n: _multi_hash(d, 16, 3)), 200
+    ),
+    "FAISS IVF, 1/32 of the lists": Peer(faiss_index(lambda d, n: _ivf(d, n, 1 / 32))),
+    "FAISS IVF, 1/4 of the lists": Peer(faiss_index(lambda d, n: _ivf(d, n, 1 / 4))),
+    "FAISS HNSW, 100 nearest": Peer(faiss_index(lambda d, n: _hnsw(d, 32), nearest=100)),
+    "BK-tree": Peer(bk_tree, 20),
+}
+
+
+def compare(
+    gallery: np.ndarray,
+    queries: np.ndarray,
+    radius: int,
+    *,
+    singles: int,
+    peers: Mapping[str, Peer] = PEERS,
+) -> pd.DataFrame:
+    """Every peer on one core: ``peer, build, bytes, a_second, p50, p99, recall``.
+
+    Seconds to build, bytes, queries a second in one batch, median and 99th percentile of seconds
+    of ``singles`` queries one by one, share of the pairs within the radius that it finds.
+    """
+    faiss.omp_set_num_threads(1)
+    rows = []
+    for name, peer in tqdm(peers.items(), "peers", unit="peer", leave=False):
+        asked = queries[: peer.queries]
+        start = time.perf_counter()
+        search, size = peer.build(gallery, radius)
+        built = time.perf_counter()
+        search(asked[:1])  # compiled, and its tables read, before it is timed
+        batch = time.perf_counter()
+        found = _keys(search(asked), len(gallery))
+        rate = len(asked) / (time.perf_counter() - batch)
+        each = []
+        for k in range(min(singles, len(asked))):
+            single = time.perf_counter()
+            search(asked[k : k + 1])
+            each.append(time.perf_counter() - single)
+        wanted = _keys(hamming.join(asked, gallery, radius=radius), len(gallery))
+        recall = np.isin(wanted, found).mean()
+        times = np.quantile(each, [0.5, 0.99])
+        rows.append((name, built - start, size, rate, *times, recall))
+    columns = ["peer", "build", "bytes", "a_second", "p50", "p99", "recall"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def kernels(
+    hashes: Mapping[int, np.ndarray], families: np.ndarray, radii: Mapping[int, int], repeats: int
+) -> pd.DataFrame:
+    """Pairs a second: ``contender, bits, workers, repeat, rate``; all alternate.
+
+    All pairs of the hashes, by width in bits: joined, counted by family, and joined by FAISS's
+    flat index (which looks at every pair twice: once is counted).
+    """
+    faiss.omp_set_num_threads(1)
+    calls, pairs = {}, {}
+    for bits, table in hashes.items():
+        flat, _ = faiss_index(_flat)(table, radii[bits])
+        for workers in (1, 2):
+            calls["join", bits, workers] = lambda t=table, r=radii[bits], w=workers: hamming.join(
+                t, radius=r, workers=w
+            )
+            calls["histogram", bits, workers] = lambda t=table, w=workers: hamming.pair_histogram(
+                t, families, workers=w
+            )
+        # A part of the queries will do: every query costs the same.
+        part = table[:: max(1, len(table) // 2000)]
+        calls["FAISS flat", bits, 1] = lambda search=flat, q=part: search(q)
+        for key in calls:
+            if key[1] == bits:
+                pairs[key] = len(table) * (len(table) - 1) / 2
+        pairs["FAISS flat", bits, 1] = len(part) * len(table)
+    timings = bench.time_calls(calls, repeats)
+    warm = timings[timings["state"] == "warm"]
+    rows = [
+        (*row.contender, row.repeat, pairs[row.contender] / row.seconds)
+        for row in warm.itertuples()
+    ]
+    return pd.DataFrame(rows, columns=["contender", "bits", "workers", "repeat", "rate"])
+
+
+def simulate(hashes: np.ndarray, number: int, seed: int) -> np.ndarray:
+    """So many hashes: copies of the set, each with random bits flipped in all its hashes alike.
+
+    Within a copy all distances are the set's own, so families and their look-alikes are as they
+    are; between copies they are those of random bits. The number of families grows, not their
+    size. False pairs between copies are too few.
+    """
+    rng = np.random.default_rng(seed)
+    copies = -(-number // len(hashes))
+    masks = rng.integers(0, 256, (copies, hashes.shape[1]), dtype=np.uint8)
+    masks[0] = 0
+    return (masks[:, None] ^ hashes[None]).reshape(-1, hashes.shape[1])[:number]
+
+
+def cluster_jobs(
+    hashes: np.ndarray, numbers: Sequence[int], radius: int, seed: int, workers: int
+) -> pd.DataFrame:
+    """Clustering of growing simulated sets, each in a process of its own.
+
+    ``algorithm, pictures, seconds, families, before, peak``: bytes resident before and at most.
+    """
+    rows = []
+    for algorithm in cluster.METHODS:
+        for number in tqdm(numbers, algorithm, unit="set", leave=False):
+            found, before, peak = bench.in_fresh_process(
+                _cluster, hashes, number, radius, seed, algorithm, workers
+            )
+            rows.append((algorithm, number, *found, before, peak))
+    columns = ["algorithm", "pictures", "seconds", "families", "before", "peak"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def forecast(jobs: pd.DataFrame, numbers: Sequence[int], workers: int) -> pd.DataFrame:
+    """What clustering by components would take: ``pictures, core_hours, dollars, bytes``.
+
+    By the pairs a second of the largest job, half of n squared of them, at 32 bytes a hash and
+    twelve for labels. A model: no such set was clustered.
+    """
+    largest = jobs[jobs["algorithm"] == "components"].sort_values("pictures").iloc[-1]
+    rate = largest["pictures"] ** 2 / 2 / largest["seconds"] / workers
+    table = pd.DataFrame({"pictures": numbers})
+    table["core_hours"] = table["pictures"] ** 2 / 2 / rate / 3600
+    table["dollars"] = table["core_hours"] * DOLLARS_AN_HOUR
+    table["bytes"] = table["pictures"] * 44
+    return table
+
+
+def _cluster(
+    hashes: np.ndarray, number: int, radius: int, seed: int, algorithm: str, workers: int
+) -> tuple[float, int]:
+    many = simulate(hashes, number, seed)
+    cluster.families(hashes[:1000], radius, algorithm)  # compiled before it is timed
+    start = time.perf_counter()
+    labels = cluster.families(many, radius, algorithm, workers=workers)
+    return time.perf_counter() - start, int(labels.max()) + 1
+
+
+def _keys(pairs: Sequence[np.ndarray], n: int) -> np.ndarray:
+    return pairs[0].astype(np.int64) * n + pairs[1]
+
+
+def goals(real: pd.DataFrame, random: pd.DataFrame) -> pd.DataFrame:
+    """What the kernels should reach: ``quantity, goal, measured, met``."""
+    here, empty = (
+        table.groupby(["contender", "bits", "workers"])["rate"].median() for table in (real, random)
+    )
+    one, two = here["join", 256, 1], here["join", 256, 2]
+    rows = [
+        ("join, real hashes, 1e9 pairs a second", 7, one / 1e9),
+        ("join, random bits at radius 30", 7, empty["join", 256, 1] / 1e9),
+        ("join / FAISS flat", 7, one / here["FAISS flat", 256, 1]),
+        ("histogram, 1e9 pairs a second", 2.5, here["histogram", 256, 1] / 1e9),
+        ("two threads / one, join", 1.9, two / one),
+        (
+            "two threads / one, histogram",
+            1.9,
+            here["histogram", 256, 2] / here["histogram", 256, 1],
+        ),
+    ]
+    table = pd.DataFrame(rows, columns=["quantity", "goal", "measured"])
+    return table.assign(met=table["measured"] >= table["goal"])
