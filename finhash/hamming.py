@@ -53,8 +53,8 @@ def join_blocks(
 ) -> Iterator[Pairs]:
     """The pairs of ``join`` in its order, a block for every ``rows`` rows of ``a``.
 
-    At most ``2 * workers`` blocks are computed ahead of the consumer. There is always a block, if
-    an empty one.
+    At most ``2 * workers`` blocks are computed ahead of the consumer, by one worker none. There is
+    always a block, if an empty one.
     """
     left, right = _both_as_words(a, b)
     if not 0 <= radius <= 64 * len(left):
@@ -186,6 +186,9 @@ def _by_rows(task: Callable[[int, int], Block], n: int, rows: int, workers: int)
     if rows < 1:
         raise ValueError(f"rows must be at least 1, not {rows}")
     spans = ((lo, min(n, lo + rows)) for lo in range(0, max(1, n), rows))
+    if workers == 1 or n <= rows:  # a thread would cost more than a single query's scan
+        yield from (task(*span) for span in spans)
+        return
     with ThreadPoolExecutor(workers) as pool:
         ahead = deque(pool.submit(task, *span) for span in islice(spans, 2 * workers))
         while ahead:
