@@ -1,8 +1,13 @@
 """Matching at scale: the deployed kernels beside their peers, on the same hashes and radius."""
 
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import faiss
 import numpy as np
@@ -10,8 +15,9 @@ import pandas as pd
 import pybktree
 from tqdm import tqdm
 
-from finhash import cluster, hamming
-from finhash.study import bench
+from finhash import cluster, hamming, pairs
+from finhash.study import bench, scaling
+from finhash.table import HashTable
 
 Search = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Queries ``uint8 [m, bytes]`` -> rows of queries and of the gallery within the radius."""
@@ -183,7 +189,7 @@ def kernels(
     flat index (which looks at every pair twice: once is counted).
     """
     faiss.omp_set_num_threads(1)
-    calls, pairs = {}, {}
+    calls, counted = {}, {}
     for bits, table in hashes.items():
         flat, _ = faiss_index(_flat)(table, radii[bits])
         for workers in (1, 2):
@@ -198,15 +204,80 @@ def kernels(
         calls["FAISS flat", bits, 1] = lambda search=flat, q=part: search(q)
         for key in calls:
             if key[1] == bits:
-                pairs[key] = len(table) * (len(table) - 1) / 2
-        pairs["FAISS flat", bits, 1] = len(part) * len(table)
+                counted[key] = len(table) * (len(table) - 1) / 2
+        counted["FAISS flat", bits, 1] = len(part) * len(table)
     timings = bench.time_calls(calls, repeats)
     warm = timings[timings["state"] == "warm"]
     rows = [
-        (*row.contender, row.repeat, pairs[row.contender] / row.seconds)
+        (*row.contender, row.repeat, counted[row.contender] / row.seconds)
         for row in warm.itertuples()
     ]
     return pd.DataFrame(rows, columns=["contender", "bits", "workers", "repeat", "rate"])
+
+
+SLOWER = """
+import os, tempfile, time
+with tempfile.TemporaryDirectory() as os.environ["NUMBA_CACHE_DIR"]:
+    import numpy as np
+    from finhash import hamming
+    hashes = np.random.default_rng(1).integers(0, 256, ({number}, 32), dtype=np.uint8)
+    for kernel in ("join", "histogram"):
+        times = []
+        for repeat in range(4):
+            start = time.perf_counter()
+            if kernel == "join":
+                found = len(hamming.join(hashes, radius={radius})[0])
+            else:
+                found = int(hamming.pair_histogram(hashes, hashes[:, 0])[0].sum())
+            times.append(time.perf_counter() - start)
+        pairs = len(hashes) * (len(hashes) - 1) / 2
+        print(kernel, found, pairs / sorted(times)[1])
+"""
+
+
+def by_processor(names: Sequence[str], number: int, radius: int) -> pd.DataFrame:
+    """The kernels compiled for other processors, run on this: ``processor, kernel, found, rate``.
+
+    ``native`` is this one, the others are LLVM's names; ``haswell`` and ``x86-64`` lack AVX-512.
+    ``found`` is what came out, which must not differ.
+    """
+    rows = []
+    for name in tqdm(names, "processors", unit="processor", leave=False):
+        other = {} if name == "native" else {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""}
+        program = SLOWER.format(number=number, radius=radius)
+        run = subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | other,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for line in run.stdout.splitlines():
+            kernel, found, rate = line.split()
+            rows.append((name, kernel, int(found), float(rate)))
+    return pd.DataFrame(rows, columns=["processor", "kernel", "found", "rate"])
+
+
+def on_a_cluster(table: HashTable, radius: int, block: int, workers: int) -> pd.DataFrame:
+    """All pairs on a Dask cluster of this machine and on threads: ``where, seconds, pairs, same``.
+
+    ``same``: are they the pairs of one join? A cluster's start is not in the seconds.
+    """
+    hashes = table.hashes("find")
+    with bench.stopwatch() as seconds:
+        i, j, _ = hamming.join(hashes, radius=radius, workers=workers)
+    expected = np.sort(i.astype(np.int64) * len(hashes) + j)
+    rows = [("threads", seconds(), len(i), True)]
+    with tempfile.TemporaryDirectory() as out, scaling.loopback_cluster(workers) as running:
+        options = {"executor": "dask", "scheduler": running.address, "progress": False}
+        few = HashTable(table.arrow.slice(0, 1000))
+        pairs.join_table(few, Path(out) / "warm", radius=radius, block=100, **options)
+        with bench.stopwatch() as seconds:
+            pairs.join_table(table, Path(out) / "pairs", radius=radius, block=block, **options)
+        found = [a * len(hashes) + b for a, b, _ in pairs.read_pairs(Path(out) / "pairs")]
+    found = np.sort(np.concatenate(found))
+    rows.append(("Dask, loopback", seconds(), len(found), np.array_equal(found, expected)))
+    return pd.DataFrame(rows, columns=["where", "seconds", "pairs", "same"])
 
 
 def simulate(hashes: np.ndarray, number: int, seed: int) -> np.ndarray:
@@ -266,8 +337,8 @@ def _cluster(
     return time.perf_counter() - start, int(labels.max()) + 1
 
 
-def _keys(pairs: Sequence[np.ndarray], n: int) -> np.ndarray:
-    return pairs[0].astype(np.int64) * n + pairs[1]
+def _keys(rows: Sequence[np.ndarray], n: int) -> np.ndarray:
+    return rows[0].astype(np.int64) * n + rows[1]
 
 
 def goals(real: pd.DataFrame, random: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pandas as pd
 from finhash import methods
 from finhash.study import evaluate, families, results
 from finhash.study.bench import medians
-from finhash.study.rounding import Numbers, milliseconds, percent, scientific, tabular, whole
+from finhash.study.rounding import Numbers, milliseconds, percent, scientific, tabular, times, whole
 
 LABELS = {"as labelled": "labelled", "merged": "merged"}
 """Which labels a number counts by, as they stand in its key."""
@@ -243,7 +243,7 @@ def _cost() -> Numbers:
 PEERS = {
     "FAISS flat": "flat",
     "FAISS multi-index, 16 x 16, 1 flip": "multi",
-    "FAISS IVF, 1/4 of the lists": "ivf",
+    "FAISS IVF, 1/32 of the lists": "ivf",
     "FAISS HNSW, 100 nearest": "hnsw",
     "finhash scan": "scan",
 }
@@ -264,8 +264,8 @@ def _scale() -> Numbers:
     for name, key in PEERS.items():
         asked[f"peer-{key}-recall"] = percent(table["recall"][name], 0)
         asked[f"peer-{key}-rate"] = whole(table["a_second"][name])
-    lone = results.load("peers_random").set_index("peer")
-    random = {"random-multi-rate": whole(lone["a_second"]["FAISS multi-index, 16 x 16, 1 flip"])}
+    speed = table["a_second"]["FAISS IVF, 1/32 of the lists"] / table["a_second"]["finhash scan"]
+    asked["ivf-times"] = times(speed)
     one = medians(results.load("match_one"))
     jobs = results.load("cluster_jobs")
     largest = jobs[jobs["pictures"] == jobs["pictures"].max()].set_index("algorithm")
@@ -280,7 +280,6 @@ def _scale() -> Numbers:
     return (
         _from("kernel_goals", found)
         | _from("peers", asked)
-        | _from("peers_random", random)
         | _from("match_one", {"match-one": milliseconds(one["within the radius"])})
         | _from("cluster_jobs", grouped)
         | _from("scale_model", priced)

@@ -60,3 +60,9 @@ def test_cluster_jobs_and_forecast(hashes):
     cost = matching.forecast(made, [1000, 10_000], workers=2).set_index("pictures")
     assert cost["core_hours"][1000] == pytest.approx(4 / 3600)
     assert cost["core_hours"][10_000] == pytest.approx(400 / 3600)
+
+
+def test_without_avx512_the_same_is_found():
+    found = matching.by_processor(["native", "x86-64"], number=700, radius=110)
+    assert (found.groupby("kernel")["found"].nunique() == 1).all()
+    assert (found["found"] > 0).all()
