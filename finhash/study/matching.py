@@ -16,7 +16,7 @@ import pybktree
 from tqdm import tqdm
 
 from finhash import cluster, hamming, pairs
-from finhash.study import bench, scaling
+from finhash.study import bench, clustering, evaluate, scaling
 from finhash.table import HashTable
 
 Search = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -100,7 +100,7 @@ def _flat(bits: int, n: int) -> faiss.IndexBinaryFlat:
 
 
 def _ivf(bits: int, n: int, share: float) -> faiss.IndexBinaryIVF:
-    lists = min(256, max(1, n // 40))  # k-means asks for about 40 points a list
+    lists = min(round(n**0.5), max(1, n // 40))  # k-means asks for about 40 points a list
     quantizer = faiss.IndexBinaryFlat(bits)
     index = faiss.IndexBinaryIVF(quantizer, bits, lists)
     index.own_fields = True
@@ -294,21 +294,56 @@ def simulate(hashes: np.ndarray, number: int, seed: int) -> np.ndarray:
     return (masks[:, None] ^ hashes[None]).reshape(-1, hashes.shape[1])[:number]
 
 
+def simulated_families(families: np.ndarray, number: int) -> np.ndarray:
+    """The families of ``simulate``'s hashes: each copy has its own."""
+    _, labels = np.unique(families, return_inverse=True)
+    copies = -(-number // len(labels))
+    return (np.arange(copies)[:, None] * (labels.max() + 1) + labels[None]).ravel()[:number]
+
+
+def simulation_check(
+    hashes: np.ndarray, families: np.ndarray, copies: int, radius: int, seed: int, *, workers: int
+) -> pd.DataFrame:
+    """The set and copies of it: ``copies, same_mean, other_mean, other_sd, recall, fpr``.
+
+    Means and deviation of distances; recall and false positive rate at the radius.
+    """
+    rows = []
+    for number in (1, copies):
+        size = number * len(hashes)
+        many = simulate(hashes, size, seed)
+        labels = simulated_families(families, size)
+        same, other = hamming.pair_histogram(many, labels, workers=workers)
+        _, fpr, recall = evaluate.roc(same, other).iloc[radius]
+        own, _ = evaluate.mean_and_deviation(same)
+        rows.append((number, own, *evaluate.mean_and_deviation(other), recall, fpr))
+    columns = ["copies", "same_mean", "other_mean", "other_sd", "recall", "fpr"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def cluster_jobs(
-    hashes: np.ndarray, numbers: Sequence[int], radius: int, seed: int, workers: int
+    hashes: np.ndarray,
+    families: np.ndarray,
+    numbers: Sequence[int],
+    radii: Mapping[str, int],
+    seed: int,
+    workers: int,
 ) -> pd.DataFrame:
     """Clustering of growing simulated sets, each in a process of its own.
 
-    ``algorithm, pictures, seconds, families, before, peak``: bytes resident before and at most.
+    ``algorithm, pictures, seconds, clusters, f1, before, peak``: pairwise F1 against the simulated
+    families; bytes resident before and at most.
     """
     rows = []
-    for algorithm in cluster.METHODS:
+    for algorithm, radius in radii.items():
         for number in tqdm(numbers, algorithm, unit="set", leave=False):
-            found, before, peak = bench.in_fresh_process(
+            (seconds, labels), before, peak = bench.in_fresh_process(
                 _cluster, hashes, number, radius, seed, algorithm, workers
             )
-            rows.append((algorithm, number, *found, before, peak))
-    columns = ["algorithm", "pictures", "seconds", "families", "before", "peak"]
+            found = clustering.scores(labels, simulated_families(families, number))
+            quality = found["clusters"], found["f1"]
+            rows.append((algorithm, number, seconds, *quality, before, peak))
+    columns = ["algorithm", "pictures", "seconds", "clusters", "f1", "before", "peak"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -329,12 +364,12 @@ def forecast(jobs: pd.DataFrame, numbers: Sequence[int], workers: int) -> pd.Dat
 
 def _cluster(
     hashes: np.ndarray, number: int, radius: int, seed: int, algorithm: str, workers: int
-) -> tuple[float, int]:
+) -> tuple[float, np.ndarray]:
     many = simulate(hashes, number, seed)
     cluster.families(hashes[:1000], radius, algorithm)  # compiled before it is timed
     start = time.perf_counter()
     labels = cluster.families(many, radius, algorithm, workers=workers)
-    return time.perf_counter() - start, int(labels.max()) + 1
+    return time.perf_counter() - start, labels
 
 
 def _keys(rows: Sequence[np.ndarray], n: int) -> np.ndarray:

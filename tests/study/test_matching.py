@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from finhash import cluster
-from finhash.study import matching
+from finhash.study import clustering, matching
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +49,26 @@ def test_copies_keep_the_distances_within(hashes):
     assert 90 < across[0] < 166
 
 
+def test_the_check_of_a_simulation(hashes):
+    families = np.arange(600) % 20
+    found = matching.simulation_check(hashes, families, 3, 100, seed=1, workers=1)
+    found = found.set_index("copies")
+    assert found["same_mean"][3] == pytest.approx(found["same_mean"][1])
+    assert found["recall"][3] == pytest.approx(found["recall"][1])
+    labels = matching.simulated_families(families, 1500)
+    assert len(np.unique(labels)) == 60
+    assert (labels[:600] == families).all()
+
+
 def test_cluster_jobs_and_forecast(hashes):
-    jobs = matching.cluster_jobs(hashes, [600, 1200], 40, seed=1, workers=1)
+    families, radii = np.arange(600) % 20, {"components": 40, "spheres": 60}
+    jobs = matching.cluster_jobs(hashes, families, [600, 1200], radii, seed=1, workers=1)
     assert len(jobs) == 2 * len(cluster.METHODS)
-    families = jobs.set_index(["algorithm", "pictures"])["families"]
-    assert families["components", 600] == cluster.families(hashes, 40).max() + 1
-    assert families["components", 1200] == 2 * families["components", 600]
+    found = jobs.set_index(["algorithm", "pictures"])
+    assert found["clusters"]["components", 600] == cluster.families(hashes, 40).max() + 1
+    assert found["clusters"]["components", 1200] == 2 * found["clusters"]["components", 600]
+    scored = clustering.scores(cluster.families(hashes, 60, "spheres"), families)
+    assert found["f1"]["spheres", 600] == pytest.approx(scored["f1"])
     assert (jobs["peak"] >= jobs["before"]).all()
     made = pd.DataFrame({"algorithm": ["components"], "pictures": [1000], "seconds": [2.0]})
     cost = matching.forecast(made, [1000, 10_000], workers=2).set_index("pictures")
