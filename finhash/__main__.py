@@ -30,13 +30,6 @@ SHOWN = 5
 SHEET_ROWS = 12
 """Families on a contact sheet."""
 
-table_option = click.option(
-    "--in",
-    "table",
-    required=True,
-    type=click.Path(exists=True, path_type=Path),
-    help="Hashes made by 'finhash hash'.",
-)
 method_option = click.option(
     "--method", default="find", type=click.Choice(list(methods.METHODS)), show_default=True
 )
@@ -97,7 +90,13 @@ def hash_command(
 
 @main.command(epilog="Example: finhash match new.jpg --in hashes --radius 60")
 @click.argument("queries", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@table_option
+@click.option(
+    "--in",
+    "table",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Hashes made by 'finhash hash'.",
+)
 @click.option("--radius", required=True, type=click.IntRange(0), help="Bits that may differ.")
 @method_option
 @workers_option

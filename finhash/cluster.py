@@ -41,8 +41,8 @@ def add(
     n = len(hashes)
     within = ((i + n, j + n, d) for i, j, d in join_blocks(new, radius=radius, workers=workers))
     across = ((i + n, j, d) for i, j, d in join_blocks(new, hashes, radius=radius, workers=workers))
-    fresh = len(np.unique(labels)) + np.arange(len(new))
-    start = np.concatenate([np.unique(labels, return_inverse=True)[1], fresh])
+    names, old = np.unique(labels, return_inverse=True)
+    start = np.concatenate([old, len(names) + np.arange(len(new))])
     return components(components(start, within), across)
 
 

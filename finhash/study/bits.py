@@ -93,7 +93,8 @@ def by_caption_area(
     ``area`` is the share of the picture under its captions, which is known of the stand-in only;
     where two names are one family, the name's own captions count.
     """
-    area = np.array([memes.caption_area(*datasets.caption(*_named(path))) for path in paths])
+    named = map(datasets.family_and_number, paths)
+    area = np.array([memes.caption_area(*datasets.caption(*name)) for name in named])
     _, labels = np.unique(families, return_inverse=True)
     parts = []
     for name, packed in hashes.items():
@@ -218,8 +219,3 @@ def held_out(
             found.append((title, made.shape[1], target, recall, min(each), max(each)))
     columns = ["variant", "bits", "target", "recall", "low", "high"]
     return pd.DataFrame(found, columns=columns)
-
-
-def _named(path: str) -> tuple[int, int]:
-    match = datasets.NAME.fullmatch(path)
-    return int(match[1]), int(match[2])

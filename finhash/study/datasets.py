@@ -87,6 +87,12 @@ def families_of(paths: Iterable[str | os.PathLike]) -> np.ndarray:
     return np.array([int(Path(path).name[:4]) for path in paths])
 
 
+def family_and_number(path: str | os.PathLike) -> tuple[int, int]:
+    """The two numbers in a ``FFFF_ID.jpg`` name."""
+    family, number = NAME.fullmatch(Path(path).name).groups()
+    return int(family), int(number)
+
+
 def load(scale: project.Scale | None = None, *, progress: bool = True) -> Dataset:
     """The pictures of this run, rendered first if they are not there yet.
 

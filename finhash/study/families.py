@@ -153,11 +153,10 @@ def holm(p: pd.Series) -> pd.Series:
 
 def macro(tables: Mapping[str, PairTable], targets: Sequence[float]) -> pd.DataFrame:
     """Recall at false positive rates, both by family: ``method, target, radius, recall``."""
-    rows = [
-        (name, target, *evaluate.at_rate(*table.macro_rates(), target))
-        for name, table in tables.items()
-        for target in targets
-    ]
+    rows = []
+    for name, table in tables.items():
+        rates = table.macro_rates()
+        rows += [(name, target, *evaluate.at_rate(*rates, target)) for target in targets]
     return pd.DataFrame(rows, columns=["method", "target", "radius", "recall"])
 
 

@@ -16,14 +16,11 @@ import pybktree
 from tqdm import tqdm
 
 from finhash import cluster, hamming, pairs
-from finhash.study import bench, clustering, evaluate, scaling
+from finhash.study import bench, clustering, costs, evaluate, scaling
 from finhash.table import HashTable
 
 Search = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Queries ``uint8 [m, bytes]`` -> rows of queries and of the gallery within the radius."""
-
-DOLLARS_AN_HOUR = 0.05
-"""What a core is assumed to cost."""
 
 
 @dataclass(frozen=True)
@@ -202,9 +199,7 @@ def kernels(
         # A part of the queries will do: every query costs the same.
         part = table[:: max(1, len(table) // 2000)]
         calls["FAISS flat", bits, 1] = lambda search=flat, q=part: search(q)
-        for key in calls:
-            if key[1] == bits:
-                counted[key] = len(table) * (len(table) - 1) / 2
+        counted |= {key: len(table) * (len(table) - 1) / 2 for key in calls if key[1] == bits}
         counted["FAISS flat", bits, 1] = len(part) * len(table)
     timings = bench.time_calls(calls, repeats)
     warm = timings[timings["state"] == "warm"]
@@ -357,7 +352,7 @@ def forecast(jobs: pd.DataFrame, numbers: Sequence[int], workers: int) -> pd.Dat
     rate = largest["pictures"] ** 2 / 2 / largest["seconds"] / workers
     table = pd.DataFrame({"pictures": numbers})
     table["core_hours"] = table["pictures"] ** 2 / 2 / rate / 3600
-    table["dollars"] = table["core_hours"] * DOLLARS_AN_HOUR
+    table["dollars"] = table["core_hours"] * costs.DOLLARS_A_CORE_HOUR
     table["bytes"] = table["pictures"] * 44
     return table
 

@@ -55,7 +55,7 @@ class Subject:
     @cached_property
     def caption(self) -> tuple[str, str]:
         """The upper and the lower caption."""
-        return datasets.caption(*map(int, self.path.stem.split("_")))
+        return datasets.caption(*datasets.family_and_number(self.path))
 
     def stream(self, transform: str, strength: Strength) -> random.Random:
         """The random stream of one change to this picture."""
@@ -193,10 +193,10 @@ def _counts(
     original = pd.Series(range(len(gallery)), gallery.paths).loc[table.paths].to_numpy()
     left, right = table.hashes(name), gallery.hashes(name)
     own = np.bitwise_count(left ^ right[original]).sum(axis=1, dtype=int)
-    blocks = hamming.query_histograms(
-        left, families[original], right, families, workers=workers, rows=len(left)
-    )
-    _, _, same, other = next(blocks)
+    # In blocks, so that workers share them.
+    blocks = hamming.query_histograms(left, families[original], right, families, workers=workers)
+    _, _, same, other = zip(*blocks, strict=True)
+    same, other = np.concatenate(same), np.concatenate(other)
     same[np.arange(len(own)), own] -= 1
     return table.arrow.select(CELL).to_pandas(), own, same, other
 
