@@ -61,8 +61,9 @@ lint: env
 ## lock: resolve requirements.lock again from pyproject.toml (needs uv)
 .PHONY: lock
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
-	    --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --extra cluster --extra study --extra dev --no-emit-index-url --no-header \
+	    pyproject.toml --output-file requirements.lock
 
 ## clean: remove what was built, but no pictures, results or environment
 .PHONY: clean

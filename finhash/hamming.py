@@ -56,9 +56,8 @@ def join_blocks(
     At most ``2 * workers`` blocks are computed ahead of the consumer, by one worker none. There is
     always a block, if an empty one.
     """
-    left, right = _both_as_words(a, b)
-    if not 0 <= radius <= 64 * len(left):
-        raise ValueError(f"radius must be between 0 and {64 * len(left)}, not {radius}")
+    left, right = both_as_words(a, b)
+    check_radius(radius, 64 * len(left))
     bound, exact = _parts(len(left), _fold(len(left), radius)), _parts(len(left))
 
     def block(lo: int, hi: int) -> Pairs:
@@ -75,7 +74,7 @@ def nearest(
 
     Those of a query are ordered by distance, then index.
     """
-    left, right = _both_as_words(queries, gallery)
+    left, right = both_as_words(queries, gallery)
     if not 1 <= k <= len(gallery):
         raise ValueError(f"k must be between 1 and the gallery's {len(gallery)}, not {k}")
     bound, exact = _parts(len(left), 2 - len(left) % 2), _parts(len(left))
@@ -93,12 +92,7 @@ def pair_histogram(
     Returns two ``int64 [bits + 1]`` arrays; together they sum to n(n - 1)/2. ``families`` holds
     an integer label for each hash.
     """
-    words = _as_words(hashes)
-    families = _as_labels(families, len(hashes))
-    order = np.argsort(families, kind="stable")
-    words, families = np.ascontiguousarray(words[:, order]), families[order]
-    # Sorted, a row's own family ends where the next begins: pairs split at one column.
-    ends = np.searchsorted(families, families, side="right")
+    words, ends = by_family(as_words(hashes), families)
     task = partial(_histogram_rows, words, ends, _parts(len(words)))
     # Fewer tasks than elsewhere, for each has large tables to clear and to sum.
     same, other = sum(_by_rows(task, len(ends), 4 * ROWS, workers))
@@ -120,7 +114,7 @@ def query_histograms(
     row's own label and with other labels. Without a gallery they are all the other hashes. Blocks
     come in order, computed ahead as those of ``join_blocks``.
     """
-    left, right = _both_as_words(hashes, gallery)
+    left, right = both_as_words(hashes, gallery)
     labels = _as_labels(labels, len(hashes))
     owners = labels if gallery is None else _as_labels(gallery_labels, len(gallery))
     order = np.argsort(owners, kind="stable")
@@ -139,23 +133,44 @@ def query_histograms(
     return _by_rows(block, len(labels), rows, workers)
 
 
-def _as_words(hashes: np.ndarray) -> np.ndarray:
-    """``uint64 [words, n]`` of ``uint8 [n, bytes]``, contiguous along n."""
+def as_words(hashes: np.ndarray, word: type = np.uint64) -> np.ndarray:
+    """``word [words, n]`` of ``uint8 [n, bytes]``, contiguous along n."""
     hashes = np.asarray(hashes)
     if hashes.dtype != np.uint8 or hashes.ndim != 2 or hashes.shape[1] % 8 or not hashes.shape[1]:
         raise ValueError(
             "expected uint8 [n, bits / 8] with bits a multiple of 64, "
             f"got {hashes.dtype} {hashes.shape}"
         )
-    return np.ascontiguousarray(np.ascontiguousarray(hashes).view(np.uint64).T)
+    return np.ascontiguousarray(np.ascontiguousarray(hashes).view(word).T)
 
 
-def _both_as_words(a: np.ndarray, b: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    left = _as_words(a)
-    right = left if b is None else _as_words(b)
+def both_as_words(
+    a: np.ndarray, b: np.ndarray | None, word: type = np.uint64
+) -> tuple[np.ndarray, np.ndarray]:
+    """``as_words`` of two sets of equally long hashes; without ``b``, ``a``'s twice."""
+    left = as_words(a, word)
+    right = left if b is None else as_words(b, word)
     if len(left) != len(right):
-        raise ValueError(f"hashes of {64 * len(left)} and {64 * len(right)} bits do not compare")
+        bits = 8 * np.asarray(a).shape[1], 8 * np.asarray(b).shape[1]
+        raise ValueError(f"hashes of {bits[0]} and {bits[1]} bits do not compare")
     return left, right
+
+
+def by_family(words: np.ndarray, families: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The columns sorted by family, and for each where its family ends, ``int [n]``.
+
+    So sorted, a column's pairs with later ones split at one place.
+    """
+    families = _as_labels(families, words.shape[1])
+    order = np.argsort(families, kind="stable")
+    families = families[order]
+    return np.ascontiguousarray(words[:, order]), np.searchsorted(families, families, side="right")
+
+
+def check_radius(radius: int, bits: int) -> None:
+    """A ValueError unless hashes of so many bits can be so far apart."""
+    if not 0 <= radius <= bits:
+        raise ValueError(f"radius must be between 0 and {bits}, not {radius}")
 
 
 def _as_labels(labels: np.ndarray, n: int) -> np.ndarray:

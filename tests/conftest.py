@@ -2,11 +2,15 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, features
+
+# Numba asks when it is first imported. NUMBA_ENABLE_CUDASIM=0 tests on a real GPU instead.
+os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
 VECTORS = Path(__file__).parent / "vectors"
 ANSWERS = json.loads((Path(__file__).parent / "vectors.json").read_text())

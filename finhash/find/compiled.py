@@ -46,6 +46,7 @@ from finhash.find.geometry import (
     KEPT,
     MAX_SIDE,
     SAMPLES,
+    check_sides,
     dct_matrix,
     half_width,
     sample_points,
@@ -120,9 +121,7 @@ def side(size: int) -> Side:
 
 
 def _prepare(rgb: np.ndarray) -> tuple[np.ndarray, Side, Side]:
-    rows, cols, _ = rgb.shape
-    if max(rows, cols) > MAX_SIDE:
-        raise ValueError(f"a picture of {cols} x {rows} must be shrunk to {MAX_SIDE} first")
+    rows, cols = check_sides(rgb)
     flat = np.ascontiguousarray(rgb).reshape(rows, 3 * cols)
     flat.flags.writeable = False  # one compiled version, whoever owns the pixels
     return flat, side(rows), side(cols)

@@ -5,6 +5,8 @@ Source: the published program's behaviour; the formulas are quoted in each docst
 
 import math
 
+import numpy as np
+
 MAX_SIDE = 512
 """Pictures with a longer side are first shrunk to fit this square."""
 
@@ -13,6 +15,14 @@ SAMPLES = 64
 
 KEPT = 16
 """The KEPT x KEPT lowest DCT coefficients (without DC) make the 256 bits."""
+
+
+def check_sides(rgb: np.ndarray) -> tuple[int, int]:
+    """Rows and columns of ``[rows, cols, 3]``; a ValueError if one is more than ``MAX_SIDE``."""
+    rows, cols, _ = rgb.shape
+    if max(rows, cols) > MAX_SIDE:
+        raise ValueError(f"a picture of {cols} x {rows} must be shrunk to {MAX_SIDE} first")
+    return rows, cols
 
 
 def half_width(size: int) -> int:

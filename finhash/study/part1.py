@@ -3,7 +3,7 @@
 import math
 
 from finhash import methods
-from finhash.study import costs, memes, results, scaling
+from finhash.study import costs, gpu, memes, results, scaling
 from finhash.study.bench import medians
 from finhash.study.rounding import Numbers, milliseconds, percent, tabular, tex, times, whole
 
@@ -20,7 +20,7 @@ RUNGS = {
 
 def numbers() -> Numbers:
     """Every number that Part 1 quotes, and the setting of the whole."""
-    parts = _setting, _profile, _candidates, _certificate, _kernel, _ladder, _batch
+    parts = _setting, _profile, _candidates, _certificate, _kernel, _ladder, _batch, _gpu
     return {key: value for part in parts for key, value in part().items()}
 
 
@@ -232,6 +232,32 @@ def _batch() -> Numbers:
     for executor, cores in (("processes", 64), ("dask", 64), ("dask", 1000)):
         share = percent(forecast["efficiency"][executor, cores], 0)
         found[f"{executor}-model-{cores}"] = share, "scaling_model"
+    return found
+
+
+def _gpu() -> Numbers:
+    speed = medians(results.load("gpu_offload"))
+    beyond = speed - speed["file to pixels"]
+    precision = results.load("gpu_precision").set_index("precision")["share"]
+    floors = results.load("gpu_floors").groupby("what")["seconds"].max()
+    found = {
+        "gpu-gather": (
+            percent(beyond["file to gathered pixels"] / beyond["file to hash"], 0),
+            "gpu_offload",
+        ),
+        "gpu-single": (percent(precision["single"], 0), "gpu_precision"),
+        "gpu-floor": (f"{floors['all pairs']:.1f}", "gpu_floors"),
+        "gpu-measured": ("not measured", "gpu_floors"),
+    }
+    if gpu.measured():
+        table = gpu.rates(results.load("gpu_times"), results.load("gpu_floors"))
+        table = table.set_index(["task", "contender"])
+        rate = whole(round(table["a_second"]["hash", "compute"], -3))
+        join = table["seconds"]["pairs of many", "join"]
+        found["gpu-measured"] = (
+            f"{rate} hashes a second, those pairs in {join:.1f}\\,s",
+            "gpu_times",
+        )
     return found
 
 

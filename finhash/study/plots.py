@@ -579,6 +579,38 @@ def _time(seconds: float) -> str:
     return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
+def offload(timings: pd.DataFrame, floor: pd.DataFrame) -> Figure:
+    """A file's way to its hash: today, and if a GPU hashed in no time but had to be sent pixels."""
+    micro = medians(timings) * 1e6
+    sent = floor[floor["what"] == "picture, sent"]["seconds"].max() * 1e6
+    decode = micro["file to pixels"]
+    ways = {
+        "CPU alone": {"read and decode": decode, "hash": micro["file to hash"] - decode},
+        "with a GPU": {
+            "read and decode": decode,
+            "gather": micro["file to gathered pixels"] - decode,
+            "send (bound)": sent,
+        },
+    }
+    colours = {"read and decode": PALE, "hash": HERO, "gather": SAME, "send (bound)": INK}
+    figure, axis = plt.subplots(figsize=(6.3, 1.5))
+    for k, parts in enumerate(ways.values()):
+        start = 0.0
+        for name, width in parts.items():
+            # Only names not yet in the legend: a leading underscore hides the others.
+            label = "_" + name if k and name in ways["CPU alone"] else name
+            axis.barh(k, width, left=start, color=colours[name], label=label)
+            start += width
+        axis.text(start, k, f"  {start:,.0f} µs", va="center", fontsize=7.5)
+    axis.set_yticks(range(len(ways)), list(ways))
+    axis.set(xlabel="microseconds a picture of 250 × 250, one core (fewer is better)")
+    axis.margins(x=0.12)
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return figure
+
+
 FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "family_sizes": (family_sizes, ("family_sizes",)),
     "calibration": (calibration, ("calibration",)),
@@ -603,6 +635,7 @@ FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "variants": (variants, ("variants",)),
     "peers": (peers, ("peers",)),
     "cluster_jobs": (cluster_jobs, ("cluster_jobs",)),
+    "offload": (offload, ("gpu_offload", "gpu_floors")),
     "pareto": (pareto, ("cost", "ladder", "matching", "accuracy", "variant_intervals")),
 }
 """Stem -> the function that draws the figure, and the results tables that it reads."""

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,17 +16,24 @@ from finhash.study import project
 from finhash.study.datasets import SEED, Dataset
 
 
-def save(table: pd.DataFrame, name: str, *, by: str, data: Dataset | str) -> pd.DataFrame:
+def save(
+    table: pd.DataFrame,
+    name: str,
+    *,
+    by: str,
+    data: Dataset | str,
+    machine: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Write ``data/results/<name>.csv`` and its provenance, and return the table.
 
     ``by`` is the notebook that made it, ``data`` the data set it was measured on, or in words what
-    stands for one.
+    stands for one, ``machine`` what the provenance should say beside the usual.
     """
     folder = project.results()
     with whole_file(folder / f"{name}.csv") as partial:
         table.to_csv(partial, index=False, float_format="%.9g")
     with whole_file(folder / f"{name}.json") as partial:
-        partial.write_text(json.dumps(provenance(by, data), indent=1) + "\n")
+        partial.write_text(json.dumps(provenance(by, data) | dict(machine or {}), indent=1) + "\n")
     return table
 
 
