@@ -114,7 +114,7 @@ def _batches(blocks: Iterable[Pairs], least: int) -> Iterator[tuple[np.ndarray, 
             held, pairs = [], 0
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _take(centre, i, j):
     """Let every ``i`` that is not taken be a centre, and take the ``j`` that are not."""
     for pair in range(len(i)):

@@ -28,11 +28,27 @@ STRIP = 128
 GROUP = 3
 """Rows that share each load of a column's word; with more, long hashes exceed the registers."""
 
+
+class Gallery:
+    """Hashes laid out as the kernels hold them, for a service that asks again and again.
+
+    It stands for its hashes wherever they are joined or searched. Laying them out costs several
+    times as much as comparing one query with them.
+    """
+
+    def __init__(self, hashes: np.ndarray) -> None:
+        self.words = as_words(hashes)
+
+    def __len__(self) -> int:
+        return self.words.shape[1]
+
+
+Hashes = np.ndarray | Gallery
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 Block = TypeVar("Block")
 
 
-def join(a: np.ndarray, b: np.ndarray | None = None, *, radius: int, workers: int = 1) -> Pairs:
+def join(a: Hashes, b: Hashes | None = None, *, radius: int, workers: int = 1) -> Pairs:
     """All pairs within ``radius``: ``(i, j, distance)`` with ``i`` a row of ``a``, ``j`` of ``b``.
 
     Without ``b``, ``a`` is joined with itself and each pair is given once, ``i < j``. Indices are
@@ -44,8 +60,8 @@ def join(a: np.ndarray, b: np.ndarray | None = None, *, radius: int, workers: in
 
 
 def join_blocks(
-    a: np.ndarray,
-    b: np.ndarray | None = None,
+    a: Hashes,
+    b: Hashes | None = None,
     *,
     radius: int,
     workers: int = 1,
@@ -68,7 +84,7 @@ def join_blocks(
 
 
 def nearest(
-    queries: np.ndarray, gallery: np.ndarray, k: int, *, workers: int = 1
+    queries: Hashes, gallery: Hashes, k: int, *, workers: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """The ``k`` nearest of the gallery: ``(index int32 [n, k], distance uint16 [n, k])``.
 
@@ -133,8 +149,12 @@ def query_histograms(
     return _by_rows(block, len(labels), rows, workers)
 
 
-def as_words(hashes: np.ndarray, word: type = np.uint64) -> np.ndarray:
-    """``word [words, n]`` of ``uint8 [n, bytes]``, contiguous along n."""
+def as_words(hashes: Hashes, word: type = np.uint64) -> np.ndarray:
+    """``word [words, n]`` of ``uint8 [n, bytes]``, contiguous along n; a gallery's own words."""
+    if isinstance(hashes, Gallery):
+        if word is np.uint64:
+            return hashes.words
+        hashes = np.ascontiguousarray(hashes.words.T).view(np.uint8)
     hashes = np.asarray(hashes)
     if hashes.dtype != np.uint8 or hashes.ndim != 2 or hashes.shape[1] % 8 or not hashes.shape[1]:
         raise ValueError(
@@ -145,13 +165,13 @@ def as_words(hashes: np.ndarray, word: type = np.uint64) -> np.ndarray:
 
 
 def both_as_words(
-    a: np.ndarray, b: np.ndarray | None, word: type = np.uint64
+    a: Hashes, b: Hashes | None, word: type = np.uint64
 ) -> tuple[np.ndarray, np.ndarray]:
     """``as_words`` of two sets of equally long hashes; without ``b``, ``a``'s twice."""
     left = as_words(a, word)
     right = left if b is None else as_words(b, word)
     if len(left) != len(right):
-        bits = 8 * np.asarray(a).shape[1], 8 * np.asarray(b).shape[1]
+        bits = [8 * words.itemsize * len(words) for words in (left, right)]
         raise ValueError(f"hashes of {bits[0]} and {bits[1]} bits do not compare")
     return left, right
 

@@ -197,3 +197,24 @@ def test_wrong_widths_radii_numbers_and_labels():
     for rows in (0, -1):
         with pytest.raises(ValueError, match="rows must be at least 1"):
             next(hamming.join_blocks(a, radius=3, rows=rows))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_gallery_stands_for_its_hashes(width):
+    hashes = random_hashes(600, width)
+    queries, gallery = hashes[:7], hamming.Gallery(hashes)
+    assert len(gallery) == 600
+    np.testing.assert_array_equal(
+        hamming.join(queries, gallery, radius=9), hamming.join(queries, hashes, radius=9)
+    )
+    np.testing.assert_array_equal(hamming.join(gallery, radius=9), hamming.join(hashes, radius=9))
+    np.testing.assert_array_equal(
+        hamming.nearest(queries, gallery, 3), hamming.nearest(queries, hashes, 3)
+    )
+    halves = hamming.as_words(gallery, np.uint32)
+    np.testing.assert_array_equal(halves, hamming.as_words(hashes, np.uint32))
+
+
+def test_hashes_of_unlike_length_do_not_compare():
+    with pytest.raises(ValueError, match="hashes of 64 and 256 bits do not compare"):
+        hamming.join(random_hashes(3, 8), hamming.Gallery(random_hashes(3, 32)), radius=3)

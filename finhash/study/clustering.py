@@ -1,6 +1,8 @@
 """How well clusters are the families: a sweep over radii, ways of clustering and truths."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -68,16 +70,11 @@ def sweep(
     the largest radius.
     """
     rows = []
-    for name in tqdm(hashes, "clustering", unit="method", leave=False):
-        n = len(hashes[name])
-        i, j, distance = hamming.join(hashes[name], radius=max(radii[name]), workers=workers)
-        for radius in radii[name]:
-            near = distance <= radius
-            for algorithm in algorithms:
-                labels = ALGORITHMS[algorithm](n, i[near], j[near])
-                for truth, families in truths.items():
-                    key = {"method": name, "algorithm": algorithm, "radius": radius, "truth": truth}
-                    rows.append(key | scores(labels, families))
+    with ThreadPoolExecutor(workers) as pool:
+        for name in tqdm(hashes, "clustering", unit="method", leave=False):
+            pairs = hamming.join(hashes[name], radius=max(radii[name]), workers=workers)
+            at = partial(_at_radius, len(hashes[name]), pairs, algorithms, truths)
+            rows += [{"method": name} | row for part in pool.map(at, radii[name]) for row in part]
     return pd.DataFrame(rows)
 
 
@@ -161,6 +158,25 @@ def held_out(
         chosen = swept[1 - k].loc[swept[1 - k].groupby(keys, sort=False)[score].idxmax()]
         rows.append(swept[k].merge(chosen[[*keys, "radius"]]).assign(half=k))
     return pd.concat(rows, ignore_index=True).drop(columns="truth")
+
+
+def _at_radius(
+    n: int,
+    pairs: hamming.Pairs,
+    algorithms: Sequence[str],
+    truths: Mapping[str, np.ndarray],
+    radius: int,
+) -> list[dict[str, object]]:
+    i, j, distance = pairs
+    near = distance <= radius
+    i, j = i[near], j[near]
+    rows = []
+    for algorithm in algorithms:
+        labels = ALGORITHMS[algorithm](n, i, j)
+        for truth, families in truths.items():
+            key = {"algorithm": algorithm, "radius": radius, "truth": truth}
+            rows.append(key | scores(labels, families))
+    return rows
 
 
 def _pairs(sizes: np.ndarray) -> int:

@@ -80,20 +80,39 @@ class PairTable:
 
 
 def count_pairs(
-    hashes: np.ndarray, families: np.ndarray, reach: int, *, workers: int = 1
-) -> PairTable:
-    """The pair table of all pictures; pairs of different families up to ``reach`` only."""
-    _, labels, sizes = np.unique(families, return_inverse=True, return_counts=True)
-    shape = len(sizes), len(sizes), reach + 1
-    cells = []
+    hashes: np.ndarray, truths: Mapping[str, np.ndarray], reach: int, *, workers: int = 1
+) -> dict[str, PairTable]:
+    """The pair table of all pictures by each of the truths, their families.
+
+    Pairs of different families are counted up to ``reach`` only; they are found once for all.
+    """
+    counters = {truth: _Counter(families, reach) for truth, families in truths.items()}
     for i, j, distance in hamming.join_blocks(hashes, radius=reach, workers=workers):
-        a, b = labels[i], labels[j]
+        for counter in counters.values():
+            counter.add(i, j, distance)
+    return {truth: counter.table(hashes) for truth, counter in counters.items()}
+
+
+class _Counter:
+    """Pairs of different families, by families and distance, as they come."""
+
+    def __init__(self, families: np.ndarray, reach: int) -> None:
+        _, self.labels, self.sizes = np.unique(families, return_inverse=True, return_counts=True)
+        self.shape = len(self.sizes), len(self.sizes), reach + 1
+        self.cells: list[np.ndarray] = []
+
+    def add(self, i: np.ndarray, j: np.ndarray, distance: np.ndarray) -> None:
+        a, b = self.labels[i], self.labels[j]
         other = a != b
         a, b, distance = a[other], b[other], distance[other]
-        cells.append(np.ravel_multi_index((np.minimum(a, b), np.maximum(a, b), distance), shape))
-    cells, count = np.unique(np.concatenate(cells), return_counts=True)
-    same = np.stack([_own_distances(hashes[labels == k]) for k in range(len(sizes))])
-    return PairTable(sizes, same, *np.unravel_index(cells, shape), count, reach)
+        cells = np.ravel_multi_index((np.minimum(a, b), np.maximum(a, b), distance), self.shape)
+        self.cells.append(cells)
+
+    def table(self, hashes: np.ndarray) -> PairTable:
+        cells, count = np.unique(np.concatenate(self.cells), return_counts=True)
+        own = [_own_distances(hashes[self.labels == k]) for k in range(len(self.sizes))]
+        ends = np.unravel_index(cells, self.shape)
+        return PairTable(self.sizes, np.stack(own), *ends, count, self.shape[2] - 1)
 
 
 def bootstrap(

@@ -14,13 +14,14 @@ from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+from PIL.Image import Resampling
 from tqdm import tqdm
 
 from finhash import hamming, methods
-from finhash.find import compiled
-from finhash.find.geometry import SAMPLES
+from finhash.find import compiled, steps
+from finhash.find.geometry import KEPT, SAMPLES
 from finhash.images import to_rgb
-from finhash.study import bench, costs, datasets, exactness, hashes, matching, project, results
+from finhash.study import bench, datasets, exactness, hashes, project, results, simulated
 
 Calls = dict[str, Callable[[], object]]
 
@@ -51,6 +52,7 @@ class Sizes:
     hashes: int = 1_000_000
     pictures: int = 1400  # about as many blocks of threads as an H200 runs at once
     batches: int = 8
+    edges: int = 9
     provoking: int = 5000
     copied: int = 1 << 30
 
@@ -61,10 +63,10 @@ def present() -> bool:
         from numba import cuda
     except ImportError:
         return False
-    return cuda.is_available() and not simulated()
+    return cuda.is_available() and not is_simulated()
 
 
-def simulated() -> bool:
+def is_simulated() -> bool:
     """Whether a GPU is simulated in this process."""
     return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 
@@ -89,13 +91,14 @@ def measure(
     sizes = sizes or Sizes()
     table = hashes.obtain(dataset, ["find"])
     find, families = table.hashes("find"), hashes.families(table)
-    many = matching.simulate(find, sizes.hashes, datasets.SEED)
-    labels = matching.simulated_families(families, len(many))
+    many = simulated.hashes(find, sizes.hashes, datasets.SEED)
+    labels = simulated.families(families, len(many))
     kept = {"by": BY, "data": dataset, "machine": describe()}
 
     found = compare(
         {
             "pictures of the set, bits": _decoded(dataset.paths),
+            "edge cases, bits": _edges(sizes.edges, 250),
             "random pictures, bits": exactness.random_pictures(sizes.provoking, datasets.SEED),
         },
         find,
@@ -168,7 +171,7 @@ def floors(side: int, number: int) -> pd.DataFrame:
         ("picture", "memory, bytes/s", 3 * side**2),
         # Three channels down the columns of 64 rows of windows, then luma along them.
         ("picture", "words, logic and sums", 3 * tall * side + SAMPLES * tall),
-        ("picture", "products, double", costs.operations(side, side)["DCT"]),
+        ("picture", "products, double", KEPT * SAMPLES * (SAMPLES + KEPT)),
         ("picture, sent", "link, bytes/s", 3 * side**2),
         ("all pairs", "memory, bytes/s", 32 * number),
         # Eight differences, four adders of two, the sum and the comparison.
@@ -179,11 +182,14 @@ def floors(side: int, number: int) -> pd.DataFrame:
     return table.assign(seconds=table["amount"] / table["resource"].map(H200))
 
 
-def simulate(pictures: int, number: int, radius: int) -> pd.DataFrame:
-    """What ``compare`` gives on a simulated GPU: random pictures, and hashes of few families."""
+def simulate(edges: int, pictures: int, number: int, radius: int) -> pd.DataFrame:
+    """What ``compare`` gives on a simulated GPU, for so many of each.
+
+    Edge cases of 64 pixels a side, random pictures that provoke ties, hashes of few families.
+    """
     # Numba reads it when it is first imported: hence the fresh process.
     with patch.dict(os.environ, NUMBA_ENABLE_CUDASIM="1"):
-        return bench.in_fresh_process(_on_random, pictures, number, radius)[0]
+        return bench.in_fresh_process(_on_simulated, edges, pictures, number, radius)[0]
 
 
 def compare(
@@ -253,6 +259,11 @@ def rates(timings: pd.DataFrame, floor: pd.DataFrame) -> pd.DataFrame:
     return table.assign(a_second=a_second, floors=bound.where(~on_gpu, pairs) / a_second)
 
 
+def _edges(number: int, side: int) -> list[np.ndarray]:
+    cases = list(steps.edge_cases().values())[:number]
+    return [to_rgb(case.resize((side, side), Resampling.NEAREST)) for case in cases]
+
+
 def _decoded(paths: Sequence[Path]) -> Iterator[np.ndarray]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in tqdm(range(0, len(paths), 1000), "GPU exactness", unit="thousand"):
@@ -277,13 +288,16 @@ def _compare_hashes(cuda: object, pictures: Iterable[np.ndarray]) -> tuple[int, 
     return tuple(counts.tolist())
 
 
-def _on_random(pictures: int, number: int, radius: int) -> pd.DataFrame:
+def _on_simulated(edges: int, pictures: int, number: int, radius: int) -> pd.DataFrame:
     rng = np.random.default_rng(datasets.SEED)
     families = rng.integers(0, 5, number)
     noise = np.packbits(rng.random((number, 256)) < 0.1, axis=1)
     near = rng.integers(0, 256, (5, 32), dtype=np.uint8)[families] ^ noise
-    some = exactness.random_pictures(pictures, datasets.SEED, largest=96)
-    return compare({"random pictures, bits": some}, near, families, radius)
+    some = {
+        "edge cases, bits": _edges(edges, 64),
+        "random pictures, bits": exactness.random_pictures(pictures, datasets.SEED, largest=96),
+    }
+    return compare(some, near, families, radius)
 
 
 def _copies(size: int) -> Calls:

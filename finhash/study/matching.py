@@ -16,7 +16,7 @@ import pybktree
 from tqdm import tqdm
 
 from finhash import cluster, hamming, pairs
-from finhash.study import bench, clustering, costs, evaluate, scaling
+from finhash.study import bench, clustering, costs, scaling, simulated
 from finhash.table import HashTable
 
 Search = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -36,7 +36,8 @@ class Peer:
 
 def scan(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
     """The deployed scan on one core, and its bytes."""
-    return lambda q: hamming.join(q, gallery, radius=radius)[:2], gallery.nbytes
+    laid_out = hamming.Gallery(gallery)
+    return lambda q: hamming.join(q, laid_out, radius=radius)[:2], laid_out.words.nbytes
 
 
 def numpy_scan(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
@@ -275,47 +276,6 @@ def on_a_cluster(table: HashTable, radius: int, block: int, workers: int) -> pd.
     return pd.DataFrame(rows, columns=["where", "seconds", "pairs", "same"])
 
 
-def simulate(hashes: np.ndarray, number: int, seed: int) -> np.ndarray:
-    """So many hashes: copies of the set, each with random bits flipped in all its hashes alike.
-
-    Within a copy all distances are the set's own, so families and their look-alikes are as they
-    are; between copies they are those of random bits. The number of families grows, not their
-    size. False pairs between copies are too few.
-    """
-    rng = np.random.default_rng(seed)
-    copies = -(-number // len(hashes))
-    masks = rng.integers(0, 256, (copies, hashes.shape[1]), dtype=np.uint8)
-    masks[0] = 0
-    return (masks[:, None] ^ hashes[None]).reshape(-1, hashes.shape[1])[:number]
-
-
-def simulated_families(families: np.ndarray, number: int) -> np.ndarray:
-    """The families of ``simulate``'s hashes: each copy has its own."""
-    _, labels = np.unique(families, return_inverse=True)
-    copies = -(-number // len(labels))
-    return (np.arange(copies)[:, None] * (labels.max() + 1) + labels[None]).ravel()[:number]
-
-
-def simulation_check(
-    hashes: np.ndarray, families: np.ndarray, copies: int, radius: int, seed: int, *, workers: int
-) -> pd.DataFrame:
-    """The set and copies of it: ``copies, same_mean, other_mean, other_sd, recall, fpr``.
-
-    Means and deviation of distances; recall and false positive rate at the radius.
-    """
-    rows = []
-    for number in (1, copies):
-        size = number * len(hashes)
-        many = simulate(hashes, size, seed)
-        labels = simulated_families(families, size)
-        same, other = hamming.pair_histogram(many, labels, workers=workers)
-        _, fpr, recall = evaluate.roc(same, other).iloc[radius]
-        own, _ = evaluate.mean_and_deviation(same)
-        rows.append((number, own, *evaluate.mean_and_deviation(other), recall, fpr))
-    columns = ["copies", "same_mean", "other_mean", "other_sd", "recall", "fpr"]
-    return pd.DataFrame(rows, columns=columns)
-
-
 def cluster_jobs(
     hashes: np.ndarray,
     families: np.ndarray,
@@ -335,7 +295,7 @@ def cluster_jobs(
             (seconds, labels), before, peak = bench.in_fresh_process(
                 _cluster, hashes, number, radius, seed, algorithm, workers
             )
-            found = clustering.scores(labels, simulated_families(families, number))
+            found = clustering.scores(labels, simulated.families(families, number))
             quality = found["clusters"], found["f1"]
             rows.append((algorithm, number, seconds, *quality, before, peak))
     columns = ["algorithm", "pictures", "seconds", "clusters", "f1", "before", "peak"]
@@ -360,7 +320,7 @@ def forecast(jobs: pd.DataFrame, numbers: Sequence[int], workers: int) -> pd.Dat
 def _cluster(
     hashes: np.ndarray, number: int, radius: int, seed: int, algorithm: str, workers: int
 ) -> tuple[float, np.ndarray]:
-    many = simulate(hashes, number, seed)
+    many = simulated.hashes(hashes, number, seed)
     cluster.families(hashes[:1000], radius, algorithm)  # compiled before it is timed
     start = time.perf_counter()
     labels = cluster.families(many, radius, algorithm, workers=workers)

@@ -71,11 +71,12 @@ def first_of_each(hashes: np.ndarray, families: np.ndarray) -> np.ndarray:
 
 def _scores(same: np.ndarray, other: np.ndarray) -> dict[str, np.ndarray]:
     """Columns of ``leave_one_out`` from counts by distance, ``[pictures, bits + 1]``."""
-    wanted = same.sum(axis=1)
+    ranked, found = np.cumsum(same + other, axis=1), np.cumsum(same, axis=1)
+    wanted = found[:, -1]
     columns = {}
     for score, k in (("p1", np.ones_like(wanted)), ("r_precision", wanted)):
         for ties in TIES:
-            columns[f"{score}_{ties}"] = _found_among(same, other, k, ties) / k
+            columns[f"{score}_{ties}"] = _found_among(ranked, found, k, ties) / k
     for ties in TIES:
         columns[f"ap_{ties}"] = average_precision(same, other, ties)
     columns["nearest_same"] = (same > 0).argmax(axis=1)
@@ -86,14 +87,18 @@ def _scores(same: np.ndarray, other: np.ndarray) -> dict[str, np.ndarray]:
     return columns
 
 
-def _found_among(same: np.ndarray, other: np.ndarray, k: np.ndarray, ties: str) -> np.ndarray:
-    """How many of the first k are right: whole tied groups, and a part of the one that k cuts."""
-    both = same + other
-    ranked = np.cumsum(both, axis=1)
+def _found_among(ranked: np.ndarray, found: np.ndarray, k: np.ndarray, ties: str) -> np.ndarray:
+    """How many of the first k are right: whole tied groups, and a part of the one that k cuts.
+
+    ``ranked`` and ``found`` count all and the right ones up to each distance.
+    """
     cut = (ranked >= k[:, None]).argmax(axis=1)
     row = np.arange(len(k))
-    s, n = same[row, cut], both[row, cut]
-    room = k - (ranked[row, cut] - n)
-    before = np.cumsum(same, axis=1)[row, cut] - s
+    # What comes before the group that is cut: nothing, if it is that of distance 0.
+    all_before, right_before = (
+        np.where(cut > 0, counts[row, cut - 1], 0) for counts in (ranked, found)
+    )
+    n, s = ranked[row, cut] - all_before, found[row, cut] - right_before
+    room = k - all_before
     within = room * s / np.maximum(n, 1) if ties == "expected" else np.maximum(room - (n - s), 0)
-    return before + within
+    return right_before + within

@@ -25,7 +25,8 @@ def made() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def table(made) -> families.PairTable:
-    return families.count_pairs(*made, REACH)
+    hashes, labels = made
+    return families.count_pairs(hashes, {"": labels}, REACH)[""]
 
 
 def brute(hashes, labels) -> pd.DataFrame:
@@ -82,7 +83,7 @@ def test_a_better_method_is_found_better(made, table):
     hashes, labels = made
     rng = np.random.default_rng(2)
     noisier = hashes ^ np.packbits(rng.random((200, 256)) < 0.25, axis=1)
-    worse = families.count_pairs(noisier, labels, REACH)
+    worse = families.count_pairs(noisier, {"": labels}, REACH)[""]
     draws = families.bootstrap({"good": table, "bad": worse}, [1e-3], 200, seed=3)
     found = families.differences(draws, against="good").iloc[0]
     assert found["high"] < 0
@@ -117,8 +118,10 @@ def test_one_picture_under_two_names_is_found_and_merged(made, table):
     joined = families.merged(labels, pair)
     assert len(np.unique(joined)) == 9
     assert len(np.unique(joined[(labels == 24) | (labels == 27)])) == 1
-    fpr, _ = families.count_pairs(hashes, joined, REACH).rates()
+    both = families.count_pairs(hashes, {"apart": labels, "joined": joined}, REACH)
+    fpr, _ = both["joined"].rates()
     assert fpr[60] == 0 < table.rates()[0][60]
+    np.testing.assert_array_equal(both["apart"].rates(), table.rates())
 
 
 def test_merging_chains_and_leaves_out_what_is_not_there():

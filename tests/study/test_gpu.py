@@ -83,7 +83,7 @@ def test_a_measurement_is_taken_and_told(monkeypatch, tmp_path):
     for path in paths:
         path.write_bytes(jpeg_bytes(2, 2))
     assert not gpu.measured()
-    sizes = gpu.Sizes(hashes=4, pictures=1, batches=1, provoking=1, copied=64)
+    sizes = gpu.Sizes(hashes=4, pictures=1, batches=1, edges=0, provoking=1, copied=64)
     gpu.measure(datasets.Dataset("two", tmp_path, paths), 70, 1, sizes)
     assert gpu.measured()
     assert results.load_provenance("gpu_times")["gpu"] == "a simulated one"
