@@ -165,17 +165,10 @@ def caption(family: int, number: int) -> tuple[str, str]:
     return memes.draw_caption(random.Random(f"caption {SEED} {family} {number}"))
 
 
-def contact_sheet(families: Iterable[int], side: int = 125) -> Image.Image:
-    """A row of captioned pictures from drawn templates: ours to show, unlike real ones."""
-    tiles = []
-    for family in families:
-        rng = random.Random(f"sheet {SEED} {family}")
-        jpeg = memes.render(drawn.draw_template(SEED, family), *memes.draw_caption(rng))
-        tiles.append(open_image(jpeg).resize((side, side), Image.Resampling.BOX))
-    sheet = Image.new("RGB", (side * len(tiles), side))
-    for k, tile in enumerate(tiles):
-        sheet.paste(tile, (k * side, 0))
-    return sheet
+def example(family: int) -> bytes:
+    """The JPEG of a captioned picture of a drawn template: ours to show, unlike real ones."""
+    rng = random.Random(f"sheet {SEED} {family}")
+    return memes.render(drawn.draw_template(SEED, family), *memes.draw_caption(rng))
 
 
 def _render_family(folder: Path, family: int, numbers: list[int]) -> int:

@@ -212,22 +212,19 @@ def kernels(
 
 
 SLOWER = """
-import os, tempfile, time
+import os, tempfile
 with tempfile.TemporaryDirectory() as os.environ["NUMBA_CACHE_DIR"]:
     import numpy as np
     from finhash import hamming
+    from finhash.study import bench
     hashes = np.random.default_rng(1).integers(0, 256, ({number}, 32), dtype=np.uint8)
-    for kernel in ("join", "histogram"):
-        times = []
-        for repeat in range(4):
-            start = time.perf_counter()
-            if kernel == "join":
-                found = len(hamming.join(hashes, radius={radius})[0])
-            else:
-                found = int(hamming.pair_histogram(hashes, hashes[:, 0])[0].sum())
-            times.append(time.perf_counter() - start)
-        pairs = len(hashes) * (len(hashes) - 1) / 2
-        print(kernel, found, pairs / sorted(times)[1])
+    calls = {{
+        "join": lambda: hamming.join(hashes, radius={radius})[0].size,
+        "histogram": lambda: hamming.pair_histogram(hashes, hashes[:, 0])[0].sum(),
+    }}
+    pairs = len(hashes) * (len(hashes) - 1) / 2
+    for kernel, seconds in bench.medians(bench.time_calls(calls, 3)).items():
+        print(kernel, calls[kernel](), pairs / seconds)
 """
 
 

@@ -7,7 +7,7 @@ named by seed, transform, strength and picture: neither order nor workers change
 
 import io
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -83,10 +83,10 @@ def grid(dataset: str) -> list[str]:
     return [name for name in TRANSFORMS if dataset != "das_images" or name not in FROM_TEMPLATE]
 
 
-def cells(names: Iterable[str] | None = None) -> list[tuple[str, str]]:
-    """Each ``(transform, strength)``, as in the table, of these transforms; of all if not named."""
-    names = TRANSFORMS if names is None else names
-    return [(name, str(strength)) for name in names for strength in TRANSFORMS[name].strengths]
+def described() -> pd.DataFrame:
+    """What is changed and how strongly, a row a transform: ``change, unit, strengths``."""
+    rows = [(t.label, t.unit, ", ".join(map(str, t.strengths))) for t in TRANSFORMS.values()]
+    return pd.DataFrame(rows, index=list(TRANSFORMS), columns=["change", "unit", "strengths"])
 
 
 def queries(dataset: datasets.Dataset, number: int) -> list[Path]:
