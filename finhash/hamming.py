@@ -25,6 +25,9 @@ TILE = 512
 STRIP = 128
 """Columns of a near tile that are looked through together."""
 
+PROBES = 16
+"""Groups of rows on which each tile tries the lower bound, before it gives it up or not."""
+
 GROUP = 3
 """Rows that share each load of a column's word; with more, long hashes exceed the registers."""
 
@@ -280,31 +283,82 @@ def _least(left, rows, right, start, stop, parts):
 
 
 @njit(cache=True, nogil=True)
+def _measure(left, rows, right, start, stop, exact, distances):
+    """Put the rows' distances to the columns ``start .. stop`` into ``distances``."""
+    first = np.uint64(start)
+    for j in range(first, np.uint64(stop)):
+        for r in range(len(rows)):
+            distances[r, j - first] = _distance(left, rows[r], right, j, exact)
+
+
+@njit(cache=True, nogil=True)
 def _join_rows(left, right, radius, itself, bound, exact, lo, hi):
     n = right.shape[1]
-    near = np.zeros((hi - lo, n // TILE + 1), np.bool_)
-    for start in range(0, n, TILE):
-        stop = min(n, start + TILE)
-        for i in range(lo, min(hi, stop) if itself else hi, GROUP):
-            if _least(left, _group(i, hi), right, start, stop, bound) <= radius:
-                near[i - lo : i - lo + GROUP, start // TILE] = True
+    distances = np.empty((GROUP, TILE), np.uint16)
+    near = np.empty(STRIP, np.uint16)
     found = np.empty((1024, 3), np.int32)
     count = 0
-    for i in range(lo, hi):
-        for tile in np.flatnonzero(near[i - lo]):
-            last = min(n, (tile + 1) * TILE)
-            for start in range(max(tile * TILE, i + 1 if itself else 0), last, STRIP):
-                stop = min(last, start + STRIP)
-                if _least(left, (i,), right, start, stop, exact) > radius:
+    for start in range(lo // TILE * TILE if itself else 0, n, TILE):
+        stop = min(n, start + TILE)
+        probes, passed = 0, 0
+        for i in range(lo, min(hi, stop) if itself else hi, GROUP):
+            rows = _group(i, hi)
+            # Among many near pairs the bound holds back little: then all are measured at once.
+            if probes < PROBES or passed * 2 < probes:
+                probes += 1
+                if _least(left, rows, right, start, stop, bound) > radius:
                     continue
-                for j in range(start, stop):
-                    distance = _distance(left, i, right, j, exact)
-                    if distance <= radius:
-                        if count == len(found):
-                            found = np.concatenate((found, np.empty_like(found)))
-                        found[count, 0], found[count, 1], found[count, 2] = i, j, distance
-                        count += 1
-    return found[:count]
+                passed += 1
+            _measure(left, rows, right, start, stop, exact, distances)
+            for r in range(min(GROUP, hi - i)):
+                first = i + r + 1 if itself else 0
+                for at in range(max(start, first // STRIP * STRIP), stop, STRIP):
+                    end = min(stop, at + STRIP)
+                    if _smallest(distances[r], at - start, end - start) > radius:
+                        continue
+                    if count + STRIP > len(found):
+                        found = np.concatenate((found, np.empty_like(found)))
+                    for k in range(_within(distances[r], at - start, end - start, radius, near)):
+                        j = start + near[k]
+                        if j >= first:
+                            found[count, 0], found[count, 1] = i + r, j
+                            found[count, 2] = distances[r, near[k]]
+                            count += 1
+    return _by_row(found[:count], lo, hi)
+
+
+@njit(cache=True, nogil=True)
+def _smallest(distances, start, stop):
+    smallest = np.uint16(0xFFFF)
+    for j in range(np.uint64(start), np.uint64(stop)):
+        smallest = min(smallest, distances[j])
+    return smallest
+
+
+@njit(cache=True, nogil=True)
+def _within(distances, start, stop, radius, near):
+    """How many of ``start .. stop`` are within the radius; ``near`` begins with their places."""
+    count = 0
+    for j in range(np.uint64(start), np.uint64(stop)):
+        near[count] = j  # no branch: which are near cannot be foreseen
+        count += distances[j] <= radius
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _by_row(found, lo, hi):
+    """The pairs in the order of their rows ``lo .. hi``; those of a row stay in theirs."""
+    place = np.zeros(hi - lo + 1, np.int64)
+    for pair in range(len(found)):
+        place[found[pair, 0] - lo + 1] += 1
+    place = np.cumsum(place)
+    ordered = np.empty_like(found)
+    for pair in range(len(found)):
+        at = place[found[pair, 0] - lo]
+        for column in range(3):
+            ordered[at, column] = found[pair, column]
+        place[found[pair, 0] - lo] += 1
+    return ordered
 
 
 @njit(cache=True, nogil=True)

@@ -16,7 +16,7 @@ import pybktree
 from tqdm import tqdm
 
 from finhash import cluster, hamming, pairs
-from finhash.study import bench, clustering, costs, scaling, simulated
+from finhash.study import bench, clustering, costs, datasets, scaling, simulated
 from finhash.table import HashTable
 
 Search = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -183,8 +183,9 @@ def kernels(
 ) -> pd.DataFrame:
     """Pairs a second: ``contender, bits, workers, repeat, rate``; all alternate.
 
-    All pairs of the hashes, by width in bits: joined, counted by family, and joined by FAISS's
-    flat index (which looks at every pair twice: once is counted).
+    All pairs of the hashes, by width in bits: joined as they lie, family by family, and in an order
+    that scatters families; counted by family; and joined by FAISS's flat index (which looks at
+    every pair twice: once is counted).
     """
     faiss.omp_set_num_threads(1)
     calls, counted = {}, {}
@@ -197,6 +198,10 @@ def kernels(
             calls["histogram", bits, workers] = lambda t=table, w=workers: hamming.pair_histogram(
                 t, families, workers=w
             )
+        scattered = table[np.random.default_rng(datasets.SEED).permutation(len(table))]
+        calls["join, scattered", bits, 1] = lambda t=scattered, r=radii[bits]: hamming.join(
+            t, radius=r
+        )
         # A part of the queries will do: every query costs the same.
         part = table[:: max(1, len(table) // 2000)]
         calls["FAISS flat", bits, 1] = lambda search=flat, q=part: search(q)

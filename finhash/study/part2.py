@@ -259,6 +259,8 @@ def _scale() -> Numbers:
         "histogram-rate": "histogram, 1e9 pairs a second",
     }
     found = {key: f"{goals[quantity]:.1f}" for key, quantity in quoted.items()}
+    rates = results.load("kernels").groupby(["contender", "bits"])["rate"].median()
+    order = {"join-scattered": f"{rates['join, scattered', 256] / 1e9:.1f}"}
     table = results.load("peers").set_index("peer")
     asked = {}
     for name, key in PEERS.items():
@@ -279,6 +281,7 @@ def _scale() -> Numbers:
     }
     return (
         _from("kernel_goals", found)
+        | _from("kernels", order)
         | _from("peers", asked)
         | _from("match_one", {"match-one": milliseconds(one["within the radius"])})
         | _from("cluster_jobs", grouped)

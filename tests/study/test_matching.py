@@ -27,6 +27,7 @@ def test_kernels_keep_every_repeat(hashes):
         ("histogram", 2): 2,
         ("join", 1): 2,
         ("join", 2): 2,
+        ("join, scattered", 1): 2,
     }
 
 
