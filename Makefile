@@ -21,7 +21,7 @@ export FINHASH_SCALE := $(SCALE)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-## report: run every notebook and build report/report.pdf (about 25 minutes)
+## report: run every notebook and build report/report.pdf (about 30 minutes)
 .PHONY: report
 report: notebooks
 	@$(MAKE) --no-print-directory pdf
