@@ -17,8 +17,9 @@ from finhash.table import part_files
 from tests.conftest import jpeg_bytes
 
 SCRIPT = """
-import sys, finhash, finhash.batch, finhash.parts
+import signal, sys, finhash, finhash.batch, finhash.parts
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, if tests run in the background
 finhash.parts.SHORTEST, finhash.batch.TASK_SECONDS = 0, 0.05
 if __name__ == "__main__":
     folder, out, executor = sys.argv[1:]

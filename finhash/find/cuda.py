@@ -71,6 +71,9 @@ class Batch:
         """Lay the pictures' pixels one after the other."""
         self._shapes = np.array([check_sides(rgb) for rgb in pictures], np.int64).reshape(-1, 2)
         self._ends = np.cumsum(3 * self._shapes.prod(axis=1))
+        if len(pictures) and self._ends[-1] > len(self._staging):
+            size = len(self._staging)
+            raise ValueError(f"{self._ends[-1]} bytes of pixels do not fit a batch of {size}")
         for rgb, end in zip(pictures, self._ends, strict=True):
             self._staging[end - rgb.size : end] = rgb.reshape(-1)
 

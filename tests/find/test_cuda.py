@@ -68,3 +68,8 @@ def test_no_pictures_give_no_hashes():
 def test_a_side_too_long_is_refused():
     with pytest.raises(ValueError, match="513 x 1 must be shrunk to 512"):
         cuda.hash_many([np.zeros((1, 513, 3), np.uint8)], size=2000)
+
+
+def test_a_picture_larger_than_a_batch_is_refused():
+    with pytest.raises(ValueError, match="48 bytes of pixels do not fit a batch of 40"):
+        cuda.hash_many([noise(4, 4)], size=40)
