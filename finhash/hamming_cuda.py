@@ -30,7 +30,7 @@ CHUNK = 2048
 """Columns a block: enough to pay for loading its rows, and many blocks even for few hashes."""
 
 STRIP = 65_536
-"""Rows a launch: a launch cannot be interrupted, and its pairs must fit the output."""
+"""Most rows a launch: nothing interrupts one, and its pairs must fit their keys and the output."""
 
 CAPACITY = 1 << 24
 """Pairs that a launch may give, 8 bytes each; a strip that gives more is halved."""
@@ -64,7 +64,7 @@ def join_blocks(
     check_radius(radius, 32 * WORDS)
     if rows < 1:
         raise ValueError(f"rows must be at least 1, not {rows}")
-    n = left.shape[1]
+    n, rows = left.shape[1], min(rows, STRIP)
     on_left = cuda.to_device(left)
     on_right = on_left if b is None else cuda.to_device(right)
     found = cuda.device_array(max(capacity, right.shape[1]), np.uint64)
