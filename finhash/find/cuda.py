@@ -69,28 +69,27 @@ class Batch:
 
     def gather(self, pictures: list[np.ndarray]) -> None:
         """Lay the pictures' pixels one after the other."""
-        self._shapes = np.array([check_sides(rgb) for rgb in pictures], np.int64).reshape(-1, 2)
-        self._ends = np.cumsum(3 * self._shapes.prod(axis=1))
-        if len(pictures) and self._ends[-1] > len(self._staging):
-            size = len(self._staging)
-            raise ValueError(f"{self._ends[-1]} bytes of pixels do not fit a batch of {size}")
-        for rgb, end in zip(pictures, self._ends, strict=True):
-            self._staging[end - rgb.size : end] = rgb.reshape(-1)
+        shapes = np.array([check_sides(rgb) for rgb in pictures], np.int64).reshape(-1, 2)
+        sizes = 3 * shapes.prod(axis=1)
+        self._used, size = int(sizes.sum()), len(self._staging)
+        if self._used > size:
+            raise ValueError(f"{self._used} bytes of pixels do not fit a batch of {size}")
+        self._places = np.column_stack([np.cumsum(sizes) - sizes, shapes])
+        for rgb, (start, _, _) in zip(pictures, self._places, strict=True):
+            self._staging[start : start + rgb.size] = rgb.reshape(-1)
 
     def send(self) -> None:
         """Copy the pixels to the GPU."""
-        used = self._ends[-1]
+        number, used = len(self._places), self._used
         self._pixels[:used].copy_to_device(self._staging[:used], self.stream)
-        starts = self._ends - 3 * self._shapes.prod(axis=1)
-        places = np.column_stack([starts, self._shapes])
-        self._places = cuda.to_device(places, self.stream)
-        self._margins = cuda.device_array(len(places), np.float64, stream=self.stream)
-        self._packed = cuda.device_array((len(places), BITS // 8), np.uint8, stream=self.stream)
+        self._on_gpu = cuda.to_device(self._places, self.stream)
+        self._margins = cuda.device_array(number, np.float64, stream=self.stream)
+        self._packed = cuda.device_array((number, BITS // 8), np.uint8, stream=self.stream)
 
     def compute(self) -> None:
         """Start the kernel."""
-        _hash[len(self._shapes), THREADS, self.stream](
-            self._pixels, self._places, *_windows(), self._margins, self._packed
+        _hash[len(self._places), THREADS, self.stream](
+            self._pixels, self._on_gpu, *_windows(), self._margins, self._packed
         )
 
     def fetch(self) -> tuple[np.ndarray, np.ndarray]:
@@ -102,12 +101,12 @@ class Batch:
 
     def hashes(self) -> np.ndarray:
         """The hashes, with those that are not proved computed again by the CPU."""
-        if not len(self._shapes):
+        if not len(self._places):
             return np.empty((0, BITS // 8), np.uint8)
         margins, packed = self.fetch()
         for k in np.flatnonzero(margins <= MARGIN):
-            rows, cols = self._shapes[k]
-            rgb = self._staging[self._ends[k] - 3 * rows * cols : self._ends[k]]
+            start, rows, cols = self._places[k]
+            rgb = self._staging[start : start + 3 * rows * cols]
             packed[k] = published_hash(rgb.reshape(rows, cols, 3))
         return packed
 

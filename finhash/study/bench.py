@@ -126,11 +126,12 @@ def kernel_contenders(paths: Sequence[Path]) -> dict[str, Callable[[], object]]:
         "kernel, published order": (compiled.published_hash, pixels),
         "PDQ kernel": (pdqhash.compute, pixels),
     }
-    return {
-        # Nothing is kept: fresh memory for every picture would be timed with it.
-        name: lambda call=call, over=over: deque(map(call, over), maxlen=0)
-        for name, (call, over) in steps_.items()
-    }
+    return {name: over(call, sources) for name, (call, sources) in steps_.items()}
+
+
+def over(call: Callable[[T], object], sources: Sequence[T]) -> Callable[[], object]:
+    """What calls ``call`` with each source and keeps nothing: fresh memory would be timed too."""
+    return lambda: deque(map(call, sources), maxlen=0)
 
 
 def ladder_costs(path: Path, timings: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,6 @@
 """
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -63,12 +62,7 @@ def present() -> bool:
         from numba import cuda
     except ImportError:
         return False
-    return cuda.is_available() and not is_simulated()
-
-
-def is_simulated() -> bool:
-    """Whether a GPU is simulated in this process."""
-    return os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+    return cuda.is_available() and os.environ.get("NUMBA_ENABLE_CUDASIM") != "1"
 
 
 def describe() -> dict[str, str]:
@@ -141,10 +135,7 @@ def offload(paths: Sequence[Path], repeats: int) -> pd.DataFrame:
         "hash": methods.get("find").hash,
         "gathered pixels": gather,
     }
-    calls = {
-        f"file to {end}": lambda way=way: deque(map(way, paths), maxlen=0)
-        for end, way in ways.items()
-    }
+    calls = {f"file to {goal}": bench.over(way, paths) for goal, way in ways.items()}
     return bench.time_calls(calls, repeats, items=len(paths))
 
 
@@ -204,9 +195,8 @@ def compare(
     doubtful pictures; then pairs within the radius, and counts of distances, that are not the same.
     """
     from finhash import hamming_cuda
-    from finhash.find import cuda
 
-    rows = [(kind, *_compare_hashes(cuda, some)) for kind, some in pictures.items()]
+    rows = [(kind, *_compare_hashes(some)) for kind, some in pictures.items()]
     found, expected = (
         (i.astype(np.int64) * len(hashes) + j) * 512 + distance
         for i, j, distance in (
@@ -270,7 +260,9 @@ def _decoded(paths: Sequence[Path]) -> Iterator[np.ndarray]:
             yield from pool.map(to_rgb, paths[start : start + 1000])
 
 
-def _compare_hashes(cuda: object, pictures: Iterable[np.ndarray]) -> tuple[int, int, int, int]:
+def _compare_hashes(pictures: Iterable[np.ndarray]) -> tuple[int, int, int, int]:
+    from finhash.find import cuda
+
     batch, counts = cuda.Batch(), np.zeros(4, int)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for group in cuda.groups(pictures, cuda.SIZE):
@@ -327,7 +319,7 @@ def _hashing(pictures: Sequence[np.ndarray]) -> Calls:
         "send": lambda: _wait(batch.send()),
         "compute": lambda: _wait(batch.compute()),
         "fetch": batch.fetch,
-        "CPU, one core": lambda: [compiled.hash_rgb(rgb) for rgb in pictures],
+        "CPU, one core": bench.over(compiled.hash_rgb, pictures),
         "CPU, all cores": lambda: list(pool.map(compiled.hash_rgb, pictures)),
     }
 
