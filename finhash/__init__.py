@@ -10,10 +10,10 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOME = {
-    "find_hash": "finhash.find.hasher",
-    "FINDHasher": "finhash.find.hasher",
-    "hash_files": "finhash.batch",
-    "HashTable": "finhash.table",
+    "find_hash": "finhash.hasher",
+    "FINDHasher": "finhash.hasher",
+    "hash_files": "finhash.jobs.batch",
+    "HashTable": "finhash.jobs.table",
 }
 __all__ = list(_HOME)
 

@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 
 from finhash import __version__, cluster, hamming, hash_files, methods
-from finhash.executors import EXECUTORS
-from finhash.files import whole_file
+from finhash.jobs.executors import EXECUTORS
+from finhash.jobs.files import whole_file
+from finhash.jobs.table import HashTable
 from finhash.sheet import contact_sheet
-from finhash.table import HashTable
 
 T = TypeVar("T")
 

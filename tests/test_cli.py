@@ -12,7 +12,7 @@ from PIL import Image
 
 from finhash import find_hash
 from finhash.__main__ import main
-from finhash.table import HashTable
+from finhash.jobs.table import HashTable
 from tests.conftest import jpeg_bytes
 
 

@@ -61,7 +61,7 @@ def test_importing_the_package_loads_no_compiler():
 
 def test_the_deployed_wing_imports_nothing_of_the_study():
     code = (
-        "import sys, finhash.batch, finhash.cluster, finhash.find.hasher;"
+        "import sys, finhash.jobs.batch, finhash.cluster, finhash.hasher;"
         "assert not [m for m in sys.modules if m.startswith('finhash.study')];"
         "assert not {'pandas', 'matplotlib', 'pdqhash'} & set(sys.modules)"
     )

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 import yaml
 
-from finhash.study import publish
+from finhash.study.report import build
 from tests.conftest import jpeg_bytes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,21 +59,21 @@ def test_readme_code_runs(tmp_path, monkeypatch, capsys):
 
 def test_readme_block_is_todays():
     text = (ROOT / "README.md").read_text()
-    assert publish.with_block(text) == text
-    assert "times faster" in publish.readme_block()
+    assert build.with_block(text) == text
+    assert "times faster" in build.readme_block()
 
 
 def test_report_numbers_and_tables_are_todays():
     generated = ROOT / "report" / "generated"
-    assert publish.numbers_tex() == (generated / "numbers.tex").read_text()
-    for name, table in publish.tables().items():
+    assert build.numbers_tex() == (generated / "numbers.tex").read_text()
+    for name, table in build.tables().items():
         assert (generated / f"{name}.tex").read_text() == table
 
 
 def test_report_has_no_unknown_result_and_few_enough_words():
     text = (ROOT / "report" / "report.tex").read_text()
     quoted = set(re.findall(r"\\result\{([^}]*)\}", text)) - {"#1"}
-    assert quoted <= publish.numbers().keys()
+    assert quoted <= build.numbers().keys()
     assert int((ROOT / "report" / "generated" / "words.tex").read_text()) <= MOST_WORDS
     assert (ROOT / "report" / "report.pdf").stat().st_size > 50_000
 

@@ -2,10 +2,17 @@
 
 import os
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
+
+SEED = 2018
+"""Every random stream of the study is named by this seed."""
+
+ASSETS = files("finhash.study.data") / "assets"
+"""Typeface, words, published numbers, verdicts."""
 
 
 def root() -> Path:

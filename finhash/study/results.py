@@ -7,13 +7,16 @@ import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from finhash.files import whole_file
-from finhash.provenance import versions
+from finhash.jobs.files import whole_file
+from finhash.jobs.provenance import versions
 from finhash.study import project
-from finhash.study.datasets import SEED, Dataset
+
+if TYPE_CHECKING:
+    from finhash.study.data.datasets import Dataset
 
 
 def save(
@@ -21,7 +24,7 @@ def save(
     name: str,
     *,
     by: str,
-    data: Dataset | str,
+    data: "Dataset | str",
     machine: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Write ``data/results/<name>.csv`` and its provenance, and return the table.
@@ -47,21 +50,21 @@ def load_provenance(name: str) -> dict:
     return json.loads((project.results() / f"{name}.json").read_text())
 
 
-def provenance(by: str, data: Dataset | str) -> dict:
+def provenance(by: str, data: "Dataset | str") -> dict:
     """Command, data, commit, seed, machine and versions of this run."""
     facts: dict[str, object] = {
         "command": f"jupyter nbconvert --execute notebooks/{by}.ipynb",
         "scale": project.scale().name,
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
-        "seed": SEED,
+        "seed": project.SEED,
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "versions": versions(),
     }
-    if isinstance(data, Dataset):
-        facts |= {"dataset": data.name, "pictures": len(data), "fingerprint": data.fingerprint}
+    if not isinstance(data, str):
+        facts |= {"dataset": data.name, "images": len(data), "fingerprint": data.fingerprint}
     else:
         facts |= {"dataset": data}
     return facts
@@ -89,3 +92,9 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def medians(timings: pd.DataFrame) -> pd.Series:
+    """Median warm seconds of each contender, in the order first timed."""
+    warm = timings[timings["state"] == "warm"]
+    return warm.groupby("contender", sort=False)["seconds"].median()

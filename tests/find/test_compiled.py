@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from finhash.find import compiled, reference, steps
+from finhash.find import compiled, reference
 from finhash.images import to_rgb
-from finhash.study import exactness
+from finhash.study.cost import candidates, certificate
 from tests.conftest import ANSWERS, VECTORS, golden_names, noise
 
 
@@ -44,9 +44,9 @@ def test_equals_the_reference_on_ties(rows, cols, levels, stripe, upright):
     assert compiled.hash_rgb(np.asarray(image)).tobytes() == reference_bytes(image)
 
 
-@pytest.mark.parametrize("name", steps.edge_cases())
+@pytest.mark.parametrize("name", candidates.edge_cases())
 def test_equals_the_reference_on_edge_cases(name):
-    image = steps.edge_cases()[name].resize((96, 96), Image.Resampling.NEAREST)
+    image = candidates.edge_cases()[name].resize((96, 96), Image.Resampling.NEAREST)
     assert compiled.hash_rgb(np.asarray(image)).tobytes() == reference_bytes(image)
 
 
@@ -98,11 +98,11 @@ def test_a_certified_hash_is_the_published_one(rows, cols, level, spread, seed, 
 
 @pytest.mark.parametrize("name", ["flat grey", "flat black", "flat colour", "halves"])
 def test_ties_are_not_certified(name):
-    assert compiled.fast_hash(np.asarray(steps.edge_cases()[name]))[0] <= compiled.MARGIN
+    assert compiled.fast_hash(np.asarray(candidates.edge_cases()[name]))[0] <= compiled.MARGIN
 
 
 def test_random_pictures_of_every_kind():
-    table = exactness.of_pictures(exactness.random_pictures(2000, seed=3), 2000)
+    table = certificate.of_pictures(certificate.random_pictures(2000, seed=3), 2000)
     assert not table["bits_changed"].any()
     assert 0 < table["certified"].sum() < len(table)  # both paths are taken
     assert not table.loc[table["certified"], "fast_bits_changed"].any()
@@ -120,7 +120,7 @@ def test_the_brightest_windows_do_not_overflow(value, side):
 
 
 def test_the_bound_holds_for_every_coefficient():
-    for rgb in exactness.random_pictures(300, seed=8, largest=512):
+    for rgb in certificate.random_pictures(300, seed=8, largest=512):
         published = compiled.dct(compiled._published_samples(*_published_arguments(rgb))) * 1000
         fast = compiled.DCT @ compiled._integer_samples(*_fast_arguments(rgb)) @ compiled.DCT_T
         assert np.abs(fast - published).max() < compiled.MARGIN / 4
@@ -149,5 +149,5 @@ def _fast_arguments(rgb):
 
 def test_a_wrong_order_of_additions_is_caught():
     """The exactness tests can fail: the summed-area table adds in another order."""
-    changed = steps.bits_changed(steps.edge_cases(), box=steps.box_summed_area)
+    changed = candidates.bits_changed(candidates.edge_cases(), box=candidates.box_summed_area)
     assert sum(changed.values()) > 0

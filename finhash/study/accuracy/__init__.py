@@ -1,0 +1,1 @@
+"""How accurate each hash is: counts, rates, intervals, retrieval, clusters, robustness."""

@@ -1,0 +1,1 @@
+"""What each hash, job and search costs."""

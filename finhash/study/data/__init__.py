@@ -1,0 +1,1 @@
+"""The images: sets, templates, transforms, and the hash tables made of them."""

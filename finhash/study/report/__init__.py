@@ -1,0 +1,1 @@
+"""From results tables to figures, numbers and the PDF."""
