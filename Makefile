@@ -3,72 +3,93 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-BUILD  := build
 SCALE  := $(or $(FINHASH_SCALE),full)
-DONE   := $(BUILD)/done
+# All results, figures, executed notebooks and the PDF go to this folder. Only 'make report' names
+# the checkout itself; any other run leaves what is committed as it is.
+OUT    := $(abspath $(or $(FINHASH_OUT),build))
+STAMPS := $(OUT)/.stamps
 
-NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
-STAMPS    := $(NOTEBOOKS:notebooks/%.ipynb=$(DONE)/%.done)
-# Restyling a figure or rewording the report must not measure again.
-DRAWING   := $(addprefix finhash/study/,plots.py publish.py part1.py part2.py rounding.py notebooks.py)
-SOURCES   := $(filter-out $(DRAWING),$(wildcard finhash/*.py finhash/*/*.py finhash/study/assets/*))
-FIGURES   := finhash/study/plots.py finhash/study/finhash.mplstyle
+NOTEBOOKS := $(basename $(notdir $(sort $(wildcard notebooks/*.ipynb))))
+REPORT    := finhash/study/report
+DRAWING   := $(wildcard $(REPORT)/figures*.py $(REPORT)/style.py $(REPORT)/finhash.mplstyle)
+PRINTING  := $(wildcard $(REPORT)/build.py $(REPORT)/numbers*.py $(REPORT)/rounding.py)
+RESULTS   := $(wildcard $(OUT)/data/results/*.csv data/results/*.csv)
 APT       := latexmk texlive-latex-recommended texlive-fonts-recommended texlive-extra-utils lmodern
 LATEX     := latexmk pdflatex bibtex texcount
 
 export FINHASH_SCALE := $(SCALE)
+export FINHASH_OUT   := $(OUT)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-## report: run every notebook and build report/report.pdf (about 30 minutes)
+## report: run all notebooks, build report/report.pdf; replaces what is committed (30 minutes)
 .PHONY: report
-report: notebooks
-	@$(MAKE) --no-print-directory pdf
+report:
+	@$(MAKE) --no-print-directory notebooks FINHASH_OUT=$(CURDIR)
+	@$(MAKE) --no-print-directory pdf FINHASH_OUT=$(CURDIR)
 
-## quick: the same at quick scale, 2,000 pictures (about 4 minutes)
+## quick: the same on 2,000 images, into build/ (4 minutes)
 .PHONY: quick
 quick:
-	@$(MAKE) --no-print-directory report FINHASH_SCALE=quick
+	@$(MAKE) --no-print-directory notebooks FINHASH_SCALE=quick
+	@$(MAKE) --no-print-directory pdf FINHASH_SCALE=quick
 
-## test: lint, unit and property tests, all notebooks and the report at smoke scale
+## test: lint, then all tests, notebooks and report at smoke scale included (under 10 minutes)
 .PHONY: test
 test: env latex-if-root lint
 	$(BIN)/python -m pytest
 
-## notebooks: run the notebooks whose inputs have changed, in order, in place
+## fast: the tests that need no notebook, cluster or compiler run (under 90 seconds)
+.PHONY: fast
+fast: env
+	$(BIN)/python -m pytest -m "not slow"
+
+## notebooks: run each notebook whose code, modules or data have changed
 .PHONY: notebooks
-notebooks: $(STAMPS)
+notebooks: $(NOTEBOOKS:%=$(STAMPS)/%)
 
-## pdf: build report/report.pdf from the results as they are
-.PHONY: pdf
-pdf: report/report.pdf
-
-## figures: draw all figures again from the results as they are
+## figures: draw all figures from the results as they are
 .PHONY: figures
-figures: $(DONE)/figures
+figures: $(STAMPS)/figures
+
+## pdf: build the report from the results as they are
+.PHONY: pdf
+pdf: $(OUT)/report/report.pdf
+
+## html: turn all notebooks into web pages, in build/html
+.PHONY: html
+html: env
+	$(BIN)/jupyter nbconvert --to html --output-dir build/html \
+	    $(or $(wildcard $(OUT)/notebooks/*.ipynb),$(wildcard notebooks/*.ipynb))
+
+## lab: open the notebooks in JupyterLab
+.PHONY: lab
+lab: env
+	$(BIN)/jupyter lab notebooks
 
 ## env: create .venv with the locked packages
 .PHONY: env
 env: $(VENV)/installed
 
-## lint: ruff's checks and formatting
+## lint: check code style, formatting and which module may import which
 .PHONY: lint
 lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 ## lock: resolve requirements.lock again from pyproject.toml (needs uv)
 .PHONY: lock
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --extra cluster --extra study --extra dev --no-emit-index-url --no-header \
+	    --extra cluster --group study --group dev --no-emit-index-url --no-header \
 	    pyproject.toml --output-file requirements.lock
 
-## clean: remove what was built, but no pictures, results or environment
+## clean: remove what was built, but no images, results or environment
 .PHONY: clean
 clean:
-	rm -rf $(BUILD) .pytest_cache .ruff_cache
+	rm -rf build .stamps .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find finhash tests -name __pycache__ -prune -exec rm -rf {} +
 
 ## help: list the targets
@@ -86,33 +107,33 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-# Each notebook follows the one before it: they share the pictures, and must not be timed together.
+# A notebook's digest covers all that decides its results, and changes only if one of these does:
+# code cells, imported modules without docstrings and comments, data, scale, and the results that it
+# loads. Notebooks run in order, because two at a time would disturb each other's timings.
+.PHONY: digests
+digests: | $(VENV)/installed
+	@$(BIN)/python -m finhash.study.report.notebooks digests
+
+$(NOTEBOOKS:%=$(STAMPS)/%.digest): digests
+	@:
+
 define NOTEBOOK
-$(DONE)/$(1).done: notebooks/$(1).ipynb $(SOURCES) $(DONE)/inputs $(2) | $(VENV)/installed
-	$(BIN)/python -m finhash.study.notebooks notebooks/$(1).ipynb
-	@touch $$@
+$(STAMPS)/$(1): $(STAMPS)/$(1).digest notebooks/$(1).ipynb | $(2)
+	$(BIN)/python -m finhash.study.report.notebooks run $(1)
 endef
 previous :=
-$(foreach name,$(NOTEBOOKS:notebooks/%.ipynb=%),\
+$(foreach name,$(NOTEBOOKS),\
     $(eval $(call NOTEBOOK,$(name),$(previous)))\
-    $(eval previous := $(DONE)/$(name).done))
+    $(eval previous := $(STAMPS)/$(name)))
 
-# Scale and data set are inputs too: the file changes only when they do.
-$(DONE)/inputs: FORCE
-	@mkdir -p $(@D)
-	@echo "$(SCALE) $(FINHASH_TEMPLATES) $(FINHASH_DAS_IMAGES)" | cmp -s - $@ \
-	    || echo "$(SCALE) $(FINHASH_TEMPLATES) $(FINHASH_DAS_IMAGES)" > $@
-FORCE:
+$(STAMPS)/figures: $(DRAWING) $(RESULTS) | $(VENV)/installed
+	$(BIN)/python -m finhash.study.report.figures
+	@mkdir -p $(@D) && touch $@
 
-$(DONE)/figures: $(FIGURES) $(wildcard data/results/*.csv) | $(VENV)/installed
-	@mkdir -p $(@D)
-	$(BIN)/python -m finhash.study.plots
-	@touch $@
-
-report/report.pdf: report/report.tex report/references.bib $(wildcard data/results/*.csv) \
-    $(DONE)/figures $(addprefix finhash/study/,publish.py part1.py part2.py rounding.py) | $(VENV)/installed
+$(OUT)/report/report.pdf: report/report.tex report/references.bib $(PRINTING) $(RESULTS) \
+    $(STAMPS)/figures | $(VENV)/installed
 	@$(MAKE) --no-print-directory latex
-	$(BIN)/python -m finhash.study.publish
+	$(BIN)/python -m finhash.study.report.build
 
 # LaTeX: installed where we may, asked for where we may not.
 .PHONY: latex latex-if-root

@@ -1,28 +1,60 @@
-"""FINd, FIN's 256-bit perceptual image hash: fast, exact, for one picture or for millions.
+"""FINd, the 256-bit perceptual image hash of Find Images Now: fast and exact.
 
-``find_hash(image)`` hashes one picture; ``FINDHasher`` is the drop-in for FIN's present code;
-``hash_files(paths)`` hashes many into a ``HashTable``. Importing the package loads none of the
-compiled code: each name is fetched when it is first used.
+``find_hash``
+    Hash one image.
+``hash_files``
+    Hash many files, on all cores or a cluster, into a ``HashTable``.
+``HashTable``
+    Paths, hashes and errors of many files, stored as Parquet.
+``FINDHasher``
+    Drop-in replacement for the class of the published FINd program.
+
+Further modules are imported by name:
+
+``finhash.methods``
+    FINd and the other hashes (aHash, pHash, dHash, wHash, PDQ) under one interface.
+``finhash.hamming``
+    Joins within a radius, nearest neighbours and histograms of Hamming distances.
+``finhash.cluster``
+    Families of near-duplicate images.
+
+Importing ``finhash`` is cheap: Numba, SciPy and imagehash are loaded on first use.
+
+Examples
+--------
+>>> from PIL import Image
+>>> from finhash import find_hash
+>>> image = Image.radial_gradient("L")
+>>> str(find_hash(image))[:16]
+'f330d332bcccfccc'
+>>> int(find_hash(image) - find_hash(image.resize((100, 100))))  # of 256 bits
+18
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "find_hash": "finhash.hasher",
-    "FINDHasher": "finhash.hasher",
-    "hash_files": "finhash.jobs.batch",
-    "HashTable": "finhash.jobs.table",
-}
-__all__ = list(_HOME)
+__all__ = ["FINDHasher", "HashTable", "find_hash", "hash_files"]
 
+if TYPE_CHECKING:
+    from finhash.hasher import FINDHasher, find_hash
+    from finhash.jobs.batch import hash_files
+    from finhash.jobs.table import HashTable
+else:
+    # Hidden from type checkers, which would otherwise accept any name.
+    _MODULES = {
+        "FINDHasher": "finhash.hasher",
+        "HashTable": "finhash.jobs.table",
+        "find_hash": "finhash.hasher",
+        "hash_files": "finhash.jobs.batch",
+    }
 
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_MODULES[name]), name)
 
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -1,40 +1,54 @@
-"""The command line: ``finhash hash``, ``finhash match``, ``finhash cluster``.
+"""The command line: ``finhash hash``, ``finhash match`` and ``finhash cluster``.
 
-Data goes to stdout or to the file that is named, everything else to stderr.
+Results go to stdout or to the given file; messages and progress go to stderr. Numba, SciPy and
+PyArrow are imported by the commands that need them, so ``finhash --help`` answers at once.
 """
 
 import csv
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import click
 import numpy as np
 from PIL import Image
 
-from finhash import __version__, cluster, hamming, hash_files, methods
-from finhash.jobs.executors import EXECUTORS
-from finhash.jobs.files import whole_file
-from finhash.jobs.table import HashTable
-from finhash.sheet import contact_sheet
+from finhash import __version__, methods
+from finhash.jobs.executors import EXECUTORS, Executor
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from finhash import HashTable
+
+CLUSTERINGS = ("components", "spheres")
+"""Values of ``--by``: the keys of ``finhash.cluster.METHODS``, which would load SciPy."""
 
 SHOWN = 5
-"""Reasons for failed files that are listed on stderr."""
+"""Number of failed files whose reasons are listed on stderr."""
 
 SHEET_ROWS = 12
-"""Families on a contact sheet."""
+"""Number of families on a contact sheet."""
 
 method_option = click.option(
-    "--method", default="find", type=click.Choice(list(methods.METHODS)), show_default=True
+    "--method",
+    default="find",
+    type=click.Choice(list(methods.METHODS)),
+    show_default=True,
+    help="Hash to compare.",
+)
+radius_option = click.option(
+    "--radius", required=True, type=click.IntRange(0), help="Largest Hamming distance, in bits."
 )
 workers_option = click.option(
-    "--workers", default=os.cpu_count() or 1, type=click.IntRange(1), show_default="all cores"
+    "--workers",
+    default=os.cpu_count() or 1,
+    type=click.IntRange(1),
+    show_default="all cores",
+    help="Number of threads or processes.",
 )
 
 
@@ -43,14 +57,20 @@ workers_option = click.option(
 def main() -> None:
     """Match and cluster images by perceptual hashes.
 
-    Exit status: 0 done, 1 done but some files could not be read (hash) or nothing was found
-    (match), 2 wrong usage or unusable input.
+    Exit status: 0 if done; 1 if done, but some files could not be read (hash) or nothing was found
+    (match); 2 if the usage is wrong or the input is unusable.
     """
 
 
 @main.command("hash", epilog="Example: finhash hash photos -o hashes --workers 4")
 @click.argument("sources", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder for the hashes; created if missing.",
+)
 @click.option(
     "--method",
     "names",
@@ -58,34 +78,44 @@ def main() -> None:
     default=["find"],
     show_default=True,
     type=click.Choice(list(methods.METHODS)),
-    help="May be given more than once.",
+    help="Hash to compute; repeat the option for several.",
 )
 @click.option(
-    "--executor", default="processes", show_default=True, type=click.Choice(list(EXECUTORS))
+    "--executor",
+    default="processes",
+    show_default=True,
+    type=click.Choice(EXECUTORS),
+    help="Workers to use.",
 )
 @workers_option
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--quiet", is_flag=True, help="Hide the progress bar.")
 def hash_command(
     sources: tuple[Path, ...],
     out: Path,
     names: tuple[str, ...],
-    executor: str,
+    executor: Executor,
     workers: int,
     quiet: bool,
 ) -> None:
-    """Hash the pictures in SOURCES, files or folders, into OUT.
+    """Hash the images in SOURCES, which are files or folders, and write the hashes to OUT.
 
-    OUT is a folder of Parquet parts that any Parquet reader takes as one table: a row a file, a
-    column a method, and in 'error' why a file has no hash. Run it again after an interruption, or
-    when pictures were added: only what is missing or has changed is hashed.
+    OUT is a folder of Parquet files, readable by any Parquet reader as one table. It has one row
+    per file, one column per method, and a column 'error' with the reason if a file has no hash.
+    Run the command again after an interruption or after adding images: it hashes only new and
+    changed files.
     """
-    paths = list(_pictures(sources))
+    from finhash.jobs.batch import hash_files
+
+    paths = list(_image_files(sources))
     if not paths:
-        raise click.UsageError("no pictures found")
-    table = _checked(
-        hash_files, paths, names, workers=workers, executor=executor, out=out, progress=not quiet
-    )
-    sys.exit(_tell_failures(table))
+        raise click.UsageError(
+            "no image files found in SOURCES; name files, or folders with image file extensions"
+        )
+    with _usage_errors():
+        table = hash_files(
+            paths, names, workers=workers, executor=executor, out=out, progress=not quiet
+        )
+    sys.exit(_report_failures(table))
 
 
 @main.command(epilog="Example: finhash match new.jpg --in hashes --radius 60")
@@ -95,32 +125,49 @@ def hash_command(
     "table",
     required=True,
     type=click.Path(exists=True, path_type=Path),
-    help="Hashes made by 'finhash hash'.",
+    help="Hashes written by 'finhash hash'.",
 )
-@click.option("--radius", required=True, type=click.IntRange(0), help="Bits that may differ.")
+@radius_option
 @method_option
 @workers_option
-@click.option("--format", "form", default="csv", type=click.Choice(["csv", "json"]))
+@click.option(
+    "--format",
+    "output_format",
+    default="csv",
+    show_default=True,
+    type=click.Choice(["csv", "json"]),
+    help="CSV with a header, or one JSON object per line.",
+)
 def match(
-    queries: tuple[Path, ...], table: Path, radius: int, method: str, workers: int, form: str
+    queries: tuple[Path, ...],
+    table: Path,
+    radius: int,
+    method: str,
+    workers: int,
+    output_format: str,
 ) -> None:
-    """Print what in the table lies within RADIUS of the pictures QUERIES, nearest first.
+    """Find the images in a table that are within RADIUS of each image in QUERIES.
 
-    CSV has a header and a row a match, JSON (one object a line) the same: query, path, distance.
+    QUERIES are files or folders. Prints one row per match with the columns query, path and
+    distance (in bits), nearest first.
     """
+    from finhash import hamming
+    from finhash.jobs.batch import hash_files
+
     gallery = _read(table, method)
-    asked = hash_files(list(_pictures(queries)), [method], workers=workers, progress=False)
-    unreadable = _tell_failures(asked)
-    asked = asked.without_errors()
-    i, j, distance = _checked(
-        hamming.join, asked.hashes(method), gallery.hashes(method), radius=radius, workers=workers
-    )
+    hashed = hash_files(list(_image_files(queries)), [method], workers=workers, progress=False)
+    any_failed = _report_failures(hashed)
+    hashed = hashed.without_errors()
+    with _usage_errors():
+        i, j, distance = hamming.join(
+            hashed.hashes(method), gallery.hashes(method), radius=radius, workers=workers
+        )
     order = np.lexsort((j, distance, i))
-    names = asked.paths
+    names = hashed.paths
     paths = gallery.arrow["path"].take(j[order]).to_pylist()
     rows = zip((names[k] for k in i[order]), paths, map(int, distance[order]), strict=True)
-    _print(("query", "path", "distance"), rows, form)
-    sys.exit(2 if unreadable else not len(order))
+    _print(("query", "path", "distance"), rows, output_format)
+    sys.exit(2 if any_failed else not len(order))
 
 
 @main.command("cluster", epilog="Example: finhash cluster hashes -o families.csv --radius 50")
@@ -129,91 +176,98 @@ def match(
     "-o",
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="CSV file; stdout if not given.",
+    help="CSV file for the families; stdout if omitted.",
 )
-@click.option("--radius", required=True, type=click.IntRange(0), help="Bits that may differ.")
+@radius_option
 @click.option(
     "--by",
     "algorithm",
     default="components",
-    type=click.Choice(list(cluster.METHODS)),
+    type=click.Choice(CLUSTERINGS),
     show_default=True,
-    help="Chains of near pictures, or spheres about a centre.",
+    help="Connected components, or spheres: every image within RADIUS of its family's centre.",
 )
 @method_option
 @workers_option
 @click.option(
     "--sheet",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Picture (PNG or JPEG) of the largest families.",
+    help="PNG or JPEG file for a contact sheet of the largest families.",
 )
 def cluster_command(
     table: Path,
     out: Path | None,
     radius: int,
-    algorithm: str,
+    algorithm: Literal["components", "spheres"],
     method: str,
     workers: int,
     sheet: Path | None,
 ) -> None:
-    """Group the pictures of TABLE into families: path, family, size of the family.
+    """Group the images of TABLE into families of near-duplicates.
 
-    Families are numbered from the largest. Pictures that could not be hashed are left out.
+    TABLE is the folder written by 'finhash hash'. Writes one row per image with the columns path,
+    family and size (number of images in the family). Families are numbered from 0, the largest
+    first. Images without a hash are left out.
     """
+    from finhash import cluster
+
     hashed = _read(table, method)
-    labels = _checked(cluster.families, hashed.hashes(method), radius, algorithm, workers=workers)
+    with _usage_errors():
+        labels = cluster.families(hashed.hashes(method), radius, algorithm, workers=workers)
     sizes = np.bincount(labels)
     rank = np.empty(len(sizes), int)
     rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
+    ranks = rank[labels]
     paths = hashed.paths
-    order = np.argsort(rank[labels], kind="stable")
-    rows = ((paths[k], int(rank[labels[k]]), int(sizes[labels[k]])) for k in order)
-    header = ("path", "family", "size")
-    if out is None:
-        _print(header, rows, "csv")
-    else:
-        with whole_file(out) as partial, partial.open("w", newline="") as file:
-            csv.writer(file).writerows([header, *rows])
+    order = np.argsort(ranks, kind="stable")
+    rows = ((paths[k], int(ranks[k]), int(sizes[labels[k]])) for k in order)
+    _write_families(("path", "family", "size"), rows, out)
     if sheet is not None:
-        ranks = rank[labels]
+        from finhash.sheet import contact_sheet
+
         largest = [np.flatnonzero(ranks == family) for family in range(len(sizes))[:SHEET_ROWS]]
         contact_sheet([[paths[k] for k in family] for family in largest]).save(sheet)
-    click.echo(f"{len(paths)} pictures in {len(sizes)} families", err=True)
+    click.echo(f"{len(paths)} images in {len(sizes)} families", err=True)
 
 
-def _pictures(sources: Iterable[Path]) -> Iterator[Path]:
-    """Files as they are, folders' files if their names end as pictures' do."""
-    known = Image.registered_extensions()
+def _image_files(sources: Iterable[Path]) -> Iterator[Path]:
+    """Yield each file, and each file of a folder whose extension is an image format's."""
+    extensions = Image.registered_extensions()
     for source in sources:
         if source.is_dir():
-            found = (path for path in source.rglob("*") if path.suffix.lower() in known)
+            found = (path for path in source.rglob("*") if path.suffix.lower() in extensions)
             yield from sorted(path for path in found if path.is_file())
         else:
             yield source
 
 
-def _read(table: Path, method: str) -> HashTable:
-    """The rows of the table that have hashes."""
+def _read(table: Path, method: str) -> "HashTable":
+    """Return the rows of the table that have a hash of this method."""
+    from finhash.jobs.table import HashTable
+
     try:
         found = HashTable.read(table)
     except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from error
     if method not in found.methods:
         known = ", ".join(found.methods)
-        raise click.UsageError(f"{table} has no hashes by {method!r}; it has: {known}")
+        raise click.UsageError(
+            f"{table} has no hashes of {method!r}; it has: {known}. Pass one of these as --method"
+        )
     return found.select([method]).without_errors()
 
 
-def _checked(function: Callable[..., T], *arguments: object, **options: object) -> T:
-    """The function's answer; what it refuses is wrong usage."""
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Report errors of the library about its arguments as wrong usage (exit status 2)."""
     try:
-        return function(*arguments, **options)
+        yield
     except (RuntimeError, ValueError) as error:
         raise click.UsageError(str(error)) from error
 
 
-def _tell_failures(table: HashTable) -> bool:
-    """Whether files could not be hashed; how many, and why the first could not, on stderr."""
+def _report_failures(table: "HashTable") -> bool:
+    """Print to stderr which files could not be hashed; return whether there are any."""
     failed = [row for row in zip(table.paths, table.errors, strict=True) if row[1]]
     if failed:
         click.echo(f"{len(failed)} of {len(table)} files could not be hashed:", err=True)
@@ -224,8 +278,22 @@ def _tell_failures(table: HashTable) -> bool:
     return bool(failed)
 
 
-def _print(header: Sequence[str], rows: Iterable[Sequence], form: str) -> None:
-    if form == "json":
+def _write_families(
+    header: Sequence[str], rows: Iterable[Sequence[object]], out: Path | None
+) -> None:
+    """Write rows as CSV to a file, or to stdout if there is none."""
+    from finhash.jobs.files import whole_file
+
+    if out is None:
+        _print(header, rows, "csv")
+        return
+    with whole_file(out) as partial, partial.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def _print(header: Sequence[str], rows: Iterable[Sequence[object]], output_format: str) -> None:
+    """Print rows to stdout as CSV or as JSON lines."""
+    if output_format == "json":
         for row in rows:
             print(json.dumps(dict(zip(header, row, strict=True))))
     else:

@@ -1,7 +1,8 @@
-"""Path, bytes, PIL image or RGB array -> decoded picture: the one decode order, and the guards.
+"""Decode paths, encoded bytes, PIL images and RGB arrays, in the order that FINd defines.
 
-Nothing global in Pillow is changed: its limit on pixels, and whether truncated files are errors
-(``LOAD_TRUNCATED_IMAGES``; they are by default), hold as the application has set them.
+Pillow's global settings are respected and never changed: its limit on the number of pixels
+(``Image.MAX_IMAGE_PIXELS``) and whether truncated files are errors
+(``ImageFile.LOAD_TRUNCATED_IMAGES``; by default they are).
 """
 
 import io
@@ -15,49 +16,80 @@ from typing import BinaryIO
 
 import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from finhash.find.geometry import MAX_SIDE
 
-LARGEST_KEPT = 2**24
-"""Bytes of pixels that a thread keeps for its next picture, at most: 2,364 pixels squared."""
+_SCRATCH_LIMIT = 2**24
+"""Largest scratch buffer that a thread keeps, in bytes: enough for 2,364 x 2,364 RGB pixels."""
+
+Source = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
+"""A path, encoded bytes, a PIL image, or RGB pixels of shape (rows, cols, 3)."""
 
 
-class _Thread(threading.local):
-    memory = np.empty(0, np.uint8)
+class _Scratch(threading.local):
+    """Scratch buffer of each thread."""
+
+    buffer = np.empty(0, np.uint8)
 
 
-_thread = _Thread()
-
-Source = str | os.PathLike | bytes | Image.Image | np.ndarray
+_scratch = _Scratch()
 
 
 class ImageError(ValueError):
-    """A picture that cannot be hashed; the subclasses say why."""
+    """An image that cannot be hashed; the subclasses give the reason."""
 
 
 class EmptyImageError(ImageError):
-    """No bytes, or no pixels."""
+    """An image of zero bytes or zero pixels."""
 
 
 class NotAnImageError(ImageError):
-    """Not a picture in any format that Pillow knows, or not a regular file."""
+    """Content in a format unknown to Pillow, or a path that is not a regular file."""
 
 
 class DamagedImageError(ImageError):
-    """Recognised as a picture, but truncated or corrupt."""
+    """A truncated or corrupt image."""
 
 
 class ImageTooLargeError(ImageError):
-    """More pixels than Pillow's ``Image.MAX_IMAGE_PIXELS`` policy lets pass."""
+    """An image with more pixels than Pillow's limit allows."""
 
 
 def open_image(source: Source) -> Image.Image:
-    """The picture as a fully loaded PIL image, decoded by Pillow; a file is closed again.
+    """Decode an image with Pillow.
 
-    ``source`` is a path, the encoded bytes, a PIL image or a ``uint8`` array ``[rows, cols, 3]``.
-    Raises a subclass of ``ImageError`` for what is no usable picture, and ``OSError`` for a file
-    that cannot be read.
+    Parameters
+    ----------
+    source : str, path-like, bytes, PIL.Image.Image or ndarray
+        Path of an image file, its encoded bytes, a PIL image, or decoded RGB pixels as ``uint8``
+        of shape ``(rows, cols, 3)``.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The image, fully loaded, in its own mode. A PIL image is returned as it is. Files are
+        closed.
+
+    Raises
+    ------
+    ImageError
+        If the source is empty, not an image, damaged or too large; one subclass per reason.
+    OSError
+        If the file cannot be read.
+    TypeError
+        If the source has another type, or the array another dtype or shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from finhash.images import open_image
+    >>> open_image(np.zeros((20, 30, 3), np.uint8)).size
+    (30, 20)
+    >>> open_image(b"plain text")
+    Traceback (most recent call last):
+    finhash.images.NotAnImageError: not in an image format that Pillow knows; ...
     """
     if isinstance(source, Image.Image):
         return _load(source)
@@ -67,112 +99,160 @@ def open_image(source: Source) -> Image.Image:
         return _decode(stream)
 
 
-def to_rgb(source: Source, *, reuse: bool = False) -> np.ndarray:
-    """The picture as FINd sees it: ``uint8 [rows, cols, 3]``, no side longer than 512 pixels.
+def to_rgb(source: Source, *, reuse: bool = False) -> NDArray[np.uint8]:
+    """Decode an image to the RGB pixels that FINd hashes.
 
-    Decode whole, shrink in the picture's own mode, then convert: shrinking first or decoding with
-    JPEG draft mode would give other pixels. Ordinary JPEGs are decoded by ``simplejpeg``, to the
-    same pixels in less time. EXIF orientation is not applied and transparency is dropped, as in the
-    published program. With ``reuse``, the pixels may lie in memory that this thread's next such
-    call writes to: for callers that are done with them by then.
+    The image is decoded at full size, shrunk in its own mode until no side exceeds 512 pixels, and
+    then converted to RGB. Another order, or JPEG draft mode, would give other pixels. As in the
+    published program, EXIF orientation is not applied and transparency is dropped. Ordinary JPEGs
+    are decoded by simplejpeg, which returns Pillow's pixels in less time.
+
+    Parameters
+    ----------
+    source : str, path-like, bytes, PIL.Image.Image or ndarray
+        Source as in ``open_image``. A PIL image is left unchanged.
+    reuse : bool, default False
+        Whether the pixels may lie in this thread's scratch buffer, which is faster. They are then
+        valid only until this thread's next call with ``reuse=True``.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, cols, 3)
+        RGB pixels with ``max(rows, cols) <= 512``. An array that needs no shrinking is returned
+        as it is.
+
+    Raises
+    ------
+    ImageError, OSError, TypeError
+        As in ``open_image``.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from finhash.images import to_rgb
+    >>> to_rgb(Image.new("L", (1024, 256))).shape
+    (128, 512, 3)
     """
-    rgb = _checked(source) if isinstance(source, np.ndarray) else None
-    image = _load(source) if isinstance(source, Image.Image) else None
-    lent = image is not None
-    if rgb is None and image is None:
-        with _stream(source) as stream:
-            rgb = _decode_ordinary_jpeg(stream, reuse)
-            if rgb is None:
-                stream.seek(0)
-                image = _decode(stream)
-    if image is None:
-        if max(rgb.shape) <= MAX_SIDE:
-            return rgb
-        image = Image.fromarray(rgb)
+    if isinstance(source, np.ndarray):
+        return _shrink_pixels(_checked(source))
+    if isinstance(source, Image.Image):
+        image = _load(source)
+        # Shrinking works in place: the caller's image must not change.
+        return _shrink(image.copy() if max(image.size) > MAX_SIDE else image)
+    with _stream(source) as stream:
+        pixels = _decode_ordinary_jpeg(stream, reuse)
+        if pixels is not None:
+            return _shrink_pixels(pixels)
+        stream.seek(0)
+        return _shrink(_decode(stream))
+
+
+def _shrink_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return RGB pixels, shrunk if a side is too long."""
+    return pixels if max(pixels.shape) <= MAX_SIDE else _shrink(Image.fromarray(pixels))
+
+
+def _shrink(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the RGB pixels of an image, which is shrunk in place if a side is too long."""
     if max(image.size) > MAX_SIDE:
-        image = image.copy() if lent else image
         image.thumbnail((MAX_SIDE, MAX_SIDE))
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 @contextmanager
-def _stream(source: str | os.PathLike | bytes) -> Iterator[BinaryIO]:
-    """The encoded picture as a seekable file that is not empty."""
+def _stream(source: str | os.PathLike[str] | bytes) -> Iterator[BinaryIO]:
+    """Open the encoded image as a seekable binary file that is not empty."""
     if isinstance(source, bytes):
         if not source:
-            raise EmptyImageError("no bytes")
+            raise EmptyImageError("0 bytes; pass the content of an image file")
         yield io.BytesIO(source)
     elif isinstance(source, str | os.PathLike):
         status = os.stat(source)
-        # Opening a FIFO would wait for a writer; a directory raises its own OSError.
+        # Opening a FIFO would wait for a writer. A directory raises its own OSError below.
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            raise NotAnImageError("not a regular file")
-        # Unbuffered: a JPEG is read in one go.
+            raise NotAnImageError("a pipe, socket or device; pass a regular file or bytes")
+        # Unbuffered, because a JPEG is read in one call.
         with open(source, "rb", buffering=0) as file:
             if not status.st_size:
-                raise EmptyImageError("no bytes")
+                raise EmptyImageError("0 bytes; copy or download the file again")
             yield file
     else:
-        raise TypeError(f"expected a path, bytes, PIL image or array, got {type(source).__name__}")
+        raise TypeError(
+            f"cannot read an image from {type(source).__name__}; "
+            "pass a path, bytes, a PIL image or a uint8 array"
+        )
 
 
-def _checked(pixels: np.ndarray) -> np.ndarray:
+def _checked(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the array; raise an error unless it holds RGB pixels."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise TypeError(f"expected uint8 [rows, cols, 3], got {pixels.dtype} {pixels.shape}")
+        raise TypeError(
+            f"got an array of {pixels.dtype} and shape {pixels.shape}; "
+            "pass RGB pixels as uint8 of shape (rows, cols, 3)"
+        )
     if pixels.size == 0:
-        raise EmptyImageError("picture has no pixels")
+        raise EmptyImageError(f"array of shape {pixels.shape} has no pixels; pass at least one")
     return pixels
 
 
-def _decode_ordinary_jpeg(stream: BinaryIO, reuse: bool) -> np.ndarray | None:
-    """RGB pixels of a whole YCbCr JPEG within Pillow's limit; None for anything else.
+def _decode_ordinary_jpeg(stream: BinaryIO, reuse: bool) -> NDArray[np.uint8] | None:
+    """Return the RGB pixels of a complete YCbCr JPEG within Pillow's limit, else None.
 
-    Both libraries call libjpeg-turbo; with the accurate DCT and smooth upsampling, Pillow's
-    defaults, they give the same pixels. Whatever is odd (other colour spaces, truncation, warnings)
-    is left to Pillow, so that it is judged there and nowhere else.
+    Both libraries call libjpeg-turbo. With the accurate DCT and smooth upsampling, Pillow's
+    defaults, they return equal pixels. Anything unusual (other colour spaces, truncation, warnings)
+    falls back to Pillow, so that only Pillow decides what is valid.
     """
     magic = stream.read(3)
     if magic != b"\xff\xd8\xff":
         return None
     data = magic + stream.read()
     try:
-        rows, cols, colours, _ = simplejpeg.decode_jpeg_header(data, strict=True)
-        if colours != "YCbCr" or rows * cols > (Image.MAX_IMAGE_PIXELS or math.inf):
+        rows, cols, space, _ = simplejpeg.decode_jpeg_header(data, strict=True)
+        count = int(rows) * int(cols)
+        if space != "YCbCr" or count > (Image.MAX_IMAGE_PIXELS or math.inf):
             return None
-        buffer = _reused(3 * rows * cols) if reuse else None
-        return simplejpeg.decode_jpeg(
+        buffer = _scratch_buffer(3 * count) if reuse else None
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
             data, "RGB", fastdct=False, fastupsample=False, buffer=buffer, strict=True
         )
+        return pixels
     except ValueError:
         return None
 
 
-def _reused(size: int) -> np.ndarray | None:
-    """At least ``size`` bytes that stay with this thread, or None if that is too much to keep.
+def _scratch_buffer(size: int) -> NDArray[np.uint8] | None:
+    """Return this thread's scratch buffer, grown to ``size`` bytes; None if that is too large.
 
-    Fresh memory for each picture would be asked of the system, and cleared by it, again and again.
+    Without it the operating system would supply and clear new memory for every image.
     """
-    if size > LARGEST_KEPT:
+    if size > _SCRATCH_LIMIT:
         return None
-    if _thread.memory.size < size:
-        _thread.memory = np.empty(size, np.uint8)
-    return _thread.memory
+    if _scratch.buffer.size < size:
+        _scratch.buffer = np.empty(size, np.uint8)
+    return _scratch.buffer
 
 
 def _decode(stream: BinaryIO) -> Image.Image:
+    """Decode with Pillow, translating its errors to ``ImageError``."""
     try:
         with _damage():
             image = Image.open(stream)
     except UnidentifiedImageError as error:
-        raise NotAnImageError("not a picture in a known format") from error
+        raise NotAnImageError(
+            "not in an image format that Pillow knows; convert it to JPEG or PNG"
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLargeError(str(error)) from error
+        raise ImageTooLargeError(
+            f"{error} Raise PIL.Image.MAX_IMAGE_PIXELS if you trust the source."
+        ) from error
     return _load(image)
 
 
 def _load(image: Image.Image) -> Image.Image:
+    """Load all pixels of a PIL image."""
     if 0 in image.size:
-        raise EmptyImageError("picture has no pixels")
+        cols, rows = image.size
+        raise EmptyImageError(f"image of {cols} x {rows} has no pixels; pass at least one")
     with _damage():
         image.load()
     return image
@@ -180,16 +260,20 @@ def _load(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _damage() -> Iterator[None]:
-    """Pillow's readers raise OSError, SyntaxError, struct.error and more: all mean damage."""
-    spared = (
+    """Raise ``DamagedImageError`` for a decoding error, whichever type Pillow gives it.
+
+    Pillow's readers raise OSError, SyntaxError, struct.error and more.
+    """
+    try:
+        yield
+    except (
         UnidentifiedImageError,
         Image.DecompressionBombError,
         Image.DecompressionBombWarning,
         MemoryError,
-    )
-    try:
-        yield
-    except spared:
+    ):
         raise
     except Exception as error:
-        raise DamagedImageError(f"cannot be decoded: {error}") from error
+        raise DamagedImageError(
+            f"cannot be decoded: {error}; copy or download the file again"
+        ) from error

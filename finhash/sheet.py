@@ -1,4 +1,4 @@
-"""Contact sheets: pictures of families at a glance."""
+"""Contact sheets of image families."""
 
 from collections.abc import Sequence
 
@@ -10,20 +10,41 @@ from finhash.images import ImageError, Source, open_image
 def contact_sheet(
     families: Sequence[Sequence[Source]], *, side: int = 96, most: int = 10
 ) -> Image.Image:
-    """A row a family, its first ``most`` pictures in squares of ``side`` pixels.
+    """Draw one row per family, one square per image.
 
-    Pictures that cannot be read any more are left grey.
+    Parameters
+    ----------
+    families : sequence of sequences of images
+        Images of each family: paths, encoded bytes, PIL images or ``uint8`` RGB arrays.
+    side : int, default 96
+        Side of a square, in pixels. Images keep their aspect ratio.
+    most : int, default 10
+        Number of images shown per family, at most.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB image. Images that cannot be read are drawn as grey squares.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from finhash.sheet import contact_sheet
+    >>> red, blue = Image.new("RGB", (40, 30), "red"), Image.new("RGB", (30, 40), "blue")
+    >>> contact_sheet([[red, blue], [blue]], side=50).size
+    (100, 100)
     """
     width = max((min(len(family), most) for family in families), default=1)
     sheet = Image.new("RGB", (side * width, side * max(1, len(families))), "white")
     for row, family in enumerate(families):
-        for column, picture in enumerate(family[:most]):
-            sheet.paste(_tile(picture, side), (side * column, side * row))
+        for column, image in enumerate(family[:most]):
+            sheet.paste(_tile(image, side), (side * column, side * row))
     return sheet
 
 
-def _tile(picture: Source, side: int) -> Image.Image:
+def _tile(image: Source, side: int) -> Image.Image:
+    """Return the image padded to a square, or a grey square if it cannot be read."""
     try:
-        return ImageOps.pad(open_image(picture).convert("RGB"), (side, side), color="white")
+        return ImageOps.pad(open_image(image).convert("RGB"), (side, side), color="white")
     except (OSError, ImageError):
         return Image.new("RGB", (side, side), "grey")

@@ -1,4 +1,4 @@
-"""Pictures that several tests share."""
+"""Images that several tests share."""
 
 import io
 import json
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-# Numba asks when it is first imported. NUMBA_ENABLE_CUDASIM=0 tests on a real GPU instead.
+# Numba reads this variable when it is first imported. Set it to 0 to test on a real GPU.
 os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -17,18 +17,18 @@ ANSWERS = json.loads((Path(__file__).parent / "vectors.json").read_text())
 
 
 def golden_names() -> list[str]:
-    """Names of the golden pictures; JPEGs only where this decoder is the one that made them."""
+    """Return the names of the golden images; JPEGs only if this decoder made their hashes."""
     same_decoder = features.version("libjpeg_turbo") == ANSWERS["libjpeg_turbo"]
     return [n for n in ANSWERS["hashes"] if same_decoder or not n.endswith(".jpg")]
 
 
 def noise(rows: int, cols: int, seed: int = 0) -> np.ndarray:
-    """Random RGB pixels."""
+    """Return random RGB pixels, ``uint8 [rows, cols, 3]``."""
     return np.random.default_rng(seed).integers(0, 256, (rows, cols, 3), dtype=np.uint8)
 
 
 def jpeg_bytes(rows: int = 60, cols: int = 60, seed: int = 0) -> bytes:
-    """A JPEG of random pixels."""
+    """Return an encoded JPEG of random pixels."""
     buffer = io.BytesIO()
     Image.fromarray(noise(rows, cols, seed)).save(buffer, "JPEG")
     return buffer.getvalue()
@@ -36,11 +36,11 @@ def jpeg_bytes(rows: int = 60, cols: int = 60, seed: int = 0) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Twelve good pictures, and seven things that are none."""
+    """Return a folder of twelve images and four entries that cannot be hashed."""
     for k in range(12):
         (tmp_path / f"{k // 3:04d}_{k:05d}.jpg").write_bytes(jpeg_bytes(seed=k))
     (tmp_path / "empty.jpg").touch()
-    (tmp_path / "text.jpg").write_text("this is no picture")
+    (tmp_path / "text.jpg").write_text("this is not an image")
     (tmp_path / "truncated.jpg").write_bytes(jpeg_bytes(200, 200)[:3000])
     (tmp_path / "directory.jpg").mkdir()
     return tmp_path

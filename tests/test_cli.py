@@ -1,4 +1,4 @@
-"""The command line as scripts use it: data on stdout, errors on stderr, exit codes."""
+"""The command line: results on stdout, messages on stderr, exit codes."""
 
 import csv
 import io
@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from finhash import find_hash
-from finhash.__main__ import main
+from finhash import cluster, find_hash
+from finhash.__main__ import CLUSTERINGS, main
 from finhash.jobs.table import HashTable
 from tests.conftest import jpeg_bytes
 
@@ -21,8 +21,8 @@ def run(*words: object) -> Result:
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """Two families of two, and one picture apart, in a folder with a folder."""
+def photos(tmp_path):
+    """Create a folder with a subfolder: two families of two images, and a singleton."""
     home = tmp_path / "photos"
     (home / "more").mkdir(parents=True)
     for k, name in enumerate(["a1.jpg", "b1.jpg", "c.jpg"]):
@@ -30,13 +30,13 @@ def pictures(tmp_path):
     for name in ("a", "b"):
         with Image.open(home / f"{name}1.jpg") as image:
             image.save(home / "more" / f"{name}2.png")
-    (home / "notes.txt").write_text("no picture, and not taken for one")
+    (home / "notes.txt").write_text("not an image, and ignored because of its extension")
     return home
 
 
 @pytest.fixture
-def hashed(pictures, tmp_path):
-    assert run("hash", pictures, "-o", tmp_path / "hashes", "--executor", "serial").exit_code == 0
+def hashed(photos, tmp_path):
+    assert run("hash", photos, "-o", tmp_path / "hashes", "--executor", "serial").exit_code == 0
     return tmp_path / "hashes"
 
 
@@ -44,41 +44,41 @@ def rows(result: Result) -> list[dict]:
     return list(csv.DictReader(io.StringIO(result.stdout)))
 
 
-def test_hash_takes_folders_and_files(pictures, hashed):
+def test_hash_finds_images_in_folders(photos, hashed):
     table = HashTable.read(hashed)
     assert len(table) == 5
-    first = pictures / "a1.jpg"
+    first = photos / "a1.jpg"
     assert table.hashes("find")[table.paths.index(str(first))].tobytes().hex() == str(
         find_hash(first)
     )
 
 
-def test_hash_goes_on_and_tells_what_failed(pictures, hashed):
-    (pictures / "broken.jpg").write_bytes(b"no JPEG")
-    again = run("hash", pictures, "-o", hashed, "--executor", "serial")
+def test_hash_resumes_and_reports_failures(photos, hashed):
+    (photos / "broken.jpg").write_bytes(b"no JPEG")
+    again = run("hash", photos, "-o", hashed, "--executor", "serial")
     assert again.exit_code == 1
     assert again.stdout == ""
     assert "1 of 6 files could not be hashed" in again.stderr
     assert "broken.jpg: NotAnImageError" in again.stderr
-    other = run("hash", pictures, "-o", hashed, "--method", "dhash64", "--executor", "serial")
+    other = run("hash", photos, "-o", hashed, "--method", "dhash64", "--executor", "serial")
     assert other.exit_code == 2
     assert "has columns" in other.stderr
 
 
-def test_nothing_to_hash_is_wrong_usage(tmp_path):
+def test_hash_without_images_is_wrong_usage(tmp_path):
     (tmp_path / "empty").mkdir()
     assert run("hash", tmp_path / "empty", "-o", tmp_path / "out").exit_code == 2
     assert run("hash", tmp_path / "missing", "-o", tmp_path / "out").exit_code == 2
 
 
-def test_match_prints_the_nearest_first(pictures, hashed):
-    query = pictures / "a1.jpg"
+def test_match_prints_nearest_first(photos, hashed):
+    query = photos / "a1.jpg"
     found = run("match", query, "--in", hashed, "--radius", 10)
     assert found.exit_code == 0
     assert [row["distance"] for row in rows(found)] == ["0", "0"]
     assert {row["path"] for row in rows(found)} == {
         str(query),
-        str(pictures / "more" / "a2.png"),
+        str(photos / "more" / "a2.png"),
     }
     all_ = rows(run("match", query, "--in", hashed, "--radius", 256))
     distances = [int(row["distance"]) for row in all_]
@@ -86,32 +86,32 @@ def test_match_prints_the_nearest_first(pictures, hashed):
     assert distances == sorted(distances)
 
 
-def test_match_in_json_and_without_any(pictures, hashed, tmp_path):
-    lines = run("match", pictures, "--in", hashed, "--radius", 0, "--format", "json").stdout
+def test_match_prints_json_and_exits_1_without_matches(photos, hashed, tmp_path):
+    lines = run("match", photos, "--in", hashed, "--radius", 0, "--format", "json").stdout
     assert len([json.loads(line) for line in lines.splitlines()]) == 9
     (tmp_path / "other.jpg").write_bytes(jpeg_bytes(seed=99))
     none = run("match", tmp_path / "other.jpg", "--in", hashed, "--radius", 20)
     assert (none.exit_code, none.stdout) == (1, "query,path,distance\n")
 
 
-def test_match_refuses_what_it_cannot_do(pictures, hashed):
-    query = pictures / "a1.jpg"
+def test_match_exits_2_on_unusable_input(photos, hashed):
+    query = photos / "a1.jpg"
     assert run("match", query, "--in", hashed, "--radius", 257).exit_code == 2
     other = run("match", query, "--in", hashed, "--radius", 9, "--method", "dhash64")
     assert other.exit_code == 2
     assert "it has: find" in other.stderr
-    assert run("match", query, "--in", pictures, "--radius", 9).exit_code == 2
-    unreadable = run("match", pictures / "notes.txt", "--in", hashed, "--radius", 9)
+    assert run("match", query, "--in", photos, "--radius", 9).exit_code == 2
+    unreadable = run("match", photos / "notes.txt", "--in", hashed, "--radius", 9)
     assert unreadable.exit_code == 2
     assert "1 of 1 files could not be hashed" in unreadable.stderr
 
 
-@pytest.mark.parametrize("algorithm", ["components", "spheres"])
-def test_cluster_writes_families(hashed, tmp_path, algorithm):
+@pytest.mark.parametrize("algorithm", CLUSTERINGS)
+def test_cluster_writes_families_and_a_contact_sheet(hashed, tmp_path, algorithm):
     out, sheet = tmp_path / "families.csv", tmp_path / "sheet.png"
     done = run("cluster", hashed, "--radius", 10, "--by", algorithm, "-o", out, "--sheet", sheet)
     assert (done.exit_code, done.stdout) == (0, "")
-    assert "5 pictures in 3 families" in done.stderr
+    assert "5 images in 3 families" in done.stderr
     families = list(csv.DictReader(out.open()))
     assert [row["family"] for row in families] == ["0", "0", "1", "1", "2"]
     assert [row["size"] for row in families] == ["2", "2", "2", "2", "1"]
@@ -119,9 +119,13 @@ def test_cluster_writes_families(hashed, tmp_path, algorithm):
         assert image.size == (2 * 96, 3 * 96)
 
 
-def test_cluster_to_stdout(hashed):
+def test_cluster_prints_to_stdout(hashed):
     assert len(rows(run("cluster", hashed, "--radius", 10))) == 5
     assert run("cluster", hashed, "--radius", 300).exit_code == 2
+
+
+def test_clusterings_are_those_of_the_library():
+    assert tuple(cluster.METHODS) == CLUSTERINGS
 
 
 def test_help_has_examples_and_the_module_runs():

@@ -1,4 +1,4 @@
-"""Ways of clustering, against their definitions."""
+"""Clustering methods follow their definitions."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ from finhash.hamming import join_blocks
 
 
 def line(*places: int) -> np.ndarray:
-    """Hashes of 64 bits whose distances are those of places on a line."""
+    """Return 64-bit hashes whose distances are those of places on a line."""
     bits = np.arange(64) < np.array(places)[:, None]
     return np.packbits(bits, axis=1)
 
@@ -20,13 +20,13 @@ def line(*places: int) -> np.ndarray:
 def test_components_chain_and_spheres_do_not():
     hashes = line(0, 5, 10, 15, 20, 50)
     assert cluster.families(hashes, 5).tolist() == [0, 0, 0, 0, 0, 1]
-    # Places 5, 10 and 15 have two neighbours each; the first of them is a centre.
+    # Places 5, 10 and 15 have two neighbours each; the first of these becomes a centre.
     assert cluster.families(hashes, 5, "spheres").tolist() == [0, 0, 0, 1, 1, 2]
 
 
 @given(st.lists(st.integers(0, 64), min_size=1, max_size=40), st.integers(0, 20))
 @settings(deadline=None)
-def test_spheres_are_as_defined(places, radius):
+def test_spheres_are_assigned_in_order_of_neighbours(places, radius):
     hashes = line(*places)
     labels = cluster.families(hashes, radius, "spheres")
     apart = np.abs(np.subtract.outer(places, places))
@@ -35,12 +35,12 @@ def test_spheres_are_as_defined(places, radius):
     for centre in sorted(range(len(places)), key=lambda k: (-near[k].sum(), k)):
         if expected[centre] < 0:
             expected[near[centre] & (expected < 0)] = expected.max() + 1
-    assert labels.tolist() == expected.tolist()
+    np.testing.assert_array_equal(labels, expected)
     same = labels[:, None] == labels
     assert apart[same].max() <= 2 * radius
 
 
-def test_equal_hashes_and_none():
+def test_equal_hashes_single_hashes_and_none():
     assert cluster.families(line(3, 3, 3), 0, "spheres").tolist() == [0, 0, 0]
     for method in cluster.METHODS:
         assert cluster.families(np.empty((0, 8), np.uint8), 5, method).tolist() == []
@@ -52,7 +52,7 @@ def test_neighbours_are_counted():
     assert cluster.neighbours(4, join_blocks(hashes, radius=8)).tolist() == [1, 2, 1, 0]
 
 
-def test_pairs_in_many_small_blocks_give_the_same(monkeypatch):
+def test_the_size_of_blocks_does_not_matter(monkeypatch):
     rng = np.random.default_rng(2)
     hashes = line(*rng.integers(0, 64, 300))
     expected = {method: cluster.families(hashes, 1, method).tolist() for method in cluster.METHODS}
@@ -67,15 +67,17 @@ def test_pairs_in_many_small_blocks_give_the_same(monkeypatch):
     st.integers(0, 10),
 )
 @settings(deadline=None)
-def test_adding_is_as_starting_again(old, new, radius):
+def test_adding_gives_the_families_of_all_hashes(old, new, radius):
     before, after = line(*old), line(*new)
     labels = cluster.add(before, cluster.families(before, radius), after, radius)
     again = cluster.families(np.concatenate([before, after]), radius)
     same = labels[:, None] == labels
-    assert (same == (again[:, None] == again)).all()
+    np.testing.assert_array_equal(same, again[:, None] == again)
     assert sorted(set(labels)) == list(range(len(set(labels))))
 
 
-def test_unknown_method_names_the_known():
-    with pytest.raises(ValueError, match="components, spheres"):
+def test_an_unknown_method_is_refused():
+    with pytest.raises(
+        ValueError, match="unknown method 'magic'; choose one of components, spheres"
+    ):
         cluster.families(line(1), 5, "magic")

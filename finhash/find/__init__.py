@@ -1,1 +1,1 @@
-"""FINd itself: the geometry, the published shape in pure Python, and the compiled kernel."""
+"""The FINd algorithm: its geometry, a pure Python reference, and exact CPU and GPU kernels."""

@@ -1,39 +1,45 @@
-"""FINd compiled by Numba: the deployed kernel, its certificate of exactness, the exact fallback.
+"""FINd compiled by Numba: a fast path, a proof that its bits are exact, and an exact fallback.
 
-A hash's bits come from comparing 256 coefficients with one of them, the lower median. The published
-program's rounding decides a bit only where a coefficient lies within rounding of the median: on
-flat, striped or symmetric pictures. So the kernel first computes in whatever order is fast, with a
-proved bound on how far each coefficient can be from the published program's. If no coefficient lies
-within the bound of the median, the bits are the published ones. Otherwise the picture is computed
-again by the published operations in the published order. (The idea is that of adaptive-precision
-geometric predicates: Shewchuk 1997.)
+Each bit of a hash says whether a DCT coefficient exceeds the lower median of all 256 coefficients.
+Rounding affects a bit only if its coefficient lies very close to the median. This happens in flat,
+striped or symmetric images. ``hash_rgb`` therefore computes the coefficients in a fast order first,
+together with a bound on their distance from those of the published program. If no coefficient is
+so close to the median that the bound allows another bit, the bits are proved equal to the published
+ones. Otherwise the image is hashed again by the published operations in the published order. The
+idea is that of adaptive-precision geometric predicates (Shewchuk 1997).
 
-**The fast path.** ``1000 luma = 299 r + 587 g + 114 b`` is an integer, so sums over windows are
-exact in integers, in any order, and luma can be taken after the sums instead of before: first the
-three channels down each column of the window (neighbouring bytes, which vectorise), then luma of
-each column, then windows as differences of a running sum along the row. No window is larger than
-10 x 10, so a column's sum fits 16 bits and a row's running sum 31.
+**Fast path.** ``1000 luma = 299 r + 587 g + 114 b`` is an integer, so sums over windows are exact
+in integers, in any order. For each row of windows, the kernel first sums each colour channel down
+the columns. This loop runs over neighbouring bytes, so it can be vectorised. The kernel then
+converts the sums to luma, and computes window sums as differences of the running total along the
+row. A window has at most 10 x 10 pixels, so a column's sum fits 16 bits, and the running total of a
+row 31 bits.
 
-**The bound.** Let ``u = 2**-53`` and ``g(n) = n u / (1 - n u)``: a product of n factors ``1 + d``
-with ``|d| <= u`` differs from 1 by at most ``g(n)`` (Higham 2002, lemma 3.1). Let ``A >= 0`` be the
-exact box means times 1000, ``D`` the stored DCT matrix, the same for both paths, ``B = D A D'``
-exactly, and ``M = |D| A |D'|``. Every operation below multiplies a term by one such factor.
+**Bound.** Let ``u = 2**-53`` be the unit roundoff and ``g(n) = n u / (1 - n u)``. A product of n
+factors ``1 + d`` with ``|d| <= u`` differs from 1 by at most ``g(n)`` (Higham 2002, lemma 3.1). Let
+``A >= 0`` be the exact window means times 1000, and let ``D`` be the stored DCT matrix, which both
+paths use. Let ``B = D A D'`` be the exact coefficients, and ``M = |D| A |D'|``. Each rounded
+operation below multiplies the terms of its result by one factor ``1 + d``.
 
-* *Published*, times 1000. A pixel's term meets a rounded constant, a product and at most two sums;
-  then at most n - 1 sums in a window of n pixels and a division: n + 4 factors. Two sums of 64
-  products, each at most 64 factors a term: ``|B_published - B| <= g(n + 132) M``.
-* *Fast*. The integer sum is exact. It meets two rounded reciprocals and two products, and the same
-  two sums of products, in any order and fused or not, at most 64 factors a term each:
-  ``|B_fast - B| <= g(132) M``.
+* *Published path*, times 1000. The term of a pixel is affected by the rounding of a constant, one
+  product and at most two sums, then by at most n - 1 sums in a window of n pixels, and by one
+  division: n + 4 factors. Each of the two matrix products sums 64 products, which adds at most 64
+  factors per term. Hence ``|B_published - B| <= g(n + 132) M``.
+* *Fast path*. The integer sum is exact. It is multiplied by two rounded reciprocals: 4 factors. The
+  two matrix products add at most 64 factors per term each, in any order, and with or without fused
+  multiply-add. Hence ``|B_fast - B| <= g(132) M``.
 
-With ``r = max_i sum_k |D[i, k]|`` and ``A <= 255,000``, ``M <= 255,000 r**2``. With n <= 100,
-``|B_published - B_fast| <= e = 255,000 r**2 (g(232) + g(132))``.
+Let ``r = max_i sum_k |D[i, k]|``. As ``A <= 255,000``, ``M <= 255,000 r**2``. As ``n <= 100``,
+``|B_published - B_fast| <= e`` with ``e = 255,000 r**2 (g(232) + g(132))``.
 
-**The certificate.** Let m be the fast lower median, at place c. If every other coefficient is
-farther than ``2 e`` from m, it lies on the same side of that at c in the published numbers as
-well. There too, then, 127 lie below c's and 128 above it: c holds the published lower median, and
-every comparison with it comes out the same. The code asks for twice that margin, which covers the
-rounding of e, of r and of the test itself.
+**Certificate.** Let m be the lower median of the fast coefficients, found at place c. Suppose that
+every other coefficient is farther than ``2 e`` from m. Each of the two coefficients in a comparison
+moves by at most ``e`` between the paths, so each coefficient is on the same side of the one at c in
+both paths. In the published path, too, 127 coefficients are then below the one at c and 128 above
+it. The lower median is at c there as well, and all bits are equal. ``MARGIN`` is twice ``2 e``,
+which also covers the rounding of e, of r and of the test itself.
+
+**Fallback.** ``published_hash`` repeats the operations of the published program in their order.
 """
 
 from dataclasses import dataclass
@@ -41,6 +47,7 @@ from functools import lru_cache
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from finhash.find.geometry import (
     KEPT,
@@ -53,35 +60,67 @@ from finhash.find.geometry import (
 )
 
 DCT = np.array(dct_matrix())
+"""The DCT matrix, ``float64 [16, 64]``."""
+
 DCT_T = np.ascontiguousarray(DCT.T)
+"""Its transpose, contiguous."""
 
 MARGIN = 4 * 255_000 * np.abs(DCT).sum(axis=1).max() ** 2 * (232 + 132) * 2.0**-53
-"""Distance from the median, in coefficients of luma times 1000, beyond which a bit is proved."""
+"""Distance from the median beyond which bits are proved, in coefficients of ``1000 luma``."""
 
 
-def hash_rgb(rgb: np.ndarray, bits: int = 256) -> np.ndarray:
-    """The packed FINd hash of ``uint8 [rows, cols, 3]``: ``uint8 [bits / 8]``, MSB first.
+def hash_rgb(rgb: NDArray[np.uint8], bits: int = 256) -> NDArray[np.uint8]:
+    """Return the packed FINd hash of an RGB image.
 
-    No side may be longer than 512. ``bits`` is 256, or 64 for the lowest 8 x 8 coefficients
-    compared with their own lower median.
+    Parameters
+    ----------
+    rgb : ndarray of uint8, shape (rows, cols, 3)
+        Pixels. No side is longer than 512 pixels.
+    bits : {256, 64}, default 256
+        Length of the hash. With 64, the lowest 8 x 8 coefficients are compared with their own lower
+        median; this hash is not part of the published program.
+
+    Returns
+    -------
+    ndarray of uint8, shape (bits / 8,)
+        Bits of the hash, most significant bit first. They equal those of ``reference.find_hash``.
+
+    Raises
+    ------
+    ValueError
+        If a side is longer than 512 pixels, or if ``bits`` is neither 256 nor 64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from finhash.find import compiled
+    >>> ramp = np.arange(0, 250, 10, dtype=np.uint8)
+    >>> rgb = np.broadcast_to(ramp[:, None, None], (25, 25, 3))
+    >>> compiled.hash_rgb(rgb, bits=64).tobytes().hex()
+    '64fa45ba46ba46aa'
     """
     margin, packed = fast_hash(rgb, bits)
     return packed if margin > MARGIN else published_hash(rgb, bits)
 
 
-def fast_hash(rgb: np.ndarray, bits: int = 256) -> tuple[float, np.ndarray]:
-    """The packed hash by the fast path, and its margin: proved exact if that exceeds ``MARGIN``.
+def fast_hash(rgb: NDArray[np.uint8], bits: int = 256) -> tuple[float, NDArray[np.uint8]]:
+    """Return the margin and the packed hash of the fast path.
 
-    The margin is the distance from the median to the nearest other coefficient.
+    The margin is the distance from the median to the nearest other coefficient. The hash is proved
+    exact if its margin exceeds ``MARGIN``. Parameters and packing are those of ``hash_rgb``.
     """
     flat, row, col = _prepare(rgb)
-    return _fast(
+    margin, packed = _fast(
         flat, row.start, row.stop, row.inverse, col.start, col.stop, col.inverse, _kept(bits)
     )
+    return margin, packed
 
 
-def published_hash(rgb: np.ndarray, bits: int = 256) -> np.ndarray:
-    """The packed hash by the published operations in the published order."""
+def published_hash(rgb: NDArray[np.uint8], bits: int = 256) -> NDArray[np.uint8]:
+    """Return the packed hash computed by the published operations in the published order.
+
+    Parameters and packing are those of ``hash_rgb``.
+    """
     flat, row, col = _prepare(rgb)
     samples = _published_samples(
         flat, row.start, row.stop, col.start, col.stop, col.first, col.width
@@ -89,50 +128,75 @@ def published_hash(rgb: np.ndarray, bits: int = 256) -> np.ndarray:
     return cut(dct(samples), bits)
 
 
-def dct(samples: np.ndarray) -> np.ndarray:
-    """The 16 x 16 lowest coefficients of 64 x 64 samples, summed in the published order."""
-    return _published_dct(samples, DCT, DCT_T)
+def dct(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the 16 x 16 lowest coefficients of 64 x 64 samples, summed in the published order."""
+    coefficients: NDArray[np.float64] = _published_dct(samples, DCT, DCT_T)
+    return coefficients
 
 
-def cut(coefficients: np.ndarray, bits: int = 256) -> np.ndarray:
-    """The packed hash that 16 x 16 coefficients give."""
-    return _cut(coefficients, _kept(bits))[1]
+def cut(coefficients: NDArray[np.float64], bits: int = 256) -> NDArray[np.uint8]:
+    """Return the packed hash of 16 x 16 coefficients."""
+    packed: NDArray[np.uint8] = _cut(coefficients, _kept(bits))[1]
+    return packed
 
 
 @dataclass(frozen=True)
 class Side:
-    """The 64 windows along one side: ``[start, stop)`` clipped, ``[first, first + width)`` not."""
+    """The 64 windows of the box filter along one side of an image.
 
-    start: np.ndarray
-    stop: np.ndarray
-    inverse: np.ndarray
-    first: np.ndarray
+    Attributes
+    ----------
+    start, stop : ndarray of uint16, shape (64,)
+        First pixel of each window, and the one after its last, clipped to the image.
+    inverse : ndarray of float64, shape (64,)
+        One divided by the number of pixels of each clipped window.
+    first : ndarray of int64, shape (64,)
+        First pixel of each window before clipping; negative if it lies outside the image.
+    width : int
+        Pixels of each window before clipping.
+    """
+
+    start: NDArray[np.uint16]
+    stop: NDArray[np.uint16]
+    inverse: NDArray[np.float64]
+    first: NDArray[np.int64]
     width: int
 
 
 @lru_cache(maxsize=MAX_SIDE)
 def side(size: int) -> Side:
-    """The windows along a side of ``size`` pixels."""
+    """Return the windows along a side of ``size`` pixels."""
     points, half = np.array(sample_points(size)), half_width(size)
     start, stop = np.maximum(0, points - half), np.minimum(size, points + half)
-    # Unsigned, so that compiled code need not ask whether an index counts from the end.
-    unsigned = start.astype(np.uint16), stop.astype(np.uint16)
-    return Side(*unsigned, 1.0 / (stop - start), points - half, 2 * half)
+    return Side(
+        # With unsigned indices, compiled code need not check for negative ones.
+        start=start.astype(np.uint16),
+        stop=stop.astype(np.uint16),
+        inverse=1.0 / (stop - start),
+        first=points - half,
+        width=2 * half,
+    )
 
 
-def _prepare(rgb: np.ndarray) -> tuple[np.ndarray, Side, Side]:
+def _prepare(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Side, Side]:
+    """Return the pixels as ``[rows, 3 * cols]``, and the windows along both sides."""
     rows, cols = check_sides(rgb)
     flat = np.ascontiguousarray(rgb).reshape(rows, 3 * cols)
-    flat.flags.writeable = False  # one compiled version, whoever owns the pixels
+    # Numba compiles read-only and writeable arrays separately; one version is enough.
+    flat.flags.writeable = False
     return flat, side(rows), side(cols)
 
 
 def _kept(bits: int) -> int:
-    return {256: KEPT, 64: KEPT // 2}[bits]
+    """Return the number of coefficients per side for a hash of ``bits``."""
+    if bits not in (256, 64):
+        raise ValueError(f"bits is {bits}; it must be 256 or 64")
+    return KEPT if bits == 256 else KEPT // 2
 
 
 @njit(cache=True, nogil=True)
 def _fast(flat, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse, kept):
+    """Return the margin and the packed hash by the fast path."""
     samples = _integer_samples(
         flat, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse
     )
@@ -141,7 +205,7 @@ def _fast(flat, row_start, row_stop, row_inverse, col_start, col_stop, col_inver
 
 @njit(cache=True, nogil=True)
 def _integer_samples(flat, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse):
-    """Box means times 1000: exact integer sums, then two roundings a sample."""
+    """Return the window means times 1000: exact integer sums, times two rounded reciprocals."""
     width = flat.shape[1]
     cols = width // 3
     column = np.empty(width, np.uint16)
@@ -152,7 +216,9 @@ def _integer_samples(flat, row_start, row_stop, row_inverse, col_start, col_stop
     for i in range(SAMPLES):
         first, last = np.int64(row_start[i]), np.int64(row_stop[i]) - 1
         _sum_rows(flat[first], flat[last], np.uint16(first < last), column)
-        for k in range(first + 1, last - 1, 2):  # two at a time: half the loads and stores
+        for k in range(
+            first + 1, last - 1, 2
+        ):  # adding two rows at once halves the loads and stores
             _add_rows(flat[k], flat[k + 1], column)
         if (last - first) % 2 == 0 and last > first:
             _add_row(flat[last - 1], column)
@@ -175,25 +241,28 @@ def _integer_samples(flat, row_start, row_stop, row_inverse, col_start, col_stop
 
 @njit(cache=True, nogil=True)
 def _sum_rows(first, last, both, column):
+    """Set ``column`` to ``first + both * last``; ``both`` is 0 for a window of one row, else 1."""
     for p in range(column.size):
         column[p] = np.uint16(first[p]) + both * np.uint16(last[p])
 
 
 @njit(cache=True, nogil=True)
 def _add_row(row, column):
+    """Add a row to ``column``."""
     for p in range(column.size):
         column[p] += np.uint16(row[p])
 
 
 @njit(cache=True, nogil=True)
 def _add_rows(first, second, column):
+    """Add two rows to ``column``."""
     for p in range(column.size):
         column[p] += np.uint16(first[p]) + np.uint16(second[p])
 
 
 @njit(cache=True, nogil=True)
 def _cut(coefficients, kept):
-    """Margin around the lower median, and the packed bits above it in reversed order."""
+    """Return the margin around the lower median, and the packed bits in reversed order."""
     values = coefficients[:kept, :kept].copy().ravel()
     half = values.size // 2
     ordered = np.partition(values, half - 1)
@@ -207,15 +276,23 @@ def _cut(coefficients, kept):
 
 
 @njit(cache=True, nogil=True)
-def luma_row(row: np.ndarray, luma: np.ndarray) -> None:
-    """Published luma of one row of interleaved RGB into ``luma``."""
-    for j in range(luma.size):  # constant strides, so that it vectorises
+def luma_row(row: NDArray[np.uint8], luma: NDArray[np.float64]) -> None:
+    """Write the published luma of one row of interleaved RGB into ``luma``."""
+    for j in range(luma.size):  # constant strides can be vectorised
         luma[j] = 0.299 * row[3 * j] + 0.587 * row[3 * j + 1] + 0.114 * row[3 * j + 2]
 
 
 @njit(cache=True, nogil=True)
-def add_row(framed: np.ndarray, first: np.ndarray, width: int, total: np.ndarray) -> None:
-    """Add one row's part of each window, left to right, to the windows' running totals."""
+def add_row(
+    framed: NDArray[np.float64],
+    first: NDArray[np.int64],
+    width: int,
+    total: NDArray[np.float64],
+) -> None:
+    """Add one row's pixels of each window to the window's total, left to right.
+
+    Window ``j`` covers ``width`` pixels of ``framed`` from ``first[j]``.
+    """
     for j in range(first.size):
         window = framed[first[j] : first[j] + width]
         running = total[j]
@@ -226,10 +303,11 @@ def add_row(framed: np.ndarray, first: np.ndarray, width: int, total: np.ndarray
 
 @njit(cache=True, nogil=True)
 def _published_samples(flat, row_start, row_stop, col_start, col_stop, col_first, width):
-    """Box means in the published order.
+    """Return the window means, summed in the published order.
 
-    A row's luma stands in a frame of zeros, so that all windows are equally wide: adding 0.0 is
-    exact. Luma is computed again for every window that needs the row, cheaper than keeping it.
+    Each row of luma is padded with zeros, so that all windows are equally wide; adding 0.0 is
+    exact. If windows overlap, the luma of a row is computed again for each, which takes less time
+    than keeping all rows.
     """
     cols = flat.shape[1] // 3
     framed = np.zeros(cols + 2 * width)
@@ -247,7 +325,11 @@ def _published_samples(flat, row_start, row_stop, col_start, col_stop, col_first
 
 @njit(cache=True, nogil=True)
 def _published_dct(samples, dct, dct_t):
-    """Loops are interchanged across independent sums, never inside one."""
+    """Return the DCT coefficients, each summed in the published order.
+
+    The loop over the terms ``k`` is not the innermost one, so that the innermost loop updates
+    independent sums and can be vectorised. The order of the terms of each sum is unchanged.
+    """
     half_done = np.zeros((KEPT, SAMPLES))
     for i in range(KEPT):
         for k in range(SAMPLES):

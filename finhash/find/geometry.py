@@ -1,49 +1,53 @@
-"""The facts about FINd that every version shares: shrink limit, windows, samples, DCT matrix.
+"""Facts about FINd that all implementations share: sizes, windows, sample points, DCT matrix.
 
-Source: the published program's behaviour; the formulas are quoted in each docstring.
+The formulas are those of FIN's published program.
 """
 
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 MAX_SIDE = 512
-"""Pictures with a longer side are first shrunk to fit this square."""
+"""Longest side of a hashed image, in pixels. Larger images are first shrunk to fit."""
 
 SAMPLES = 64
-"""The filtered picture is decimated to SAMPLES x SAMPLES."""
+"""Samples per side that the filtered image is decimated to."""
 
 KEPT = 16
-"""The KEPT x KEPT lowest DCT coefficients (without DC) make the 256 bits."""
+"""DCT coefficients per side, without the constant one. ``KEPT * KEPT`` gives the 256 bits."""
 
 
-def check_sides(rgb: np.ndarray) -> tuple[int, int]:
-    """Rows and columns of ``[rows, cols, 3]``; a ValueError if one is more than ``MAX_SIDE``."""
+def check_sides(rgb: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return the rows and columns of an image; raise ``ValueError`` if it must first be shrunk."""
     rows, cols, _ = rgb.shape
     if max(rows, cols) > MAX_SIDE:
-        raise ValueError(f"a picture of {cols} x {rows} must be shrunk to {MAX_SIDE} first")
+        raise ValueError(
+            f"image of {cols} x {rows} pixels is too large; shrink it to {MAX_SIDE} x {MAX_SIDE}"
+        )
     return rows, cols
 
 
 def half_width(size: int) -> int:
-    """Half the width, in pixels, of the box window along a side of ``size`` pixels.
+    """Return half the width of the box filter's window along a side, in pixels.
 
-    The window is ``w = int((size + 63) / 64)`` and its half ``int((w + 2) / 2)``.
+    With ``w = int((size + 63) / 64)`` for a side of ``size`` pixels, it is ``int((w + 2) / 2)``.
     """
     window = int((size + SAMPLES - 1) / SAMPLES)
     return int((window + 2) / 2)
 
 
 def sample_points(size: int) -> list[int]:
-    """The 64 positions that decimation keeps along a side: ``int((i + 0.5) * size / 64)``."""
+    """Return the 64 pixels that decimation keeps along a side: ``int((i + 0.5) * size / 64)``."""
     return [int(((i + 0.5) * size) / SAMPLES) for i in range(SAMPLES)]
 
 
 def dct_matrix() -> list[list[float]]:
-    """The 16 x 64 unscaled DCT-II matrix without its constant row.
+    """Return the 16 x 64 unscaled DCT-II matrix without its constant row.
 
     ``D[i][j] = cos((pi / 2 / 64) * (i + 1) * (2j + 1))``. The published program computes a scale
-    factor and never uses it; since bits come from comparisons, no scale would change them.
+    factor but does not use it. Bits come from comparing coefficients, so a common positive factor
+    would not change them.
     """
     return [
         [math.cos((math.pi / 2 / SAMPLES) * (i + 1) * (2 * j + 1)) for j in range(SAMPLES)]

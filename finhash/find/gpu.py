@@ -1,56 +1,88 @@
-"""FINd for a GPU (Numba for CUDA): many pictures at once, certified as on the CPU.
+"""FINd on a GPU: many images at once, with the certificate of ``finhash.find.compiled``.
 
-One block of threads computes one picture. Sums over windows are taken as in ``find.compiled``,
-channels down each column, then luma, then along the row, in integers and therefore exactly. What is
-rounded is also what is rounded there: two reciprocals and two products a sample, then two sums of
-64 products, in another order and fused. The bound proved there holds for any order, fused or not,
-so one margin serves both: a picture whose coefficients lie closer to the median is computed again,
-by the CPU, by the published operations in the published order.
+Each block of threads hashes one image. Sums over windows are taken as on the CPU: colour channels
+down each column, then luma, then along the row, in integers and therefore exactly. The rounded
+operations are also those of the CPU's fast path: two reciprocals and two products per sample, then
+two sums of 64 products. Only the order of these sums differs, and products may be fused with sums.
+The bound proved in ``finhash.find.compiled`` holds for any order, fused or not. The certificate is
+therefore the same, and the CPU hashes the images that it rejects again, in the published order.
 
-Numbers are doubles. In single precision the same bound is 2**29 times as wide.
+The kernel computes in double precision. In single precision the bound would be 2**29 times as
+large.
 
-Needs the extra ``finhash[cuda]`` and an NVIDIA GPU with its driver; without them Numba's simulator
-(``NUMBA_ENABLE_CUDASIM=1``) runs the same kernels, slowly.
+An NVIDIA GPU with its driver and the extra ``finhash[cuda]`` are required. Without a GPU, Numba's
+simulator runs the same kernels slowly if the environment variable ``NUMBA_ENABLE_CUDASIM`` is 1.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 from numba import cuda
+from numpy.typing import NDArray
 
 from finhash.find.compiled import DCT, DCT_T, MARGIN, published_hash, side
 from finhash.find.geometry import KEPT, MAX_SIDE, SAMPLES, check_sides
 
 SIZE = 256 << 20
-"""Bytes of pixels in a batch: some 1,400 pictures of 250 x 250, ten for each multiprocessor."""
+"""Bytes of pixels per batch, some 1,400 images of 250 x 250, about ten per multiprocessor."""
 
 BITS = KEPT * KEPT
+"""Bits of a hash."""
+
 THREADS = BITS
-"""Threads a block: one for each coefficient."""
+"""Threads per block, one per coefficient."""
 
 GROUPS = THREADS // SAMPLES
-"""Rows of samples computed at a time, by a group of 64 threads each."""
+"""Groups of 64 threads per block. Each group computes one row of samples at a time."""
 
 LOWER_MEDIAN = BITS // 2 - 1
+"""Position of the lower median in sorted order, from 0."""
 
-EACH = KEPT // GROUPS
-"""Sums of the first product that a thread keeps, in registers."""
+THREAD_SUMS = KEPT // GROUPS
+"""Sums of the first matrix product per thread, held in registers."""
 
 
-def hash_many(pictures: Iterable[np.ndarray], size: int = SIZE) -> np.ndarray:
-    """The packed FINd hashes of ``uint8 [rows, cols, 3]`` arrays: ``uint8 [n, 32]``, in order.
+def hash_many(images: Iterable[NDArray[np.uint8]], size: int = SIZE) -> NDArray[np.uint8]:
+    """Return the packed FINd hashes of many RGB images.
 
-    No side may be longer than 512. Pictures are taken in batches of ``size`` bytes: while the GPU
-    computes one, the CPU gathers the next. Both sides hold twice that, the CPU page-locked.
+    While the GPU hashes one batch, the CPU gathers the next.
+
+    Parameters
+    ----------
+    images : iterable of ndarray of uint8, shape (rows, cols, 3)
+        Pixels of each image. No side is longer than 512 pixels.
+    size : int, default 256 MiB
+        Bytes of pixels per batch. The GPU holds two batches, and so does the CPU, in page-locked
+        memory.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, 32)
+        Packed hashes in the order of the images, bit for bit those of ``compiled.hash_rgb``.
+
+    Raises
+    ------
+    ValueError
+        If a side is longer than 512 pixels, or if an image has more than ``size`` bytes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from finhash.find import compiled, gpu
+    >>> rgb = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3)
+    >>> hashes = gpu.hash_many([rgb], size=48)
+    >>> bool((hashes[0] == compiled.hash_rgb(rgb)).all())
+    True
     """
     batches = cycle((Batch(size), Batch(size)))
     hashes = []
-    for group in groups(pictures, size):
+    for some in split(images, size):
         batch = next(batches)
-        hashes.append(batch.hashes())  # those of its last group
-        batch.gather(group)
+        hashes.append(batch.hashes())  # of the images that the batch held before
+        batch.gather(some)
         batch.send()
         batch.compute()
     hashes += [next(batches).hashes(), next(batches).hashes()]
@@ -58,28 +90,34 @@ def hash_many(pictures: Iterable[np.ndarray], size: int = SIZE) -> np.ndarray:
 
 
 class Batch:
-    """Room for pictures of ``size`` bytes in all, on either side, and a stream of work on them."""
+    """Buffers for up to ``size`` bytes of pixels on the CPU and the GPU, and a stream of GPU work.
+
+    Call ``gather``, ``send`` and ``compute``, then ``fetch`` or ``hashes``. Of these, only the last
+    two wait for the GPU.
+    """
 
     def __init__(self, size: int = SIZE) -> None:
         self.stream = cuda.stream()
-        # Page-locked memory: the GPU fetches from it by itself, while the CPU goes on.
+        # The GPU can copy from page-locked memory while the CPU goes on.
         self._staging = cuda.pinned_array(size, np.uint8)
         self._pixels = cuda.device_array(size, np.uint8)
         self.gather([])
 
-    def gather(self, pictures: list[np.ndarray]) -> None:
-        """Lay the pictures' pixels one after the other."""
-        shapes = np.array([check_sides(rgb) for rgb in pictures], np.int64).reshape(-1, 2)
+    def gather(self, images: Sequence[NDArray[np.uint8]]) -> None:
+        """Copy the images' pixels into the CPU's buffer, one image after the other."""
+        shapes = np.array([check_sides(rgb) for rgb in images], np.int64).reshape(-1, 2)
         sizes = 3 * shapes.prod(axis=1)
         self._used, size = int(sizes.sum()), len(self._staging)
         if self._used > size:
-            raise ValueError(f"{self._used} bytes of pixels do not fit a batch of {size}")
+            raise ValueError(
+                f"images have {self._used} bytes, and a batch holds {size}; pass a larger size"
+            )
         self._places = np.column_stack([np.cumsum(sizes) - sizes, shapes])
-        for rgb, (start, _, _) in zip(pictures, self._places, strict=True):
+        for rgb, (start, _, _) in zip(images, self._places, strict=True):
             self._staging[start : start + rgb.size] = rgb.reshape(-1)
 
     def send(self) -> None:
-        """Copy the pixels to the GPU."""
+        """Start copying the pixels to the GPU."""
         number, used = len(self._places), self._used
         self._pixels[:used].copy_to_device(self._staging[:used], self.stream)
         self._on_gpu = cuda.to_device(self._places, self.stream)
@@ -87,20 +125,23 @@ class Batch:
         self._packed = cuda.device_array((number, BITS // 8), np.uint8, stream=self.stream)
 
     def compute(self) -> None:
-        """Start the kernel."""
+        """Start hashing on the GPU."""
         _hash[len(self._places), THREADS, self.stream](
             self._pixels, self._on_gpu, *_windows(), self._margins, self._packed
         )
 
-    def fetch(self) -> tuple[np.ndarray, np.ndarray]:
-        """Margins ``float64 [n]`` and hashes ``uint8 [n, 32]``: proved beyond ``MARGIN``."""
+    def fetch(self) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        """Return margins ``float64 [n]`` and packed hashes ``uint8 [n, 32]`` of the fast path.
+
+        A hash is proved exact if its margin exceeds ``compiled.MARGIN``.
+        """
         margins = self._margins.copy_to_host(stream=self.stream)
         packed = self._packed.copy_to_host(stream=self.stream)
         self.stream.synchronize()
         return margins, packed
 
-    def hashes(self) -> np.ndarray:
-        """The hashes, with those that are not proved computed again by the CPU."""
+    def hashes(self) -> NDArray[np.uint8]:
+        """Return the packed hashes ``uint8 [n, 32]``; the CPU replaces those not proved exact."""
         if not len(self._places):
             return np.empty((0, BITS // 8), np.uint8)
         margins, packed = self.fetch()
@@ -111,32 +152,41 @@ class Batch:
         return packed
 
 
-def groups(pictures: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
-    """Consecutive pictures of at most ``size`` bytes together."""
-    group, held = [], 0
-    for rgb in pictures:
-        if group and held + rgb.size > size:
-            yield group
-            group, held = [], 0
-        group.append(rgb)
+def split(images: Iterable[NDArray[np.uint8]], size: int) -> Iterator[list[NDArray[np.uint8]]]:
+    """Yield lists of consecutive images that together have at most ``size`` bytes.
+
+    An image of more than ``size`` bytes is yielded alone.
+    """
+    some: list[NDArray[np.uint8]] = []
+    held = 0
+    for rgb in images:
+        if some and held + rgb.size > size:
+            yield some
+            some, held = [], 0
+        some.append(rgb)
         held += rgb.size
-    if group:
-        yield group
+    if some:
+        yield some
 
 
 @lru_cache(maxsize=1)
-def _windows() -> tuple:
-    """On the GPU: where windows start and stop, and 1 / width, ``[size, 64]``; the DCT matrix."""
+def _windows() -> tuple[Any, ...]:
+    """Copy the windows of sides of every length and the transposed DCT matrix to the GPU.
+
+    The arrays ``start``, ``stop`` and ``inverse`` are ``[MAX_SIDE + 1, 64]``, one row per length.
+    """
     sides = [side(max(1, size)) for size in range(MAX_SIDE + 1)]
     tables = (np.stack([getattr(s, name) for s in sides]) for name in ("start", "stop", "inverse"))
     return *map(cuda.to_device, tables), cuda.to_device(DCT_T)
 
 
-# Numba asks a signed index whether it counts from the end: in loops that count, it is unsigned.
-
-
 @cuda.jit
 def _hash(pixels, places, starts, stops, inverses, dct_t, margins, packed):
+    """Hash one image per block of threads; write its margin and its packed hash.
+
+    Indices of the inner loops are unsigned, because Numba checks whether a signed index is
+    negative and counts from the end.
+    """
     luma = cuda.shared.array((GROUPS, MAX_SIDE), np.int32)
     samples = cuda.shared.array((GROUPS, SAMPLES), np.float64)
     half_done = cuda.shared.array((KEPT, SAMPLES), np.float64)
@@ -144,12 +194,12 @@ def _hash(pixels, places, starts, stops, inverses, dct_t, margins, packed):
     middle = cuda.shared.array(3, np.float64)
     above = cuda.shared.array(BITS, np.uint8)
     dct = cuda.const.array_like(DCT)
-    sums = cuda.local.array(EACH, np.float64)
+    sums = cuda.local.array(THREAD_SUMS, np.float64)
 
-    picture, t = cuda.blockIdx.x, cuda.threadIdx.x
-    place, rows, cols = places[picture, 0], places[picture, 1], places[picture, 2]
+    image, t = cuda.blockIdx.x, cuda.threadIdx.x
+    place, rows, cols = places[image, 0], places[image, 1], places[image, 2]
     group, j = t // SAMPLES, t % SAMPLES
-    for m in range(EACH):
+    for m in range(THREAD_SUMS):
         sums[m] = 0.0
     for first in range(0, SAMPLES, GROUPS):
         i = first + group
@@ -163,10 +213,10 @@ def _hash(pixels, places, starts, stops, inverses, dct_t, margins, packed):
         samples[group, j] = total * inverses[cols, j] * inverses[rows, i]
         cuda.syncthreads()
         for k in range(GROUPS):
-            for m in range(EACH):
-                sums[m] += dct[EACH * group + m, first + k] * samples[k, j]
-    for m in range(EACH):
-        half_done[EACH * group + m, j] = sums[m]
+            for m in range(THREAD_SUMS):
+                sums[m] += dct[THREAD_SUMS * group + m, first + k] * samples[k, j]
+    for m in range(THREAD_SUMS):
+        half_done[THREAD_SUMS * group + m, j] = sums[m]
     cuda.syncthreads()
 
     value = 0.0
@@ -179,7 +229,7 @@ def _hash(pixels, places, starts, stops, inverses, dct_t, margins, packed):
         below = np.int32(below + (values[other] < value))
         upto = np.int32(upto + (values[other] <= value))
     for k in range(3):
-        if below <= LOWER_MEDIAN - 1 + k < upto:  # of equal values all write the same
+        if below <= LOWER_MEDIAN - 1 + k < upto:  # threads with equal values write the same number
             middle[k] = value
     cuda.syncthreads()
     above[BITS - 1 - t] = value > middle[1]
@@ -188,14 +238,14 @@ def _hash(pixels, places, starts, stops, inverses, dct_t, margins, packed):
         byte = 0
         for bit in range(8):
             byte = 2 * byte + above[8 * t + bit]
-        packed[picture, t] = byte
+        packed[image, t] = byte
     if t == 0:
-        margins[picture] = min(middle[1] - middle[0], middle[2] - middle[1])
+        margins[image] = min(middle[1] - middle[0], middle[2] - middle[1])
 
 
 @cuda.jit(device=True)
 def _column(pixels, at, stride, rows):
-    """1000 luma summed down ``rows`` pixels, the first at ``at``."""
+    """Return the sum of ``1000 luma`` down ``rows`` pixels, the first of which is at ``at``."""
     at, stride, one = np.uint64(at), np.uint64(stride), np.uint64(1)
     red = green = blue = np.int32(0)
     for _ in range(rows):

@@ -1,12 +1,16 @@
-"""FINd in pure Python, in the shape of the published program: slow, readable, the oracle.
+"""The reference implementation of FINd, in pure Python and in the shape of FIN's published program.
 
-Nested loops, ``getpixel`` and plain lists are kept on purpose, so that profiling this module shows
-what FIN's users pay today. Every faster version must give the same bits. ``published=True`` keeps
-the published program's two faults, which square pictures do not show:
+It keeps the published program's nested loops, ``getpixel`` and plain lists, so that profiling it
+shows the costs of the program that FIN's users run today. All other implementations must give the
+same bits.
 
-* the box filter walks its row-major buffers with a stride of ``rows`` instead of ``cols``, so a
-  portrait picture raises ``IndexError`` and a landscape one is hashed wrong;
-* the window made from the number of columns is used vertically, and the other way round.
+The published program has two faults. They do not affect square images, and ``published=True`` keeps
+them:
+
+* The box filter indexes its row-major buffers by ``row * rows + col`` instead of
+  ``row * cols + col``. A portrait image raises ``IndexError``; a landscape image gets a wrong hash.
+* The window computed from the number of columns is used vertically, and the one from the number of
+  rows horizontally.
 """
 
 import numpy as np
@@ -19,7 +23,33 @@ DCT = dct_matrix()
 
 
 def find_hash(image: Image.Image, published: bool = False) -> ImageHash:
-    """The 256-bit FINd hash of a PIL image, as an ``imagehash.ImageHash``."""
+    """Return the FINd hash of an image.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Image of any size and mode. It is not changed.
+    published : bool, default False
+        Keep the two faults of the published program.
+
+    Returns
+    -------
+    imagehash.ImageHash
+        Hash of 256 bits, shape (16, 16). Its ``str`` is 64 hexadecimal digits.
+
+    Raises
+    ------
+    IndexError
+        If ``published`` is true and the image is taller than wide.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from finhash.find import reference
+    >>> image = Image.linear_gradient("L").resize((16, 16))
+    >>> str(reference.find_hash(image))[:16]
+    'b3bab38a4c05b3ba'
+    """
     small = shrink(image)
     cols, rows = small.size
     luma = fill_luma(small)
@@ -30,28 +60,32 @@ def find_hash(image: Image.Image, published: bool = False) -> ImageHash:
 
 
 def shrink(image: Image.Image) -> Image.Image:
-    """A copy of the picture that fits 512 x 512; the copy loads it whole, so no JPEG draft mode."""
+    """Return a copy of the image that fits 512 x 512 pixels.
+
+    Copying decodes the whole image, so Pillow cannot decode a JPEG at reduced size (draft mode).
+    """
     small = image.copy()
     small.thumbnail((MAX_SIDE, MAX_SIDE))
     return small
 
 
 def fill_luma(image: Image.Image) -> list[float]:
-    """Luma of every pixel, row-major."""
+    """Return the luma of each pixel, row by row."""
     cols, rows = image.size
     rgb = image.convert("RGB")
     luma = [0.0] * (rows * cols)
     for i in range(rows):
         for j in range(cols):
-            r, g, b = rgb.getpixel((j, i))
+            r, g, b = rgb.getpixel((j, i))  # type: ignore[misc]  # an RGB pixel is a tuple
             luma[i * cols + j] = 0.299 * r + 0.587 * g + 0.114 * b
     return luma
 
 
 def box_filter(luma: list[float], rows: int, cols: int, published: bool = False) -> list[float]:
-    """Mean of the input over a clipped window around every pixel, row-major.
+    """Return the mean luma of a window around each pixel, row by row.
 
-    The window is half-open, ``[i - h, i + h)``: an even number of pixels, one off centre.
+    The window covers pixels ``i - h`` to ``i + h - 1``, an even number, so it is not centred on
+    pixel ``i``. At the borders it is clipped.
     """
     stride, half_rows, half_cols = cols, half_width(rows), half_width(cols)
     if published:
@@ -70,7 +104,7 @@ def box_filter(luma: list[float], rows: int, cols: int, published: bool = False)
 
 
 def decimate(blurred: list[float], rows: int, cols: int) -> list[list[float]]:
-    """64 x 64 samples of the filtered picture; pictures smaller than 64 repeat pixels."""
+    """Return 64 x 64 samples of the filtered image; images smaller than that repeat pixels."""
     samples = []
     for i in sample_points(rows):
         samples.append([blurred[i * cols + j] for j in sample_points(cols)])
@@ -78,7 +112,7 @@ def decimate(blurred: list[float], rows: int, cols: int) -> list[list[float]]:
 
 
 def dct_64_to_16(samples: list[list[float]]) -> list[list[float]]:
-    """The 16 x 16 lowest DCT coefficients ``D A D'``, each sum in order from 0.0."""
+    """Return the 16 x 16 lowest DCT coefficients ``D A D'``; each sum starts at 0.0, in order."""
     half_done = []
     for i in range(KEPT):
         row = []
@@ -101,7 +135,7 @@ def dct_64_to_16(samples: list[list[float]]) -> list[list[float]]:
 
 
 def lower_median(values: list[float]) -> float:
-    """The lower median by Torben Mogensen's method: bisection by counting, nothing is sorted."""
+    """Return the lower median by Torben Mogensen's method, which counts instead of sorting."""
     low, high = min(values), max(values)
     half = (len(values) + 1) // 2
     while True:
@@ -133,7 +167,7 @@ def lower_median(values: list[float]) -> float:
 
 
 def hash_bits(coefficients: list[list[float]]) -> list[list[int]]:
-    """16 x 16 bits, one where a coefficient exceeds the median, both axes reversed."""
+    """Return 16 x 16 bits, 1 where a coefficient exceeds the median, with both axes reversed."""
     median = lower_median([value for row in coefficients for value in row])
     bits = [[0] * KEPT for _ in range(KEPT)]
     for i in range(KEPT):

@@ -1,4 +1,9 @@
-"""Hamming distances between packed hashes."""
+"""Exact comparison of packed hashes by Hamming distance, on the CPU.
+
+``join`` and ``join_blocks`` find all pairs within a radius, and ``nearest`` finds each query's
+nearest neighbours. ``pair_histogram`` and ``query_histograms`` count pairs at every distance.
+``finhash.hamming.gpu`` joins and counts on a GPU.
+"""
 
 from finhash.hamming.scan import join, join_blocks, nearest, pair_histogram, query_histograms
 from finhash.hamming.words import Gallery, Hashes, Pairs

@@ -1,44 +1,66 @@
-"""The compiled loops over pairs of packed hashes."""
+"""Numba loops that compare packed hashes, one call per block of rows.
+
+The kernels take hashes as ``as_words`` lays them out, ``uint64 [words, n]``, and compare rows
+``lo .. hi`` of one set with all columns of another. They go through the columns tile by tile, so
+that a tile's words stay in the CPU's cache while all rows of the block are compared with it.
+
+The innermost loops run over columns, and LLVM turns them into vector instructions. Their column
+indices are unsigned: a negative index would count from the end of the array, and Numba's check for
+negative indices keeps a loop from being vectorised.
+"""
+
+from functools import cache
 
 import numpy as np
 from numba import njit, types
 from numba.core.extending import intrinsic
 
 TILE = 512
-"""Columns compared at a time: their words stay in the L1 cache for all rows of a task."""
-
+"""Columns per tile. Their words fit the L1 cache."""
 
 STRIP = 128
-"""Columns of a near tile that are looked through together."""
-
-
-PROBES = 16
-"""Groups of rows on which each tile tries the lower bound, before it gives it up or not."""
-
+"""Columns scanned as one block when a tile may contain a match."""
 
 GROUP = 3
-"""Rows that share each load of a column's word; with more, long hashes exceed the registers."""
+"""Rows that are compared together, so that they share each load of a column's words.
+
+With more rows, the words of long hashes would not fit the CPU's registers.
+"""
+
+PROBES = 16
+"""Groups of rows for which a tile tries the lower bound before it judges whether that pays."""
 
 
-def word_groups(words: int, fold: int = 1) -> tuple[tuple[int, ...], ...]:
-    """The words in parts of ``fold``, as ``_distance`` takes them.
+@cache
+def word_groups(words: int, size: int = 1) -> tuple[tuple[int, ...], ...]:
+    """Return the indices of a hash's words in groups of ``size``.
 
-    Only the lengths matter: they are part of a tuple's type, so the compiler unrolls what runs
-    over them.
+    The kernels take the groups as an argument, because tuples of different lengths have different
+    types. Numba therefore compiles a kernel once per grouping, and LLVM unrolls the loops over the
+    groups and their words.
+
+    >>> word_groups(4)
+    ((0,), (1,), (2,), (3,))
+    >>> word_groups(4, 2)
+    ((0, 1), (2, 3))
     """
-    return ((0,) * fold,) * (words // fold)
+    return tuple(tuple(range(first, first + size)) for first in range(0, words, size))
 
 
-def largest_fold(words: int, radius: int) -> int:
-    """The most words to OR together so that the bound still keeps strangers beyond the radius."""
-    # Of f random words ORed, a share 1 - 2**-f of the bits is set; 0.7 leaves room for the spread.
-    folds = (f for f in range(2, words + 1) if words % f == 0)
-    return max((f for f in folds if radius < 0.7 * 64 * words / f * (1 - 2**-f)), default=1)
+def largest_group(words: int, radius: int) -> int:
+    """Return the largest group size whose lower bound still exceeds ``radius`` for random hashes.
+
+    The differing bits of two random hashes are random too. ORing ``f`` random words sets a share
+    ``1 - 2**-f`` of the 64 bits, so the bound is about ``64 * words / f * (1 - 2**-f)``. The factor
+    0.7 leaves room for its spread.
+    """
+    sizes = (f for f in range(2, words + 1) if words % f == 0)
+    return max((f for f in sizes if radius < 0.7 * 64 * words / f * (1 - 2**-f)), default=1)
 
 
 @intrinsic
 def _bit_count(typingctx, word):
-    """Number of one bits of an integer, as LLVM's ``ctpop``, which vectorises."""
+    """Count the one bits of an integer by LLVM's ``ctpop``, which can be vectorised."""
 
     def codegen(context, builder, signature, args):
         return builder.ctpop(args[0])
@@ -47,17 +69,18 @@ def _bit_count(typingctx, word):
 
 
 @njit(cache=True, nogil=True)
-def _distance(left, i, right, j, parts):
-    """Distance of row ``i`` to column ``j``; if parts have several words, a lower bound.
+def _distance(left, i, right, j, groups):
+    """Return the distance between row ``i`` and column ``j``, or a lower bound.
 
-    For count(x | y) <= count(x) + count(y). The bound is cheaper: AVX-512 has x | (y ^ z) as one
-    instruction, and only parts, not words, are counted and added.
+    With one word per group this is the Hamming distance. With several, the differences of a group's
+    words are ORed before their bits are counted. As count(x | y) <= count(x) + count(y), the result
+    is then a lower bound. It is cheaper: fewer words are counted and added, and AVX-512 computes
+    x | (y ^ z) in one instruction.
     """
     total = np.uint64(0)
-    for part in range(len(parts)):
+    for group in groups:
         differing = np.uint64(0)
-        for k in range(len(parts[0])):
-            word = part * len(parts[0]) + k
+        for word in group:
             differing |= left[word, i] ^ right[word, j]
         total += _bit_count(differing)
     return total
@@ -65,27 +88,23 @@ def _distance(left, i, right, j, parts):
 
 @njit(cache=True, nogil=True)
 def _group(i, hi):
-    """Rows ``i .. i + GROUP``, row ``hi - 1`` in place of those after it."""
+    """Return the rows of the group at ``i``; row ``hi - 1`` replaces those beyond the block."""
     return i, min(i + 1, hi - 1), min(i + 2, hi - 1)
 
 
 @njit(cache=True, nogil=True)
-def _least(left, rows, right, start, stop, parts):
-    """The least ``_distance`` of any of the rows to any of the columns ``start .. stop``.
-
-    Columns are unsigned: a signed index could count from the end, and the check for that would
-    keep the loop from vectorising.
-    """
+def _least(left, rows, right, start, stop, groups):
+    """Return the least ``_distance`` of any of the rows to any of the columns ``start .. stop``."""
     least = np.uint64(64 * len(left))
     for j in range(np.uint64(start), np.uint64(stop)):
         for row in rows:
-            least = min(least, _distance(left, row, right, j, parts))
+            least = min(least, _distance(left, row, right, j, groups))
     return least
 
 
 @njit(cache=True, nogil=True)
 def _measure(left, rows, right, start, stop, exact, distances):
-    """Put the rows' distances to the columns ``start .. stop`` into ``distances``."""
+    """Write the rows' distances to the columns ``start .. stop`` into ``distances``."""
     first = np.uint64(start)
     for j in range(first, np.uint64(stop)):
         for r in range(len(rows)):
@@ -94,17 +113,24 @@ def _measure(left, rows, right, start, stop, exact, distances):
 
 @njit(cache=True, nogil=True)
 def join_rows(left, right, radius, itself, bound, exact, lo, hi):
+    """Return the pairs within ``radius`` of rows ``lo .. hi``, as ``int32 [pairs, 3]``.
+
+    The columns are row, column and distance; pairs are sorted by row, then column. If ``itself``
+    is true, ``left`` and ``right`` are one set, and only columns after the row are paired with it.
+    ``bound`` and ``exact`` are word groups for the lower bound and for the distance.
+    """
     n = right.shape[1]
+    pairs, count = np.empty((1024, 3), np.int32), 0
     distances = np.empty((GROUP, TILE), np.uint16)
     near = np.empty(STRIP, np.uint16)
-    found = np.empty((1024, 3), np.int32)
-    count = 0
     for start in range(lo // TILE * TILE if itself else 0, n, TILE):
         stop = min(n, start + TILE)
-        probes, passed = 0, 0
-        for i in range(lo, min(hi, stop) if itself else hi, GROUP):
+        end = min(hi, stop) if itself else hi
+        probes = passed = 0
+        for i in range(lo, end, GROUP):
             rows = _group(i, hi)
-            # Among many near pairs the bound holds back little: then all are measured at once.
+            # If most groups of rows have a column within the bound, the bound saves no work in this
+            # tile. The distances are then computed without it.
             if probes < PROBES or passed * 2 < probes:
                 probes += 1
                 if _least(left, rows, right, start, stop, bound) > radius:
@@ -113,23 +139,32 @@ def join_rows(left, right, radius, itself, bound, exact, lo, hi):
             _measure(left, rows, right, start, stop, exact, distances)
             for r in range(min(GROUP, hi - i)):
                 first = i + r + 1 if itself else 0
-                for at in range(max(start, first // STRIP * STRIP), stop, STRIP):
-                    end = min(stop, at + STRIP)
-                    if _smallest(distances[r], at - start, end - start) > radius:
-                        continue
-                    if count + STRIP > len(found):
-                        found = np.concatenate((found, np.empty_like(found)))
-                    for k in range(_within(distances[r], at - start, end - start, radius, near)):
-                        j = start + near[k]
-                        if j >= first:
-                            found[count, 0], found[count, 1] = i + r, j
-                            found[count, 2] = distances[r, near[k]]
-                            count += 1
-    return _by_row(found[:count], lo, hi)
+                pairs, count = _append_near(
+                    distances[r], i + r, first, start, stop, radius, near, pairs, count
+                )
+    return _by_row(pairs[:count], lo, hi)
+
+
+@njit(cache=True, nogil=True)
+def _append_near(distances, row, first, start, stop, radius, near, pairs, count):
+    """Append a row's pairs with the columns ``start .. stop`` that are not before ``first``."""
+    for at in range(max(start, first // STRIP * STRIP), stop, STRIP):
+        end = min(stop, at + STRIP)
+        if _smallest(distances, at - start, end - start) > radius:
+            continue
+        if count + STRIP > len(pairs):
+            pairs = np.concatenate((pairs, np.empty_like(pairs)))
+        for k in range(_within(distances, at - start, end - start, radius, near)):
+            j = start + near[k]
+            if j >= first:
+                pairs[count, 0], pairs[count, 1], pairs[count, 2] = row, j, distances[near[k]]
+                count += 1
+    return pairs, count
 
 
 @njit(cache=True, nogil=True)
 def _smallest(distances, start, stop):
+    """Return the smallest of the distances ``start .. stop``."""
     smallest = np.uint16(0xFFFF)
     for j in range(np.uint64(start), np.uint64(stop)):
         smallest = min(smallest, distances[j])
@@ -138,56 +173,72 @@ def _smallest(distances, start, stop):
 
 @njit(cache=True, nogil=True)
 def _within(distances, start, stop, radius, near):
-    """How many of ``start .. stop`` are within the radius; ``near`` begins with their places."""
+    """Write the indices of the distances within the radius into ``near``, and return their number.
+
+    Each index is written without a test, and overwritten by the next one if its distance exceeds
+    the radius. A branch would be mispredicted too often.
+    """
     count = 0
     for j in range(np.uint64(start), np.uint64(stop)):
-        near[count] = j  # no branch: which are near cannot be foreseen
+        near[count] = j
         count += distances[j] <= radius
     return count
 
 
 @njit(cache=True, nogil=True)
-def _by_row(found, lo, hi):
-    """The pairs in the order of their rows ``lo .. hi``; those of a row stay in theirs."""
+def _by_row(pairs, lo, hi):
+    """Return the pairs sorted by their rows ``lo .. hi``, by a stable counting sort."""
     place = np.zeros(hi - lo + 1, np.int64)
-    for pair in range(len(found)):
-        place[found[pair, 0] - lo + 1] += 1
+    for pair in range(len(pairs)):
+        place[pairs[pair, 0] - lo + 1] += 1
     place = np.cumsum(place)
-    ordered = np.empty_like(found)
-    for pair in range(len(found)):
-        at = place[found[pair, 0] - lo]
+    ordered = np.empty_like(pairs)
+    for pair in range(len(pairs)):
+        at = place[pairs[pair, 0] - lo]
         for column in range(3):
-            ordered[at, column] = found[pair, column]
-        place[found[pair, 0] - lo] += 1
+            ordered[at, column] = pairs[pair, column]
+        place[pairs[pair, 0] - lo] += 1
     return ordered
 
 
 @njit(cache=True, nogil=True)
 def nearest_rows(left, right, k, bound, exact, lo, hi):
+    """Return the ``k`` nearest columns of rows ``lo .. hi``, and their distances.
+
+    Both arrays are ``[hi - lo, k]``, ``int32`` and ``uint16``, sorted by distance, then column.
+    """
     n = right.shape[1]
     index = np.empty((hi - lo, k), np.int32)
     distances = np.full((hi - lo, k), 64 * len(left) + 1, np.uint16)
-    for first in range(0, n, TILE):
-        last = min(n, first + TILE)
+    for start in range(0, n, TILE):
+        stop = min(n, start + TILE)
         for i in range(lo, hi, GROUP):
             farthest = distances[i - lo : i - lo + GROUP, -1].max()
-            if _least(left, _group(i, hi), right, first, last, bound) >= farthest:
+            if _least(left, _group(i, hi), right, start, stop, bound) >= farthest:
                 continue
             for row in range(i, min(hi, i + GROUP)):
-                for start in range(first, last, STRIP):
-                    stop = min(last, start + STRIP)
-                    if _least(left, (row,), right, start, stop, exact) >= distances[row - lo, -1]:
-                        continue
-                    for j in range(start, stop):
-                        distance = _distance(left, row, right, j, exact)
-                        if distance < distances[row - lo, -1]:
-                            _insert(distances[row - lo], index[row - lo], distance, j)
+                _insert_nearer(
+                    left, row, right, start, stop, exact, index[row - lo], distances[row - lo]
+                )
     return index, distances
 
 
 @njit(cache=True, nogil=True)
+def _insert_nearer(left, row, right, start, stop, exact, index, distances):
+    """Insert the columns ``start .. stop`` that are nearer than the row's farthest neighbour."""
+    for first in range(start, stop, STRIP):
+        last = min(stop, first + STRIP)
+        if _least(left, (row,), right, first, last, exact) >= distances[-1]:
+            continue
+        for j in range(first, last):
+            distance = _distance(left, row, right, j, exact)
+            if distance < distances[-1]:
+                _insert(distances, index, distance, j)
+
+
+@njit(cache=True, nogil=True)
 def _insert(distances, index, distance, j):
-    """Put ``j`` in its place after all that are as near, and drop the last."""
+    """Insert ``j`` after all neighbours that are as near, and drop the last."""
     at = len(distances) - 1
     while at > 0 and distances[at - 1] > distance:
         distances[at], index[at] = distances[at - 1], index[at - 1]
@@ -197,14 +248,20 @@ def _insert(distances, index, distance, j):
 
 @njit(cache=True, nogil=True)
 def histogram_rows(words, ends, exact, lo, hi):
-    """Counts ``[same or other, distance]`` of rows ``lo .. hi`` with all later rows.
+    """Return counts by distance of the pairs of rows ``lo .. hi`` with all later rows.
 
-    Two rows' distances to a column are one cell of a square table: a pair costs half an increment,
-    and increments of the same cell, which wait for each other, are rare.
+    The result is ``int64 [2, bits + 1]``: pairs within a family, then pairs of two families.
+    ``ends`` holds the row after the last of each row's family.
+
+    Two rows are compared with the columns at a time. Their distances to a column are the row and
+    the column of a cell in a square table, so that one increment counts two pairs. Successive
+    increments of one cell would wait for each other; in a square table they are rare.
     """
     n, bins = words.shape[1], 64 * len(words) + 1
-    side = bins + 15  # whole cache lines, yet no power of two, which would share cache sets
-    # A cell counts at most 2 * ROWS * n: uint32 serves up to 8 million hashes.
+    # Each table row fills whole cache lines. Its length is not a power of two, because the rows
+    # would then be mapped to the same cache sets.
+    side = bins + 15
+    # A cell is incremented at most (hi - lo) / 2 * n times: uint32 serves up to 8 million hashes.
     tables = np.zeros((3, side * side), np.uint32)
     cells = np.empty(TILE, np.uint64)
     for start in range(lo, n, TILE):
@@ -214,7 +271,9 @@ def histogram_rows(words, ends, exact, lo, hi):
                 first = _distance(words, i, words, j, exact)
                 second = _distance(words, i + 1, words, j, exact)
                 cells[j - np.uint64(start)] = first * np.uint64(side) + second
-            # Up to the first row's end both find their family, up to the second's only that one.
+            # Families are sorted. Columns before the first row's end share the family of both rows,
+            # columns before the second row's end that of the second row only, and all others that
+            # of neither row. Each of the three cases has its own table.
             at = max(start, i + 1)
             for table, end in enumerate((ends[i], ends[i + 1], n)):
                 end = min(max(at, end), stop)
@@ -226,12 +285,17 @@ def histogram_rows(words, ends, exact, lo, hi):
     counts = np.empty((2, bins), np.int64)
     counts[0] = first[0] + second[0] + second[1]
     counts[1] = first[1] + first[2] + second[2]
-    counts[0, 0] -= (hi - lo) // 2  # the column after the first row is the second itself
+    counts[0, 0] -= (hi - lo) // 2  # the second row of each two was compared with itself
     return counts
 
 
 @njit(cache=True, nogil=True)
 def query_rows(left, right, firsts, ends, exact, lo, hi):
+    """Return counts by distance for each of the rows ``lo .. hi``, as two arrays.
+
+    The first counts all columns, the second those that share the row's label. Both arrays are
+    ``int32 [hi - lo, bits + 1]``. The columns ``firsts[row] .. ends[row]`` share the row's label.
+    """
     n, bins = right.shape[1], 64 * len(right) + 1
     total = np.zeros((hi - lo + GROUP, bins), np.int32)
     same = np.zeros((hi - lo, bins), np.int32)
@@ -239,11 +303,9 @@ def query_rows(left, right, firsts, ends, exact, lo, hi):
     for start in range(0, n, TILE):
         stop = min(n, start + TILE)
         for i in range(lo, hi, GROUP):
-            rows = _group(i, hi)
-            for j in range(np.uint64(start), np.uint64(stop)):
-                for r in range(GROUP):
-                    distances[r, j - np.uint64(start)] = _distance(left, rows[r], right, j, exact)
-            # Row by row, increments of the same count would wait for each other.
+            _measure(left, _group(i, hi), right, start, stop, exact, distances)
+            # Column by column, so that successive increments go to different rows' counts and do
+            # not wait for each other.
             for j in range(stop - start):
                 for r in range(GROUP):
                     total[i - lo + r, distances[r, j]] += 1

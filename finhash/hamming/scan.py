@@ -1,13 +1,15 @@
-"""Exact scans of all pairs: joins within a radius, nearest neighbours, histograms."""
+"""Exact comparison of all pairs of hashes: joins, nearest neighbours and histograms."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import partial, reduce
 from itertools import islice
-from typing import TypeVar
+from operator import add
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from finhash.hamming import kernels
 from finhash.hamming.words import (
@@ -18,23 +20,59 @@ from finhash.hamming.words import (
     both_as_words,
     by_family,
     check_radius,
+    check_rows,
+    concatenate_blocks,
 )
 
 ROWS = 256
-"""Rows a task: the unit handed to a thread."""
-
+"""Rows per task, the unit of work of a thread."""
 
 Block = TypeVar("Block")
 
 
 def join(a: Hashes, b: Hashes | None = None, *, radius: int, workers: int = 1) -> Pairs:
-    """All pairs within ``radius``: ``(i, j, distance)`` with ``i`` a row of ``a``, ``j`` of ``b``.
+    """Return all pairs of hashes within a distance of ``radius``.
 
-    Without ``b``, ``a`` is joined with itself and each pair is given once, ``i < j``. Indices are
-    ``int32``, distances ``uint16``; pairs are ordered by ``i``, then ``j``.
+    Parameters
+    ----------
+    a : ndarray of uint8, shape (n, bits / 8), or Gallery
+        Packed hashes. ``bits`` is a multiple of 64.
+    b : ndarray of uint8, shape (m, bits / 8), or Gallery, optional
+        Hashes to compare with ``a``. By default ``a`` is compared with itself, and each pair is
+        returned once, with ``i < j``.
+    radius : int
+        Largest Hamming distance of a pair, in bits, inclusive.
+    workers : int, default 1
+        Threads.
+
+    Returns
+    -------
+    i : ndarray of int32, shape (pairs,)
+        Row of ``a``.
+    j : ndarray of int32, shape (pairs,)
+        Row of ``b``, or of ``a`` if ``b`` is None.
+    distance : ndarray of uint16, shape (pairs,)
+        Hamming distance in bits. Pairs are sorted by ``i``, then ``j``.
+
+    Raises
+    ------
+    ValueError
+        If the hashes have a wrong dtype or shape or differ in length, or if ``radius`` is not
+        between 0 and their number of bits.
+
+    Examples
+    --------
+    Three hashes of 64 bits. The second differs from the first in one bit, the third in 64.
+
+    >>> import numpy as np
+    >>> from finhash import hamming
+    >>> hashes = np.array([[0] * 8, [1] + [0] * 7, [255] * 8], np.uint8)
+    >>> i, j, distance = hamming.join(hashes, radius=4)
+    >>> i.tolist(), j.tolist(), distance.tolist()
+    ([0], [1], [1])
     """
     blocks = join_blocks(a, b, radius=radius, workers=workers)
-    i, j, distance = map(np.concatenate, zip(*blocks, strict=True))
+    i, j, distance = concatenate_blocks(blocks)
     return i, j, distance
 
 
@@ -46,17 +84,43 @@ def join_blocks(
     workers: int = 1,
     rows: int = ROWS,
 ) -> Iterator[Pairs]:
-    """The pairs of ``join`` in its order, a block for every ``rows`` rows of ``a``.
+    """Yield the pairs of ``join`` in blocks of rows, so that they need not fit into memory.
 
-    At most ``2 * workers`` blocks are computed ahead of the consumer, by one worker none. There is
-    always a block, if an empty one.
+    Parameters
+    ----------
+    a, b, radius, workers
+        As for ``join``. With several workers, at most ``2 * workers`` blocks are computed before
+        they are asked for; with one worker, none.
+    rows : int, default 256
+        Rows of ``a`` per block.
+
+    Yields
+    ------
+    i, j, distance : ndarrays of int32, int32 and uint16, shape (pairs,)
+        Pairs of the next ``rows`` rows of ``a``, as from ``join``. If ``a`` has no rows, one empty
+        block is yielded.
+
+    Raises
+    ------
+    ValueError
+        As for ``join``, and if ``rows`` is less than 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from finhash import hamming
+    >>> hashes = np.array([[0] * 8, [1] + [0] * 7, [3] + [0] * 7], np.uint8)
+    >>> for i, j, distance in hamming.join_blocks(hashes, radius=1, rows=1):
+    ...     print(i.tolist(), j.tolist(), distance.tolist())
+    [0] [1] [1]
+    [1] [2] [1]
+    [] [] []
     """
     left, right = both_as_words(a, b)
     check_radius(radius, 64 * len(left))
-    bound, exact = (
-        kernels.word_groups(len(left), kernels.largest_fold(len(left), radius)),
-        kernels.word_groups(len(left)),
-    )
+    check_rows(rows)
+    bound = kernels.word_groups(len(left), kernels.largest_group(len(left), radius))
+    exact = kernels.word_groups(len(left))
 
     def block(lo: int, hi: int) -> Pairs:
         found = kernels.join_rows(left, right, radius, b is None, bound, exact, lo, hi)
@@ -67,76 +131,173 @@ def join_blocks(
 
 def nearest(
     queries: Hashes, gallery: Hashes, k: int, *, workers: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` nearest of the gallery: ``(index int32 [n, k], distance uint16 [n, k])``.
+) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
+    """Return the ``k`` nearest hashes of the gallery for each query.
 
-    Those of a query are ordered by distance, then index.
+    Parameters
+    ----------
+    queries : ndarray of uint8, shape (n, bits / 8), or Gallery
+        Packed hashes. ``bits`` is a multiple of 64.
+    gallery : ndarray of uint8, shape (m, bits / 8), or Gallery
+        Hashes to search.
+    k : int
+        Neighbours per query, between 1 and ``m``.
+    workers : int, default 1
+        Threads.
+
+    Returns
+    -------
+    index : ndarray of int32, shape (n, k)
+        Rows of the gallery, sorted by distance, then by row.
+    distance : ndarray of uint16, shape (n, k)
+        Their Hamming distances in bits.
+
+    Raises
+    ------
+    ValueError
+        If the hashes have a wrong dtype or shape or differ in length, or if ``k`` is not between 1
+        and ``m``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from finhash import hamming
+    >>> gallery = np.array([[0] * 8, [255] * 8, [3] + [0] * 7], np.uint8)
+    >>> query = np.array([[1] + [0] * 7], np.uint8)
+    >>> index, distance = hamming.nearest(query, gallery, k=2)
+    >>> index.tolist(), distance.tolist()
+    ([[0, 2]], [[1, 1]])
     """
     left, right = both_as_words(queries, gallery)
     if not 1 <= k <= len(gallery):
-        raise ValueError(f"k must be between 1 and the gallery's {len(gallery)}, not {k}")
-    bound, exact = kernels.word_groups(len(left), 2 - len(left) % 2), kernels.word_groups(len(left))
+        raise ValueError(f"k is {k}; it must be between 1 and the gallery's {len(gallery)} hashes")
+    bound = kernels.word_groups(len(left), 2 - len(left) % 2)
+    exact = kernels.word_groups(len(left))
     task = partial(kernels.nearest_rows, left, right, k, bound, exact)
-    blocks = _by_rows(task, left.shape[1], ROWS, workers)
-    index, distance = map(np.concatenate, zip(*blocks, strict=True))
+    index, distance = concatenate_blocks(_by_rows(task, left.shape[1], ROWS, workers))
     return index, distance
 
 
 def pair_histogram(
-    hashes: np.ndarray, families: np.ndarray, *, workers: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """Exact counts of same-family and other-family pairs by distance, over all pairs.
+    hashes: Hashes, families: NDArray[Any], *, workers: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count all pairs by distance, within families and between them.
 
-    Returns two ``int64 [bits + 1]`` arrays; together they sum to n(n - 1)/2. ``families`` holds
-    an integer label for each hash.
+    Parameters
+    ----------
+    hashes : ndarray of uint8, shape (n, bits / 8), or Gallery
+        Packed hashes. ``bits`` is a multiple of 64.
+    families : ndarray, shape (n,)
+        Label of each hash's family. Hashes with equal labels are of one family.
+    workers : int, default 1
+        Threads.
+
+    Returns
+    -------
+    same : ndarray of int64, shape (bits + 1,)
+        Number of pairs within a family at each distance from 0 to ``bits``.
+    other : ndarray of int64, shape (bits + 1,)
+        Number of pairs of two families. ``same`` and ``other`` sum to ``n * (n - 1) / 2``.
+
+    Raises
+    ------
+    ValueError
+        If the hashes have a wrong dtype or shape, or if there is not one label per hash.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from finhash import hamming
+    >>> hashes = np.array([[0] * 8, [1] + [0] * 7, [255] * 8], np.uint8)
+    >>> same, other = hamming.pair_histogram(hashes, np.array([5, 5, 9]))
+    >>> int(same[1]), int(same.sum())
+    (1, 1)
+    >>> np.flatnonzero(other).tolist()
+    [63, 64]
     """
     words, ends = by_family(as_words(hashes), families)
     task = partial(kernels.histogram_rows, words, ends, kernels.word_groups(len(words)))
-    # Fewer tasks than elsewhere, for each has large tables to clear and to sum.
-    same, other = sum(_by_rows(task, len(ends), 4 * ROWS, workers))
+    # More rows per task than elsewhere: each task clears and sums large tables.
+    same, other = reduce(add, _by_rows(task, len(ends), 4 * ROWS, workers))
     return same, other
 
 
 def query_histograms(
-    hashes: np.ndarray,
-    labels: np.ndarray,
-    gallery: np.ndarray | None = None,
-    gallery_labels: np.ndarray | None = None,
+    hashes: Hashes,
+    labels: NDArray[Any],
+    gallery: Hashes | None = None,
+    gallery_labels: NDArray[Any] | None = None,
     *,
     workers: int = 1,
     rows: int = ROWS,
-) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
-    """Exact counts by distance for each hash, in blocks of rows: ``(start, stop, same, other)``.
+) -> Iterator[tuple[int, int, NDArray[np.int32], NDArray[np.int32]]]:
+    """Count each query's distances to the gallery, to hashes of its own label and of others.
 
-    ``same`` and ``other`` are ``int32 [stop - start, bits + 1]``: the gallery's hashes with the
-    row's own label and with other labels. Without a gallery they are all the other hashes. Blocks
-    come in order, computed ahead as those of ``join_blocks``.
+    Parameters
+    ----------
+    hashes : ndarray of uint8, shape (n, bits / 8), or Gallery
+        Packed hashes of the queries. ``bits`` is a multiple of 64.
+    labels : ndarray, shape (n,)
+        Label of each query.
+    gallery : ndarray of uint8, shape (m, bits / 8), or Gallery, optional
+        Hashes to compare with. By default each query is compared with all other queries.
+    gallery_labels : ndarray, shape (m,), optional
+        Label of each hash of the gallery. Required if ``gallery`` is given.
+    workers : int, default 1
+        Threads. Blocks are computed ahead as by ``join_blocks``.
+    rows : int, default 256
+        Queries per block.
+
+    Yields
+    ------
+    start, stop : int
+        The block's queries are rows ``start`` to ``stop - 1``. Blocks come in order.
+    same : ndarray of int32, shape (stop - start, bits + 1)
+        Number of hashes with the query's label at each distance from 0 to ``bits``.
+    other : ndarray of int32, shape (stop - start, bits + 1)
+        Number of hashes with other labels.
+
+    Raises
+    ------
+    ValueError
+        If the hashes have a wrong dtype or shape or differ in length, if there is not one label per
+        hash, or if ``rows`` is less than 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from finhash import hamming
+    >>> hashes = np.array([[0] * 8, [1] + [0] * 7, [255] * 8], np.uint8)
+    >>> blocks = hamming.query_histograms(hashes, np.array([5, 5, 9]))
+    >>> start, stop, same, other = next(blocks)
+    >>> start, stop, same[:, 1].tolist(), other.sum(axis=1).tolist()
+    (0, 3, [1, 1, 0], [1, 1, 2])
     """
     left, right = both_as_words(hashes, gallery)
+    check_rows(rows)
     labels = as_labels(labels, len(hashes))
     owners = labels if gallery is None else as_labels(gallery_labels, len(gallery))
     order = np.argsort(owners, kind="stable")
     right, owners = np.ascontiguousarray(right[:, order]), owners[order]
-    # Sorted, those with a row's own label are one range of columns.
-    firsts, ends = (np.searchsorted(owners, labels, side) for side in ("left", "right"))
+    # Sorted by label, the hashes that share a query's label are one range of columns.
+    firsts = np.searchsorted(owners, labels, "left")
+    ends = np.searchsorted(owners, labels, "right")
     exact = kernels.word_groups(len(left))
 
-    def block(lo: int, hi: int) -> tuple[int, int, np.ndarray, np.ndarray]:
+    def block(lo: int, hi: int) -> tuple[int, int, NDArray[np.int32], NDArray[np.int32]]:
         total, same = kernels.query_rows(left, right, firsts, ends, exact, lo, hi)
         other = total - same
         if gallery is None:
-            same[:, 0] -= 1  # itself
+            same[:, 0] -= 1  # the query itself
         return lo, hi, same, other
 
     return _by_rows(block, len(labels), rows, workers)
 
 
 def _by_rows(task: Callable[[int, int], Block], n: int, rows: int, workers: int) -> Iterator[Block]:
-    """Results of ``task(lo, hi)`` over consecutive rows, in order; of no rows, one result."""
-    if rows < 1:
-        raise ValueError(f"rows must be at least 1, not {rows}")
+    """Yield ``task(lo, hi)`` for consecutive blocks of rows; if ``n`` is 0, ``task(0, 0)``."""
     spans = ((lo, min(n, lo + rows)) for lo in range(0, max(1, n), rows))
-    if workers == 1 or n <= rows:  # a thread would cost more than a single query's scan
+    if workers == 1 or n <= rows:  # dispatching to a thread would cost more than a single query
         yield from (task(*span) for span in spans)
         return
     with ThreadPoolExecutor(workers) as pool:

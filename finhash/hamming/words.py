@@ -1,30 +1,61 @@
-"""Packed hashes laid out as the kernels read them."""
+"""Checks and memory layout of packed hashes, shared by the CPU and GPU scans."""
+
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+Words = NDArray[np.unsignedinteger[Any]]
 
 
 class Gallery:
-    """Hashes laid out as the kernels hold them, for a service that asks again and again.
+    """Hashes kept in the memory layout that the scans need.
 
-    It stands for its hashes wherever they are joined or searched. Laying them out costs several
-    times as much as comparing one query with them.
+    A gallery can be passed wherever a function of ``finhash.hamming`` takes hashes. Without it,
+    each call copies the hashes into this layout, which takes several times as long as comparing one
+    query with them. A service that answers many single queries should therefore make its gallery
+    once.
+
+    Parameters
+    ----------
+    hashes : ndarray of uint8, shape (n, bits / 8)
+        Packed hashes. ``bits`` is a multiple of 64.
+
+    Raises
+    ------
+    ValueError
+        If ``hashes`` has another dtype or shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from finhash import hamming
+    >>> gallery = hamming.Gallery(np.array([[0] * 8, [255] * 8], np.uint8))
+    >>> len(gallery)
+    2
+    >>> query = np.array([[1] + [0] * 7], np.uint8)
+    >>> index, distance = hamming.nearest(query, gallery, k=1)
+    >>> index.tolist(), distance.tolist()
+    ([[0]], [[1]])
     """
 
-    def __init__(self, hashes: np.ndarray) -> None:
+    def __init__(self, hashes: NDArray[np.uint8]) -> None:
         self.words = as_words(hashes)
 
     def __len__(self) -> int:
         return self.words.shape[1]
 
 
-Hashes = np.ndarray | Gallery
+Hashes = NDArray[np.uint8] | Gallery
+"""Packed hashes, ``uint8 [n, bits / 8]``, or a gallery of them."""
+
+Pairs = tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]], NDArray[np.integer[Any]]]
+"""Pairs of hashes as three arrays of equal length: first row, second row, distance in bits."""
 
 
-Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-def as_words(hashes: Hashes, word: type = np.uint64) -> np.ndarray:
-    """``word [words, n]`` of ``uint8 [n, bytes]``, contiguous along n; a gallery's own words."""
+def as_words(hashes: Hashes, word: type[np.unsignedinteger[Any]] = np.uint64) -> Words:
+    """Return the hashes as words, ``word [words, n]``, with equal words side by side in memory."""
     if isinstance(hashes, Gallery):
         if word is np.uint64:
             return hashes.words
@@ -32,28 +63,30 @@ def as_words(hashes: Hashes, word: type = np.uint64) -> np.ndarray:
     hashes = np.asarray(hashes)
     if hashes.dtype != np.uint8 or hashes.ndim != 2 or hashes.shape[1] % 8 or not hashes.shape[1]:
         raise ValueError(
-            "expected uint8 [n, bits / 8] with bits a multiple of 64, "
-            f"got {hashes.dtype} {hashes.shape}"
+            f"hashes have dtype {hashes.dtype} and shape {hashes.shape}; pass packed hashes of "
+            "dtype uint8 and shape (n, bits / 8) where bits is a multiple of 64"
         )
     return np.ascontiguousarray(np.ascontiguousarray(hashes).view(word).T)
 
 
 def both_as_words(
-    a: Hashes, b: Hashes | None, word: type = np.uint64
-) -> tuple[np.ndarray, np.ndarray]:
-    """``as_words`` of two sets of equally long hashes; without ``b``, ``a``'s twice."""
+    a: Hashes, b: Hashes | None, word: type[np.unsignedinteger[Any]] = np.uint64
+) -> tuple[Words, Words]:
+    """Return the words of two sets of hashes; if ``b`` is None, those of ``a`` twice."""
     left = as_words(a, word)
     right = left if b is None else as_words(b, word)
     if len(left) != len(right):
         bits = [8 * words.itemsize * len(words) for words in (left, right)]
-        raise ValueError(f"hashes of {bits[0]} and {bits[1]} bits do not compare")
+        raise ValueError(
+            f"hashes of {bits[0]} and {bits[1]} bits differ in length; pass hashes of one length"
+        )
     return left, right
 
 
-def by_family(words: np.ndarray, families: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The columns sorted by family, and for each where its family ends, ``int [n]``.
+def by_family(words: Words, families: NDArray[Any]) -> tuple[Words, NDArray[np.int64]]:
+    """Return the words sorted by family, and the end of each column's family, ``int64 [n]``.
 
-    So sorted, a column's pairs with later ones split at one place.
+    The later columns of a column's own family then end at one known column.
     """
     families = as_labels(families, words.shape[1])
     order = np.argsort(families, kind="stable")
@@ -61,14 +94,26 @@ def by_family(words: np.ndarray, families: np.ndarray) -> tuple[np.ndarray, np.n
     return np.ascontiguousarray(words[:, order]), np.searchsorted(families, families, side="right")
 
 
-def check_radius(radius: int, bits: int) -> None:
-    """A ValueError unless hashes of so many bits can be so far apart."""
-    if not 0 <= radius <= bits:
-        raise ValueError(f"radius must be between 0 and {bits}, not {radius}")
-
-
-def as_labels(labels: np.ndarray, n: int) -> np.ndarray:
+def as_labels(labels: NDArray[Any] | None, n: int) -> NDArray[Any]:
+    """Return the labels as an array; raise ``ValueError`` unless there are ``n`` of them."""
     labels = np.asarray(labels)
     if labels.shape != (n,):
-        raise ValueError(f"expected {n} family labels, got shape {labels.shape}")
+        raise ValueError(f"labels have shape {labels.shape}; pass one label per hash, shape ({n},)")
     return labels
+
+
+def check_radius(radius: int, bits: int) -> None:
+    """Raise ``ValueError`` unless ``0 <= radius <= bits``."""
+    if not 0 <= radius <= bits:
+        raise ValueError(f"radius is {radius}; it must be between 0 and the hashes' {bits} bits")
+
+
+def check_rows(rows: int) -> None:
+    """Raise ``ValueError`` if a block would hold fewer than one row."""
+    if rows < 1:
+        raise ValueError(f"rows is {rows}; a block needs at least 1 row")
+
+
+def concatenate_blocks(blocks: Iterable[tuple[NDArray[Any], ...]]) -> tuple[NDArray[Any], ...]:
+    """Join the first arrays of all blocks into one, the second arrays, and so on."""
+    return tuple(map(np.concatenate, zip(*blocks, strict=True)))

@@ -1,180 +1,160 @@
-"""Many files -> hash table: every file is a row, whatever happens to it or to who hashes it."""
+"""``hash_files``: hash many files into one table."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import nullcontext
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Collection, Iterable, Sequence
 
 import pyarrow as pa
 from tqdm import tqdm
 
 from finhash import methods as registry
-from finhash.jobs.executors import EXECUTORS, Workers
+from finhash.jobs.dispatch import Dispatcher, Tasks
+from finhash.jobs.executors import Executor, open_workers
 from finhash.jobs.parts import Parts
-from finhash.jobs.provenance import versions
-from finhash.jobs.rows import given_up, hash_batch
-from finhash.jobs.table import HashTable, read_parts
-
-TASK_SECONDS = 0.5
-"""What a task should last: handing it over costs Dask about two thousandths of a second."""
-
-FIRST_TASK, LARGEST_TASK = 2, 4096
-"""Files in a task before any has been timed, and at most."""
-
-SMALLEST_SHARE = 8
-"""Towards the end tasks become smaller, so that workers end together, but not below a share."""
+from finhash.jobs.table import HashTable
+from finhash.methods import MethodName
 
 
 def hash_files(
-    paths: Iterable[str | os.PathLike],
-    methods: Sequence[str] = ("find",),
+    paths: Iterable[str | os.PathLike[str]],
+    methods: Sequence[MethodName | str] = ("find",),
     *,
     workers: int = 1,
-    executor: str = "threads",
-    out: str | os.PathLike | None = None,
+    executor: Executor = "threads",
+    out: str | os.PathLike[str] | None = None,
     scheduler: str | None = None,
     progress: bool = True,
 ) -> HashTable:
-    """The hash table of many files, one row a file in the order given.
+    """Hash many files into one table. Every file gets a row, even if it cannot be hashed.
 
-    Every file is decoded once for all ``methods``. A file that cannot be hashed is a row with the
-    reason in ``error``; so is one that its worker dies of. ``executor`` is ``"serial"``,
-    ``"threads"``, ``"processes"`` or ``"dask"``: a cluster on this machine, or that of the Dask
-    ``scheduler`` whose address is given. Processes are spawned, so a script that asks for them or
-    for Dask needs the ``__main__`` guard.
+    Each file is decoded once, however many methods there are.
 
-    With ``out``, finished rows are kept in that folder as Parquet parts, and a second call does
-    only what is missing, has changed, or could not be read; ``HashTable.read(out)`` reads them.
-    Memory then does not grow with the number of files, but for 16 bytes each when going on, until
-    the table is looked at. If ``paths`` can be iterated only once, the table is that of the whole
-    folder, ordered by path. Raises ``RuntimeError`` if another run holds the folder, and
-    ``ValueError`` if it was made by other methods or versions.
+    Parameters
+    ----------
+    paths : iterable of str or path-like
+        Image files. A generator is consumed as files are hashed.
+    methods : sequence of str, default ("find",)
+        Names of hashes, as in ``finhash.methods.METHODS``.
+    workers : int, default 1
+        Number of threads or processes. Without effect on ``"serial"`` and with ``scheduler``.
+    executor : {"threads", "serial", "processes", "dask"}, default "threads"
+        Workers to use:
+
+        - ``"threads"``: threads of this process.
+        - ``"serial"``: the calling thread.
+        - ``"processes"``: new processes on this machine. They take seconds to start, but unlike
+          threads they do not share Python's global interpreter lock (GIL).
+        - ``"dask"``: a Dask cluster, started on this machine unless ``scheduler`` is given. Needs
+          ``pip install "finhash[cluster]"``.
+    out : str or path-like, optional
+        Folder in which finished rows are kept, as Parquet files called parts. Another call with
+        the same folder resumes: it hashes only files that have no row yet, that have changed in
+        size or modification time, or whose row holds an error that may pass, such as a missing
+        file. ``HashTable.read(out)`` reads all rows of the folder.
+    scheduler : str, optional
+        Address of a running Dask scheduler, such as ``"tcp://10.0.0.1:8786"``. All its workers
+        must see the files under the same paths and have the same versions installed.
+    progress : bool, default True
+        Whether to show a progress bar on stderr.
+
+    Returns
+    -------
+    HashTable
+        One row per file, in the order of ``paths``, with the columns:
+
+        path : string
+            Path of the file, as it was given. Bytes that are not UTF-8 are escaped.
+        one column per method : fixed-size binary of ``bits / 8`` bytes
+            Hash, most significant bit first; null if the file has none.
+        error : string
+            Reason why the file has no hash, as ``"ExceptionType: message"``; empty if it has one.
+
+        With ``out`` and a ``paths`` that can be iterated only once (a generator), the table is
+        that of the whole folder, sorted by path.
+
+    Raises
+    ------
+    KeyError
+        If a method is unknown.
+    ValueError
+        If ``executor`` is unknown, ``workers`` is below 1, a ``scheduler`` is given for another
+        executor than ``"dask"``, or ``out`` holds rows of other methods or versions.
+    RuntimeError
+        If another run is using ``out``, or a worker has other versions installed.
+    ImportError
+        If Dask is not installed; with ``"threads"``, also if a method's package is not installed.
+        The other executors then report the missing package in ``error`` of every row.
+    OSError
+        If ``out`` cannot be written.
+
+    Notes
+    -----
+    **Bad files.** A file that is missing, unreadable, not an image, damaged or too large does not
+    stop the job: its row holds the reason in ``error``.
+
+    **Crashes.** If a worker process dies, its files are hashed again by other workers. If two
+    workers die while hashing a single file, the row of this file holds ``WorkerDiedError``. With
+    ``"serial"`` and ``"threads"``, a crash ends the whole program.
+
+    **Interruption.** Ctrl-C raises ``KeyboardInterrupt`` without waiting for the running tasks.
+    With ``out``, all finished rows are written first. If the program is killed, the rows that were
+    finished after the last part was written are lost; a part is written at least every minute.
+
+    **Memory.** Without ``out``, all rows are held in memory. With ``out``, memory use does not grow
+    with the number of files, apart from 16 bytes per finished file when resuming. The table is read
+    from disk when its rows are first used, so the folder and ``paths`` must not change before.
+
+    **Scripts.** ``"processes"``, and ``"dask"`` without ``scheduler``, start new Python processes
+    that import the calling script. The call must therefore stand below
+    ``if __name__ == "__main__":``. Notebooks do not need this.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from finhash import HashTable, hash_files
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> Image.radial_gradient("L").save(f"{folder.name}/round.png")
+    >>> Image.linear_gradient("L").save(f"{folder.name}/line.png")
+    >>> paths = [f"{folder.name}/{name}.png" for name in ("round", "line", "missing")]
+    >>> table = hash_files(paths, out=f"{folder.name}/hashes", progress=False)
+    >>> table.arrow.column_names
+    ['path', 'find', 'error']
+    >>> table.errors
+    ['', '', 'FileNotFoundError: No such file or directory']
+    >>> table.without_errors().hashes("find").shape
+    (2, 32)
+    >>> len(HashTable.read(f"{folder.name}/hashes"))
+    3
+    >>> folder.cleanup()
     """
-    if executor not in EXECUTORS:
-        raise ValueError(f"unknown executor {executor!r}; known: {', '.join(EXECUTORS)}")
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, not {workers}")
-    if scheduler is not None and executor != "dask":
-        raise ValueError('a scheduler is for executor="dask"')
     methods = list(methods)
     for name in methods:
         registry.get(name)
+    pool = open_workers(executor, workers, methods, scheduler)
     length = len(paths) if isinstance(paths, Collection) else None
     names = map(os.fsdecode, paths)
-    kept: dict[int, pa.RecordBatch] = {}
-    with (
-        nullcontext() if out is None else Parts(out, methods) as parts,
-        tqdm(total=length, unit="file", disable=not progress, leave=False) as bar,
-        EXECUTORS[executor](workers, methods, scheduler) as pool,
-    ):
-
-        def keep(task: _Task, rows: pa.RecordBatch) -> None:
-            if parts:
-                parts.add(rows)
-            else:
-                kept[task.position] = rows
-            bar.update(len(rows))
-
-        todo = parts.missing(names, bar.update) if parts else names
-        _run(_Todo(todo, length), pool, methods, keep)
-    if parts:
-        return HashTable(lambda: read_parts(parts.folder, None if length is None else paths))
-    return HashTable.from_batches([kept[position] for position in sorted(kept)], methods)
+    with tqdm(total=length, unit="file", disable=not progress, leave=False) as bar:
+        if out is None:
+            rows = _RowsInMemory()
+            with pool as running:
+                Dispatcher(running, methods, rows, bar.update).run(Tasks(names, length))
+            return rows.table(methods)
+        with Parts(out, methods) as parts, pool as running:
+            missing = parts.missing(names, bar.update)
+            Dispatcher(running, methods, parts, bar.update).run(Tasks(missing, length))
+    return HashTable.scan(out, paths if isinstance(paths, Collection) else None)
 
 
-@dataclass(frozen=True)
-class _Task:
-    position: int
-    paths: list[str]
+class _RowsInMemory:
+    """Finished rows of a job without an output folder."""
 
+    def __init__(self) -> None:
+        self._rows: dict[int, pa.RecordBatch] = {}
 
-class _Todo:
-    """Hands out files in tasks of about ``TASK_SECONDS``, fewer towards the end."""
+    def add(self, position: int, rows: pa.RecordBatch) -> None:
+        """Keep the rows of consecutive files, of which the first has number ``position``."""
+        self._rows[position] = rows
 
-    def __init__(self, paths: Iterable[str], length: int | None) -> None:
-        self.length = length
-        self._paths = iter(paths)
-        self._position = 0
-        self._size: float = FIRST_TASK
-
-    def take(self, ahead: int) -> _Task | None:
-        """The next task, or None if nothing is left to do."""
-        size = min(LARGEST_TASK, max(1, round(self._size)))
-        if self.length is not None:
-            left = self.length - self._position
-            size = min(size, max(-(-size // SMALLEST_SHARE), left // ahead))
-        paths = list(islice(self._paths, size))
-        task = _Task(self._position, paths)
-        self._position += len(paths)
-        return task if paths else None
-
-    def learn(self, files: int, seconds: float) -> None:
-        """Move the size of tasks half of the way to what these files would have asked for."""
-        self._size = (self._size + TASK_SECONDS * files / max(seconds, 1e-9)) / 2
-
-
-def _run(
-    todo: _Todo, workers: Workers, methods: list[str], keep: Callable[[_Task, pa.RecordBatch], None]
-) -> None:
-    """Hash everything in ``todo``; what is finished is kept even if the run is interrupted."""
-    running: dict[Future, _Task] = {}
-    lost: list[_Task] = []
-
-    def submit(task: _Task) -> None:
-        running[workers.submit(hash_batch, task.paths, methods, versions())] = task
-
-    def collect(future: Future) -> None:
-        task = running.pop(future)
-        try:
-            rows, seconds = future.result()
-        except workers.lost:
-            lost.append(task)
-        else:
-            todo.learn(len(task.paths), seconds)
-            keep(task, rows)
-
-    try:
-        exhausted = False
-        while not exhausted or running or lost:
-            if lost and not running:
-                workers.restart()
-                while lost:
-                    _isolate(lost.pop(), workers, methods, keep)
-            while not (lost or exhausted) and len(running) < workers.ahead():
-                task = todo.take(workers.ahead())
-                exhausted = task is None
-                if task:
-                    submit(task)
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                collect(future)
-    finally:
-        for future in [future for future in running if future.done() and not future.cancelled()]:
-            if not future.exception():
-                collect(future)
-
-
-def _isolate(
-    task: _Task, workers: Workers, methods: list[str], keep: Callable[[_Task, pa.RecordBatch], None]
-) -> None:
-    """Hash a task in flight when a worker died: alone, then in halves, to find what kills workers.
-
-    A single file that kills two workers with nothing beside it becomes a row with that reason.
-    """
-    single = len(task.paths) == 1
-    for _ in range(2 if single else 1):
-        try:
-            rows, _ = workers.submit(hash_batch, task.paths, methods, versions()).result()
-        except workers.lost:
-            workers.restart()
-        else:
-            keep(task, rows)
-            return
-    if single:
-        reason = "WorkerDiedError: two workers died hashing this file"
-        keep(task, given_up(task.paths[0], methods, reason))
-        return
-    middle = len(task.paths) // 2
-    for start, paths in ((0, task.paths[:middle]), (middle, task.paths[middle:])):
-        _isolate(_Task(task.position + start, paths), workers, methods, keep)
+    def table(self, methods: Sequence[str]) -> HashTable:
+        """Return the rows in the order of the files."""
+        return HashTable.from_batches([self._rows[k] for k in sorted(self._rows)], methods)

@@ -1,167 +1,225 @@
-"""Where tasks run: here, in threads, in processes, or on a Dask cluster; one interface to all.
+"""Workers: the calling thread, a thread pool, a process pool or a Dask cluster.
 
-Nothing heavy is imported at the top: a spawned worker imports this module first, and what it sets
-must be set before NumPy is there.
+``Workers`` is their common interface, and ``open_workers`` starts them by name. A spawned process
+imports this module first and then limits the threads of NumPy's BLAS, which takes effect only
+before NumPy is imported. The module must therefore not import NumPy, directly or indirectly.
 """
 
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import (
-    BrokenExecutor,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-)
-from contextlib import AbstractContextManager, contextmanager
+from concurrent import futures
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
+from importlib import import_module
 from multiprocessing import get_context
+from types import TracebackType
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Executor = Literal["serial", "threads", "processes", "dask"]
+"""Name of a kind of worker."""
+
+EXECUTORS: tuple[Executor, ...] = get_args(Executor)
+"""All names of kinds of workers."""
 
 AHEAD = 3
-"""Tasks in flight for each worker: none waits for work, and little is lost with one that dies."""
+"""Tasks in flight per worker: enough to keep it busy, few enough to repeat when it dies."""
 
 
 class Workers:
-    """An executor that can be started again after its workers have died."""
+    """A pool of workers that can be restarted after some have died.
 
-    lost: tuple[type[Exception], ...] = (BrokenExecutor,)
-    """What a task raises whose worker died."""
+    Entering the context starts the workers. Leaving it normally waits for the running tasks;
+    leaving it by an exception, such as Ctrl-C, does not.
+    """
 
-    def __init__(self, start: Callable[[], Executor], count: int) -> None:
+    lost: tuple[type[Exception], ...] = (futures.BrokenExecutor,)
+    """Exceptions that mean a task's worker died."""
+
+    def __init__(self, start: Callable[[], futures.Executor], count: int) -> None:
         self._start = start
-        self._executor = start()
         self._count = count
 
+    def __enter__(self) -> "Workers":
+        self._pool = self._start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close(wait=kind is None)
+
     def ahead(self) -> int:
-        """How many tasks to keep in flight."""
+        """Return how many tasks to keep in flight."""
         return AHEAD * self._count
 
-    def submit(self, function: Callable, *arguments: object) -> Future:
-        """The future of ``function(*arguments)``."""
+    def submit(self, function: Callable[..., T], *arguments: object) -> "futures.Future[T]":
+        """Run ``function(*arguments)`` on a worker, and return its future."""
         try:
-            return self._executor.submit(function, *arguments)
-        except BrokenExecutor as error:  # died between two tasks: the same as dying in the next
-            future: Future = Future()
+            return self._pool.submit(function, *arguments)
+        except futures.BrokenExecutor as error:
+            # A worker died between two tasks: report it as if it had died during this one.
+            future: futures.Future[T] = futures.Future()
             future.set_exception(error)
             return future
 
     def restart(self) -> None:
-        """Start again, after a task has raised one of ``lost``."""
-        self._executor.shutdown(wait=False)
-        self._executor = self._start()
+        """Replace the workers, after a task has raised one of ``lost``."""
+        self._pool.shutdown(wait=False)
+        self._pool = self._start()
 
-    def close(self, wait: bool) -> None:
-        """Free the workers; without ``wait`` their running tasks end behind the caller's back."""
-        self._executor.shutdown(wait=wait, cancel_futures=True)
+    def _close(self, wait: bool) -> None:
+        self._pool.shutdown(wait=wait, cancel_futures=True)
 
 
-class _Here(Executor):
-    """Runs each task when it is submitted."""
+class _CallingThread(futures.Executor):
+    """An executor that runs each task as soon as it is submitted."""
 
-    def submit(self, function: Callable, /, *arguments: object) -> Future:
-        future: Future = Future()
-        future.set_result(function(*arguments))
+    def submit(
+        self, function: Callable[P, T], /, *arguments: P.args, **options: P.kwargs
+    ) -> "futures.Future[T]":
+        future: futures.Future[T] = futures.Future()
+        future.set_result(function(*arguments, **options))
         return future
 
 
 class _Serial(Workers):
+    """The calling thread as the only worker."""
+
     def ahead(self) -> int:
         return 1
 
 
 class _Dask(Workers):
-    """Dask restarts workers itself, and gives a task up when several have died of it."""
+    """The workers of a Dask client.
 
-    def __init__(self, client: object) -> None:
-        from distributed import KilledWorker
+    Dask itself restarts workers and repeats their tasks. It raises ``KilledWorker`` for a task
+    during which several workers died.
+    """
 
-        self.lost = (KilledWorker,)
+    def __init__(self, client: Any) -> None:  # noqa: ANN401
+        self.lost = (import_module("distributed").KilledWorker,)
         self._client = client
-        self._asked = float("-inf")
+        self._counted = float("-inf")
         super().__init__(lambda: client.get_executor(pure=False), 1)
 
     def ahead(self) -> int:
-        if time.monotonic() > self._asked + 1:  # workers may come and go
-            self._asked = time.monotonic()
+        if time.monotonic() > self._counted + 1:  # workers may join and leave a cluster
+            self._counted = time.monotonic()
             self._count = max(1, sum(self._client.nthreads().values()))
         return AHEAD * self._count
 
-    def submit(self, function: Callable, *arguments: object) -> Future:
-        # As one sealed object: Dask would look at every path for futures among them.
+    def submit(self, function: Callable[..., T], *arguments: object) -> "futures.Future[T]":
+        # Wrap in a partial: Dask would otherwise scan every path for futures.
         return super().submit(partial(function, *arguments))
 
     def restart(self) -> None:
         pass
 
-    def close(self, wait: bool) -> None:
-        self._executor.shutdown(wait=wait)
+    def _close(self, wait: bool) -> None:
+        self._pool.shutdown(wait=wait)
 
 
-@contextmanager
-def _closing(workers: Workers) -> Iterator[Workers]:
-    try:
-        yield workers
-    except BaseException:  # Ctrl-C above all: do not wait for what runs
-        workers.close(wait=False)
-        raise
-    workers.close(wait=True)
+def open_workers(
+    executor: Executor,
+    count: int = 1,
+    methods: Sequence[str] = (),
+    scheduler: str | None = None,
+) -> AbstractContextManager[Workers]:
+    """Check the arguments, and return a context manager that starts and stops workers.
+
+    Parameters
+    ----------
+    executor : {"serial", "threads", "processes", "dask"}
+        Kind of worker.
+    count : int
+        Number of workers. Without effect on ``"serial"`` and on a cluster given by ``scheduler``.
+    methods : sequence of str
+        Hashes whose compiled code each new process loads before its first task.
+    scheduler : str, optional
+        Address of a running Dask scheduler. Without it, ``"dask"`` starts a cluster on this
+        machine.
+
+    Returns
+    -------
+    context manager
+        Entering it starts the workers and gives the ``Workers``.
+
+    Raises
+    ------
+    ValueError
+        If ``executor`` is unknown, ``count`` is below 1, or a scheduler is given for another
+        executor than ``"dask"``.
+
+    Examples
+    --------
+    >>> with open_workers("threads", 2) as workers:
+    ...     workers.submit(pow, 2, 10).result()
+    1024
+    """
+    if executor not in EXECUTORS:
+        raise ValueError(f"unknown executor {executor!r}; known: {', '.join(EXECUTORS)}")
+    if count < 1:
+        raise ValueError(f"workers must be at least 1, not {count}")
+    if scheduler is not None and executor != "dask":
+        raise ValueError(f'a scheduler needs executor="dask", not {executor!r}')
+    if executor == "serial":
+        return _Serial(_CallingThread, 1)
+    if executor == "threads":
+        return Workers(partial(_start_threads, count, methods), count)
+    if executor == "processes":
+        return Workers(partial(_start_processes, count, methods), count)
+    return _open_dask(count, methods, scheduler)
 
 
-def _serial(count: int, methods: Sequence[str], scheduler: str | None) -> AbstractContextManager:
-    return _closing(_Serial(_Here, 1))
-
-
-def _threads(count: int, methods: Sequence[str], scheduler: str | None) -> AbstractContextManager:
+def _start_threads(count: int, methods: Sequence[str]) -> futures.Executor:
     _warm_up(methods)
-    return _closing(Workers(lambda: ThreadPoolExecutor(count), count))
+    return futures.ThreadPoolExecutor(count)
 
 
-def _processes(count: int, methods: Sequence[str], scheduler: str | None) -> AbstractContextManager:
-    def start() -> Executor:
-        return ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (methods,))
-
-    return _closing(Workers(start, count))
+def _start_processes(count: int, methods: Sequence[str]) -> futures.Executor:
+    return futures.ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (methods,))
 
 
 @contextmanager
-def _dask(count: int, methods: Sequence[str], scheduler: str | None) -> Iterator[Workers]:
+def _open_dask(count: int, methods: Sequence[str], scheduler: str | None) -> Iterator[Workers]:
+    """Yield the workers of a running cluster, or of one started on this machine."""
     try:
-        from distributed import Client, LocalCluster
+        distributed: Any = import_module("distributed")  # Any: its annotations are incomplete
     except ImportError as error:
         raise ImportError('executor="dask" needs: pip install "finhash[cluster]"') from error
     if scheduler is not None:
-        with Client(scheduler) as client, _closing(_Dask(client)) as workers:
+        with distributed.Client(scheduler) as client, _Dask(client) as workers:
             yield workers
         return
     with (
-        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-        _closing(_Dask(client)) as workers,
+        distributed.LocalCluster(
+            n_workers=count, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        _Dask(client) as workers,
     ):
         client.run(_start_worker, methods)
         yield workers
 
 
-EXECUTORS: dict[str, Callable[..., AbstractContextManager]] = {
-    "serial": _serial,
-    "threads": _threads,
-    "processes": _processes,
-    "dask": _dask,
-}
-"""By name: ``(count, methods, scheduler)`` to a context manager that gives ``Workers``."""
-
-
 def _start_worker(methods: Sequence[str]) -> None:
-    """In a fresh process: one thread for BLAS, Ctrl-C left to the parent, kernels loaded."""
+    """Prepare a new process: one BLAS thread, Ctrl-C left to the parent, compiled code loaded."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _warm_up(methods)
+    with suppress(ImportError):  # an exception here would break the pool; each row will report it
+        _warm_up(methods)
 
 
 def _warm_up(methods: Sequence[str]) -> None:
-    """Compile, or load from the cache, whatever the methods need, on a small picture."""
+    """Hash a small image, so that all code is compiled, or loaded from Numba's cache."""
     import numpy as np
 
     from finhash import methods as registry

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -7,10 +7,34 @@ from pathlib import Path
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike) -> Iterator[Path]:
-    """A name beside ``path`` to write to, given ``path``'s own name once that has succeeded.
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; rename it to ``path`` if the block succeeds.
 
-    Missing folders are made. If writing fails, what stood at ``path`` stays and nothing is left.
+    Missing folders are created. If the block raises, the temporary file is deleted, and a file that
+    already existed at ``path`` stays as it was.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Final name of the file.
+
+    Yields
+    ------
+    Path
+        Name to write to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> target = Path(folder.name, "new", "note.txt")
+    >>> with whole_file(target) as partial:
+    ...     _ = partial.write_text("done")
+    ...     target.exists()
+    False
+    >>> target.read_text()
+    'done'
+    >>> folder.cleanup()
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

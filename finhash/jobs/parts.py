@@ -1,4 +1,4 @@
-"""A folder of finished work: parts of a hash table, so that a job can stop and go on."""
+"""The output folder of a job: parts of a hash table, so that the job can stop and resume."""
 
 import os
 import time
@@ -12,39 +12,57 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
+from finhash.jobs.parquet import as_part, newest, part_files, provenance_of, write_table
 from finhash.jobs.provenance import difference, versions
 from finhash.jobs.rows import KEY, keyed_schema, path_digest, state_digest
-from finhash.jobs.table import as_part, newest, part_files, provenance_of, write_parquet
 
 PART_ROWS = 2**16
-"""Rows of a part at most: they are held in memory until it is written."""
+"""Rows per part at most; they are held in memory until the part is written."""
 
 SHORTEST, LONGEST = 1.0, 60.0
-"""Seconds between parts: a hundredth of the run so far, within these."""
+"""Least and greatest time between two parts, in seconds; in between, 1% of the run so far."""
+
+CHECKED = 1024
+"""Files whose states are compared at a time."""
 
 
 class Parts:
-    """The folder, held by one run at a time: what it has, and rows to be added.
+    """The output folder of one run: finished rows of earlier runs, and rows to be added.
 
-    Used in a ``with``: entering locks the folder and reads what is done, leaving writes what was
-    added last, whatever ended the run. Entering raises ``RuntimeError`` if another run holds the
-    folder, and ``ValueError`` if its rows were made by other methods or versions.
+    Entering the context locks the folder and reads which files are done: 16 bytes per file.
+    Leaving it writes the rows added last, even after an exception, and unlocks the folder.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder; created if missing.
+    methods : sequence of str
+        Names of hashes.
+
+    Raises
+    ------
+    RuntimeError
+        On entering, if another run has locked the folder.
+    ValueError
+        On entering, if the folder's rows were made by other methods or versions.
     """
 
-    def __init__(self, folder: str | os.PathLike, methods: Sequence[str]) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | os.PathLike[str], methods: Sequence[str]) -> None:
+        self._folder = Path(folder)
         self._methods = methods
         self._rows: list[pa.RecordBatch] = []
 
     def __enter__(self) -> "Parts":
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.folder / ".lock")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self._folder / ".lock")
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
-            raise RuntimeError(f"{self.folder} is in use by another run") from None
+            raise RuntimeError(
+                f"{self._folder} is in use by another run: wait for its end or use another folder"
+            ) from None
         try:
-            for left in self.folder.glob(".*.partial"):  # by a run that was killed
+            for left in self._folder.glob(".*.partial"):  # of a run that was killed
                 left.unlink()
             self._paths, self._states, _ = newest(self._keys())
         except BaseException:
@@ -60,29 +78,48 @@ class Parts:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if self._rows or not part_files(self.folder):
+            if self._rows or not part_files(self._folder):
                 self._write()
         finally:
             self._lock.release()
 
     def missing(self, paths: Iterable[str], skipped: Callable[[int], object]) -> Iterator[str]:
-        """Those of the paths that are not done yet, or have changed since.
+        """Yield the paths that have no finished row, or whose file has changed since.
 
-        ``skipped`` is told how many of them are done, some at a time.
+        Parameters
+        ----------
+        paths : iterable of str
+            Files of the job.
+        skipped : callable
+            Called with the number of finished files among those just compared.
+
+        Yields
+        ------
+        str
+            Path of a file to hash.
         """
         remaining = iter(paths)
         if not len(self._paths):
             yield from remaining
-        while some := list(islice(remaining, 1024)):
+        while some := list(islice(remaining, CHECKED)):
             digests = np.frombuffer(b"".join(map(path_digest, some)), "u8")
             states = np.frombuffer(b"".join(map(state_digest, some)), "u8")
             row = np.minimum(np.searchsorted(self._paths, digests), len(self._paths) - 1)
+            # State 0 is UNDONE: the file is missing, or its row is to be made again.
             done = (self._paths[row] == digests) & (self._states[row] == states) & (states != 0)
             skipped(int(done.sum()))
             yield from (path for path, is_done in zip(some, done, strict=True) if not is_done)
 
-    def add(self, rows: pa.RecordBatch) -> None:
-        """Rows of finished files, with their keys; written when it is time for a part."""
+    def add(self, position: int, rows: pa.RecordBatch) -> None:
+        """Keep the rows of finished files, and write a part if it is due.
+
+        Parameters
+        ----------
+        position : int
+            Not used: a part's rows are found by their keys.
+        rows : pyarrow.RecordBatch
+            Rows with the columns of ``finhash.jobs.rows.keyed_schema``.
+        """
         self._rows.append(rows)
         now = time.monotonic()
         pause = min(LONGEST, max(SHORTEST, (now - self._started) / 100))
@@ -90,22 +127,25 @@ class Parts:
             self._write()
 
     def _keys(self) -> pa.ChunkedArray:
-        """The keys of all parts, oldest first."""
+        """Return the keys of all parts, oldest first; check that this run may add to them."""
         columns = keyed_schema(self._methods).names
         chunks: list[pa.Array] = []
-        for file in part_files(self.folder):
+        for file in part_files(self._folder):
             with pq.ParquetFile(file) as part:
                 there = part.schema_arrow
                 if there.names != columns:
-                    raise ValueError(f"{self.folder} has columns {there.names}, not {columns}")
+                    raise ValueError(
+                        f"{self._folder} has columns {there.names}, not {columns}: "
+                        "use the same methods or another folder"
+                    )
                 differ = difference(versions(), provenance_of(there)["versions"])
                 if differ:
-                    raise ValueError(f"{self.folder} was made by {differ}: use another folder")
+                    raise ValueError(f"{self._folder} was made by {differ}: use another folder")
                 chunks += part.read(columns=[KEY])[KEY].chunks
         return pa.chunked_array(chunks, pa.binary(16))
 
     def _write(self) -> None:
         rows, self._rows = self._rows, []
-        last = max((int(file.stem.split("-")[1]) for file in part_files(self.folder)), default=0)
-        write_parquet(as_part(rows, self._methods), self.folder / f"part-{last + 1:06d}.parquet")
+        last = max((int(file.stem.split("-")[1]) for file in part_files(self._folder)), default=0)
+        write_table(as_part(rows, self._methods), self._folder / f"part-{last + 1:06d}.parquet")
         self._written = time.monotonic()

@@ -1,4 +1,4 @@
-"""Which code made a hash: versions that can change its bits."""
+"""Versions of the software that can change the bits of a hash."""
 
 import platform
 from functools import lru_cache
@@ -11,7 +11,18 @@ PACKAGES = ("finhash", "pillow", "simplejpeg", "numpy", "numba", "imagehash", "p
 
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
-    """Versions of Python, libjpeg-turbo and the packages that hashes depend on."""
+    """Return the versions of Python, of libjpeg-turbo and of the packages that compute hashes.
+
+    Returns
+    -------
+    dict of str to str
+        ``"python"``, ``"libjpeg-turbo"`` and the name of each installed package, with its version.
+
+    Examples
+    --------
+    >>> sorted(versions())[:2]
+    ['finhash', 'imagehash']
+    """
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -23,7 +34,23 @@ def versions() -> dict[str, str]:
 
 
 def difference(here: dict[str, str], there: dict[str, str]) -> str:
-    """In words, which versions differ; empty if none does. Python's own is not asked for."""
+    """Describe how the versions ``there`` differ from those ``here``, ignoring Python's own.
+
+    Parameters
+    ----------
+    here, there : dict of str to str
+        Versions as returned by ``versions``.
+
+    Returns
+    -------
+    str
+        The differences in words; empty if there are none.
+
+    Examples
+    --------
+    >>> difference({"python": "3.12", "pillow": "12.0"}, {"python": "3.11", "pillow": "11.3"})
+    'pillow 11.3 instead of 12.0'
+    """
     names = sorted((here.keys() | there.keys()) - {"python"})
     return ", ".join(
         f"{name} {there.get(name, 'missing')} instead of {here.get(name, 'none')}"

@@ -1,13 +1,13 @@
-"""A file's row: its hashes, or the reason why it has none, and a key that says what it was made of.
+"""Rows of a hash table: one per file, with its hashes or the reason why it has none.
 
-This is all that a worker needs, so it imports no more than that.
+Workers import only this module and ``finhash.jobs.executors``, so they start quickly.
 """
 
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -16,16 +16,40 @@ from finhash.images import ImageError, open_image
 from finhash.jobs.provenance import difference, versions
 
 METADATA_KEY = b"finhash"
+"""Key of the Parquet metadata under which a table's provenance is stored, as JSON."""
 
 KEY = "key"
-"""A column of parts only, 16 bytes: the path's digest, and that of the file's state."""
+"""Column that only parts have, 16 bytes: digest of the path, then digest of the file's state."""
 
 UNDONE = bytes(8)
-"""The state of a row that is to be made again, such as that of a file that was not there."""
+"""State digest of a row that the next run makes again, such as the row of a missing file."""
 
 
 def schema(methods: Iterable[str]) -> pa.Schema:
-    """The columns of a table of these methods, with the versions that make it."""
+    """Return the schema of a hash table, with the current versions in its metadata.
+
+    Parameters
+    ----------
+    methods : iterable of str
+        Names of hashes, as in ``finhash.methods.METHODS``.
+
+    Returns
+    -------
+    pyarrow.Schema
+        Columns:
+
+        path : string
+            Path of the file.
+        one column per method : fixed-size binary of ``bits / 8`` bytes
+            Hash; null if the file has none.
+        error : string
+            Reason why the file has no hash; empty if it has one.
+
+    Examples
+    --------
+    >>> schema(["find", "dhash64"]).names
+    ['path', 'find', 'dhash64', 'error']
+    """
     fields = [pa.field("path", pa.string(), nullable=False)]
     fields += [pa.field(name, pa.binary(registry.get(name).bits // 8)) for name in methods]
     fields += [pa.field("error", pa.string(), nullable=False)]
@@ -33,68 +57,91 @@ def schema(methods: Iterable[str]) -> pa.Schema:
 
 
 def keyed_schema(methods: Iterable[str]) -> pa.Schema:
-    """The columns of a part."""
+    """Return the schema of a part: that of a hash table, and the column ``key``."""
     return schema(methods).append(pa.field(KEY, pa.binary(16), nullable=False))
 
 
 def hash_batch(
     paths: Sequence[str], methods: Sequence[str], expected: dict[str, str]
 ) -> tuple[pa.RecordBatch, float]:
-    """A row for each path, with its key, and the seconds that it took.
+    """Hash some files in a worker.
 
-    Raises ``RuntimeError`` if this worker's versions are not the ``expected`` ones.
+    Parameters
+    ----------
+    paths : sequence of str
+        Files to hash.
+    methods : sequence of str
+        Names of hashes.
+    expected : dict of str to str
+        Versions of the process that runs the job.
+
+    Returns
+    -------
+    rows : pyarrow.RecordBatch
+        One row per file, with the columns of ``keyed_schema``.
+    seconds : float
+        Wall time, in seconds.
+
+    Raises
+    ------
+    RuntimeError
+        If this worker's versions are not the expected ones.
     """
     if differ := difference(expected, versions()):
-        raise RuntimeError(f"a worker has {differ}")
+        raise RuntimeError(f"a worker has {differ}: install the same versions on all machines")
     start = time.perf_counter()
     rows = [_hash_file(path, methods) for path in paths]
     return _as_batch(rows, methods), time.perf_counter() - start
 
 
-def given_up(path: str, methods: Sequence[str], reason: str) -> pa.RecordBatch:
-    """The row of a file that no worker lives to hash."""
-    return _as_batch([_row(path, UNDONE, reason)], methods)
+def error_row(path: str, methods: Sequence[str], error: str) -> pa.RecordBatch:
+    """Return one row without hashes, for a file that crashed every worker that tried it."""
+    return _as_batch([_row(path, UNDONE, error)], methods)
 
 
-def path_digest(path: str | os.PathLike) -> bytes:
-    """Eight bytes that tell paths apart; names need be no text."""
+def path_digest(path: str | os.PathLike[str]) -> bytes:
+    """Return eight bytes that identify a path, even if its name is not valid UTF-8."""
     return hashlib.blake2b(os.fsencode(path), digest_size=8).digest()
 
 
 def state_digest(path: str) -> bytes:
-    """Eight bytes that change when the file's size or time of change does; ``UNDONE`` if absent."""
+    """Return eight bytes made of the file's size and modification time; ``UNDONE`` if missing."""
     try:
         status = os.stat(path)
-    except (OSError, ValueError):  # the latter for a name that no file can have
+    except (OSError, ValueError):  # ValueError: a name that no file can have, such as "\0"
         return UNDONE
     state = f"{status.st_size} {status.st_mtime_ns}".encode()
     return hashlib.blake2b(state, digest_size=8).digest()
 
 
-def _hash_file(path: str, methods: Sequence[str]) -> dict:
-    state = state_digest(path)  # before reading: a file that changes meanwhile is not yet done
+def _hash_file(path: str, methods: Sequence[str]) -> dict[str, object]:
+    """Return a file's row, with its hashes or with the exception that prevented them."""
+    # Taken before reading: if the file changes meanwhile, the next run hashes it again.
+    state = state_digest(path)
     try:
-        # Several methods share one decoding; one alone may know a faster way to its pixels.
+        # Several methods share one decoded image; a single method may have a faster decoder.
         image = open_image(path) if len(methods) > 1 else path
         hashes = {name: registry.get(name).hash(image).tobytes() for name in methods}
         return _row(path, state, "", hashes)
     except ImageError as error:
         return _row(path, state, _reason(error))
-    except Exception as error:  # may be the machine's fault, not the file's: to be tried again
+    except Exception as error:  # may be the machine's fault, so the next run tries again
         return _row(path, UNDONE, _reason(error))
 
 
-def _row(path: str, state: bytes, error: str, hashes: dict | None = None) -> dict:
-    # Bytes of a name that are no UTF-8 are escaped: Arrow's strings, and people, cannot hold them.
+def _row(
+    path: str, state: bytes, error: str, hashes: Mapping[str, bytes] | None = None
+) -> dict[str, object]:
+    # Arrow strings are UTF-8, so other bytes in a name are escaped.
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return {"path": text, **(hashes or {}), "error": error, KEY: path_digest(path) + state}
 
 
 def _reason(error: Exception) -> str:
-    # An OSError's words repeat the path, which the row has already.
+    # str(error) of an OSError repeats the path, which has its own column.
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return f"{type(error).__name__}: {words}"
 
 
-def _as_batch(rows: list[dict], methods: Sequence[str]) -> pa.RecordBatch:
+def _as_batch(rows: list[dict[str, object]], methods: Sequence[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(rows, keyed_schema(methods).remove_metadata())

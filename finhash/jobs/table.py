@@ -1,65 +1,159 @@
-"""The hash table: one row a file, one fixed-width binary column a method, kept as Parquet.
-
-A table is one file, or a folder of parts that ``finhash.jobs.parts`` has written.
-"""
+"""``HashTable``: the hashes of many files, with their paths and errors."""
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from finhash.jobs.files import whole_file
-from finhash.jobs.rows import KEY, METADATA_KEY, keyed_schema, path_digest
-from finhash.methods import METHODS
-
-
-def provenance_of(schema: pa.Schema) -> dict:
-    """What a table's schema says of its making."""
-    return json.loads(schema.metadata[METADATA_KEY])
+from finhash.jobs import parquet
+from finhash.jobs.rows import KEY, METADATA_KEY
+from finhash.methods import METHODS, MethodName
 
 
 class HashTable:
-    """Paths, hashes and errors of many files, with the versions that made them.
+    """Table of the hashes of many files: one row per file, one column per method.
 
-    ``arrow`` is the table itself: ``path``, a column for each method, ``error`` (empty, or the
-    exception's type and words; such a row has no hashes). It may be given as a function, called
-    when the table is first looked at.
+    ``hash_files`` returns one; ``HashTable.read`` reads one from disk.
+
+    Parameters
+    ----------
+    arrow : pyarrow.Table
+        Columns:
+
+        path : string
+            Path of the file, as it was given.
+        one column per method : fixed-size binary of ``bits / 8`` bytes
+            Hash; null if the file has none.
+        error : string
+            Reason why the file has no hash, as ``"ExceptionType: message"``; empty if it has one.
+
+        The schema's metadata holds the provenance.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from finhash import HashTable, hash_files
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> Image.radial_gradient("L").save(f"{folder.name}/image.png")
+    >>> paths = [f"{folder.name}/image.png", f"{folder.name}/missing.png"]
+    >>> table = hash_files(paths, ["find", "dhash64"], progress=False)
+    >>> table.methods
+    ['find', 'dhash64']
+    >>> table.errors
+    ['', 'FileNotFoundError: No such file or directory']
+    >>> table.write(f"{folder.name}/hashes.parquet")
+    >>> table = HashTable.read(f"{folder.name}/hashes.parquet")
+    >>> table.without_errors().hashes("dhash64").shape
+    (1, 8)
+    >>> folder.cleanup()
     """
 
-    def __init__(self, arrow: pa.Table | Callable[[], pa.Table]) -> None:
+    def __init__(self, arrow: pa.Table) -> None:
         self._arrow = arrow
 
     @classmethod
     def from_batches(cls, batches: Iterable[pa.RecordBatch], methods: Sequence[str]) -> "HashTable":
-        """The table of rows that have keys, in the order given."""
-        table = as_part(batches, methods).drop_columns(KEY)
-        return cls(table.combine_chunks())
+        """Join the rows that workers return, which have the additional column ``key``.
+
+        Parameters
+        ----------
+        batches : iterable of pyarrow.RecordBatch
+            Rows with the columns of ``finhash.jobs.rows.keyed_schema``.
+        methods : sequence of str
+            Names of the methods that have a column.
+
+        Returns
+        -------
+        HashTable
+            The rows in the order given, without ``key``.
+        """
+        table = parquet.as_part(batches, methods).drop_columns(KEY)
+        return HashTable(table.combine_chunks())
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> "HashTable":
+        """Read a file made by ``write``, or a folder given to ``hash_files`` as ``out``.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Parquet file, or folder of parts.
+
+        Returns
+        -------
+        HashTable
+            Of a folder, the newest row of each file, sorted by path.
+
+        Raises
+        ------
+        ValueError
+            If the file is not a hash table, or the folder holds no parts of one.
+        OSError
+            If the file cannot be read.
+        """
+        if Path(path).is_dir():
+            return HashTable(parquet.read_parts(path))
+        return HashTable(parquet.read_table(path))
+
+    @classmethod
+    def scan(
+        cls,
+        folder: str | os.PathLike[str],
+        paths: Collection[str | os.PathLike[str]] | None = None,
+    ) -> "HashTable":
+        """Return the table of a folder of parts, whose rows are read when first needed.
+
+        The memory in use stays constant until then. The folder, and ``paths``, must not change
+        before.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            Folder given to ``hash_files`` as ``out``.
+        paths : collection of str or path-like, optional
+            Files whose rows are wanted, in this order. By default all files, sorted by path.
+
+        Returns
+        -------
+        HashTable
+            The newest row of each file. The first use of its rows raises ``ValueError`` if the
+            folder has no row for one of ``paths``.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds no parts of a hash table.
+        """
+        return _ScannedTable(folder, paths)
 
     @property
     def arrow(self) -> pa.Table:
-        """The table as Arrow holds it."""
-        if not isinstance(self._arrow, pa.Table):
-            self._arrow = self._arrow()
+        """The rows as a ``pyarrow.Table``, with the columns listed under ``HashTable``."""
         return self._arrow
 
     def __len__(self) -> int:
-        return self.arrow.num_rows
+        rows: int = self.arrow.num_rows
+        return rows
 
     @property
     def paths(self) -> list[str]:
-        """The path of each row, as it was given."""
-        return self.arrow["path"].to_pylist()
+        """Path of each file, as it was given."""
+        paths: list[str] = self.arrow["path"].to_pylist()
+        return paths
 
     @property
     def errors(self) -> list[str]:
-        """Why each row has no hash; empty where it has."""
-        return self.arrow["error"].to_pylist()
+        """Reason why each file has no hash; empty if it has one."""
+        errors: list[str] = self.arrow["error"].to_pylist()
+        return errors
 
     @property
     def methods(self) -> list[str]:
@@ -67,116 +161,110 @@ class HashTable:
         return [name for name in self.arrow.column_names if name in METHODS]
 
     @property
-    def provenance(self) -> dict:
-        """What is known of the table's making: at least ``versions``."""
-        return provenance_of(self.arrow.schema)
+    def provenance(self) -> dict[str, Any]:
+        """Facts about the making of the table: ``"versions"``, and those added later."""
+        return parquet.provenance_of(self.arrow.schema)
 
     def with_provenance(self, **facts: object) -> "HashTable":
-        """The same table with facts added to its provenance."""
+        """Return a table of the same rows, with facts added to its provenance.
+
+        Parameters
+        ----------
+        **facts
+            Values that can be written as JSON.
+        """
         text = json.dumps({**self.provenance, **facts})
         return HashTable(self.arrow.replace_schema_metadata({METADATA_KEY: text}))
 
-    def select(self, methods: Iterable[str]) -> "HashTable":
-        """The same rows with these methods only."""
+    def select(self, methods: Iterable[MethodName | str]) -> "HashTable":
+        """Return a table of the same rows with the columns of these methods only.
+
+        Parameters
+        ----------
+        methods : iterable of str
+            Names of methods; ``KeyError`` if the table has no such column.
+        """
         return HashTable(self.arrow.select(["path", *methods, "error"]))
 
     def without_errors(self) -> "HashTable":
-        """The rows that have hashes."""
-        return HashTable(self.arrow.filter(pc.equal(self.arrow["error"], "")))
+        """Return a table of the rows that have hashes."""
+        hashed = pc.call_function("equal", [self.arrow["error"], ""])
+        return HashTable(self.arrow.filter(hashed))
 
-    def hashes(self, method: str) -> np.ndarray:
-        """The hashes of one method, ``uint8 [n, bits / 8]``.
+    def hashes(self, method: MethodName | str) -> NDArray[np.uint8]:
+        """Return the hashes of one method.
 
-        Raises ``ValueError`` if any row has none: pick ``without_errors()`` first, so that rows
-        and hashes cannot fall out of step.
+        Parameters
+        ----------
+        method : str
+            Name of the method.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n, bits / 8)
+            One hash per row, in the order of the rows.
+
+        Raises
+        ------
+        ValueError
+            If a row has no hash. Dropping it here would shift the hashes against ``paths``, so
+            call ``without_errors()`` first.
+        KeyError
+            If the table has no column of this method.
         """
         column = self.arrow[method]
         if column.null_count:
             raise ValueError(
                 f"{column.null_count} of {len(self)} rows have no hash; use without_errors()"
             )
-        return _fixed_width(column)
+        return parquet.fixed_width(column)
 
-    def digest(self, method: str) -> str:
-        """SHA-256 over one method's names and hashes: equal digests, equal tables."""
+    def digest(self, method: MethodName | str) -> str:
+        """Return a SHA-256 of file names and hashes, to tell whether two tables are equal.
+
+        Parameters
+        ----------
+        method : str
+            Name of the method; ``ValueError`` if a row has no hash.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits. Folders in the paths do not change it; the order of rows does.
+        """
         state = hashlib.sha256()
         for path in self.paths:
             state.update(Path(path).name.encode() + b"\0")
         state.update(self.hashes(method).tobytes())
         return state.hexdigest()
 
-    def write(self, path: str | os.PathLike) -> None:
-        """Write as Parquet; the file appears whole or not at all."""
-        write_parquet(self.arrow, path)
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the table as one Parquet file, which appears complete or not at all.
 
-    @classmethod
-    def read(cls, path: str | os.PathLike) -> "HashTable":
-        """The table written by ``write``, or the folder that ``hash_files`` was given as ``out``.
-
-        A folder's rows are the newest for each file, in the order of their paths.
+        Parameters
+        ----------
+        path : str or path-like
+            Name of the file; missing folders are created.
         """
-        if Path(path).is_dir():
-            return cls(read_parts(path))
-        return cls(_read(path))
+        parquet.write_table(self.arrow, path)
 
 
-def as_part(batches: Iterable[pa.RecordBatch], methods: Sequence[str]) -> pa.Table:
-    """The table of a part, with its metadata."""
-    keyed = keyed_schema(methods)
-    table = pa.Table.from_batches(batches, keyed.remove_metadata())
-    return table.replace_schema_metadata(keyed.metadata)
+class _ScannedTable(HashTable):
+    """A table in a folder of parts, read on the first access to ``arrow`` and then kept."""
 
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        paths: Collection[str | os.PathLike[str]] | None,
+    ) -> None:
+        parquet.check_parts(folder)
+        super().__init__(None)
+        self._folder = folder
+        self._paths = paths
 
-def part_files(folder: str | os.PathLike) -> list[Path]:
-    """The parts in a folder, oldest first."""
-    return sorted(Path(folder).glob("part-*.parquet"))
-
-
-def newest(keys: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of many parts' keys, the last of each path: path digest, state digest, row.
-
-    All ``[paths]``, sorted by the path digest; digests are ``uint64``.
-    """
-    digests = _fixed_width(keys).view("u8")
-    order = np.argsort(digests[:, 0], kind="stable")
-    is_last = np.append(np.diff(digests[order, 0]) != 0, True)[: len(order)]
-    rows = order[is_last]
-    return digests[rows, 0], digests[rows, 1], rows
-
-
-def read_parts(
-    folder: str | os.PathLike, paths: Iterable[str | os.PathLike] | None = None
-) -> pa.Table:
-    """The newest row of each file in a folder of parts: by path, or those of ``paths`` in order."""
-    files = part_files(folder)
-    if not files:
-        raise ValueError(f"{folder} holds no parts of a finhash table")
-    table = pa.concat_tables([_read(file) for file in files])
-    digests, _, rows = newest(table[KEY])
-    table = table.drop_columns(KEY)
-    if paths is None:
-        return table.take(rows).sort_by("path").combine_chunks()
-    wanted = np.frombuffer(b"".join(map(path_digest, paths)), "u8")
-    return table.take(rows[np.searchsorted(digests, wanted)]).combine_chunks()
-
-
-def write_parquet(table: pa.Table, path: str | os.PathLike) -> None:
-    """Write a table or a part; the file appears whole or not at all."""
-    with whole_file(path) as partial:
-        # Hashes do not repeat, so a dictionary would only add to them.
-        pq.write_table(table, partial, compression="zstd", use_dictionary=["error"])
-
-
-def _fixed_width(column: pa.ChunkedArray) -> np.ndarray:
-    """The values of a fixed-width binary column without nulls, ``uint8 [n, width]``."""
-    values, width = column.combine_chunks(), column.type.byte_width
-    start = values.offset * width
-    data = np.frombuffer(values.buffers()[1], np.uint8)[start : start + len(values) * width]
-    return data.reshape(len(values), width)
-
-
-def _read(path: str | os.PathLike) -> pa.Table:
-    table = pq.read_table(path)
-    if METADATA_KEY not in (table.schema.metadata or {}):
-        raise ValueError(f"{path} is not a finhash table")
-    return table
+    @property
+    def arrow(self) -> pa.Table:
+        if self._arrow is None:
+            self._arrow = parquet.read_parts(self._folder, self._paths)
+            self._paths = None
+        return self._arrow

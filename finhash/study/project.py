@@ -1,74 +1,121 @@
-"""Where things are and how large a run is: the folders, and the switch FINHASH_SCALE."""
+"""Settings of a run: folders, scale, seed.
+
+Three environment variables steer a run: ``FINHASH_OUT`` (where it writes), ``FINHASH_SCALE``
+(how many images it uses) and, for tests, ``FINHASH_HOME`` (the checkout that it reads).
+"""
 
 import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
 
 SEED = 2018
-"""Every random stream of the study is named by this seed."""
+"""Seed of every random stream in the study."""
 
 ASSETS = files("finhash.study.data") / "assets"
-"""Typeface, words, published numbers, verdicts."""
+"""Folder of the typeface, word lists, published numbers and verdicts."""
 
 
 def root() -> Path:
-    """The project's folder: ``FINHASH_HOME``, or the checkout that this module lies in."""
+    """Return the checkout to read from: ``FINHASH_HOME``, or the one that holds this module."""
     home = os.environ.get("FINHASH_HOME")
     return Path(home).resolve() if home else Path(__file__).resolve().parents[2]
 
 
+def out() -> Path:
+    """Return the folder that this run writes to: ``FINHASH_OUT``, or ``build`` in the checkout.
+
+    A relative ``FINHASH_OUT`` is relative to the checkout, because notebooks run in a folder of
+    their own.
+    """
+    return (root() / os.environ.get("FINHASH_OUT", "build")).resolve()
+
+
+def writes_to_checkout() -> bool:
+    """Return whether this run replaces the committed results, as ``make report`` does."""
+    return out() == root()
+
+
 def data() -> Path:
-    """Pictures, hash tables and results."""
+    """Return the folder of images and of committed hash tables."""
     return root() / "data"
 
 
-def results() -> Path:
-    """Results tables: CSV, and JSON provenance of the same stem."""
-    return data() / "results"
+def hashes(folder: Path | None = None) -> Path:
+    """Return the folder of hash tables in the checkout, or in ``folder``."""
+    return (folder or root()) / "data" / "hashes"
 
 
-def hashes() -> Path:
-    """Committed hash tables, a Parquet file a method."""
-    return data() / "hashes"
+def results(folder: Path | None = None) -> Path:
+    """Return the folder of results tables of this run, or of the run that wrote to ``folder``."""
+    return (folder or out()) / "data" / "results"
+
+
+def data_set() -> str:
+    """Return the name of this run's data set: ``das_images``, ``memes`` or ``drawn``.
+
+    ``das_images`` is the user's own set, if there is one; ``memes`` is the stand-in made from real
+    templates, if ``FINHASH_TEMPLATES`` names their folder; ``drawn`` needs nothing.
+    """
+    own = data() / "das_images"
+    patterns = ("*.zip", "????_*.[jJ][pP]*", "*/????_*.[jJ][pP]*")
+    if os.environ.get("FINHASH_DAS_IMAGES") or any(any(own.glob(each)) for each in patterns):
+        return "das_images"
+    return "memes" if os.environ.get("FINHASH_TEMPLATES") else "drawn"
 
 
 def figures() -> Path:
-    """Exported figures: PDF for the report, PNG for the README."""
-    return root() / "figures"
+    """Return the folder of exported figures: PDF for the report, PNG for the README."""
+    return out() / "figures"
+
+
+def notebooks() -> Path:
+    """Return the folder of executed notebooks."""
+    return out() / "notebooks"
 
 
 def report() -> Path:
-    """The report's LaTeX sources and PDF."""
-    return root() / "report"
+    """Return the folder in which the report is built."""
+    return out() / "report"
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of the data a run uses: the first ``per_family`` pictures of ``families``."""
+    """Size of a run: the first ``per_family`` images of each of the first ``families`` families."""
 
     name: str
     families: int
     per_family: int | None
 
     def pick(self, *, full: T, quick: T, smoke: T) -> T:
-        """The value for this scale: sizes and repeats of experiments."""
+        """Return the argument named like this scale, to size an experiment."""
         return {"full": full, "quick": quick, "smoke": smoke}[self.name]
 
 
 SCALES = {
-    "full": Scale("full", 1034, None),  # 55,972 pictures
-    "quick": Scale("quick", 200, 10),  # 2,000
-    "smoke": Scale("smoke", 10, 6),  # 60
+    "full": Scale("full", 1034, None),  # 55,972 images
+    "quick": Scale("quick", 200, 10),  # 2,000 images
+    "smoke": Scale("smoke", 10, 6),  # 60 images
 }
 
 
 def scale() -> Scale:
-    """The scale of this run, from ``FINHASH_SCALE``; full unless said otherwise."""
+    """Return the scale named by ``FINHASH_SCALE``; ``full`` if it is unset."""
     name = os.environ.get("FINHASH_SCALE", "full")
     if name not in SCALES:
-        raise ValueError(f"FINHASH_SCALE={name!r}; known: {', '.join(SCALES)}")
+        raise ValueError(f"FINHASH_SCALE is {name!r}; set it to one of {', '.join(SCALES)}")
     return SCALES[name]
+
+
+def spawn_pool(workers: int) -> ProcessPoolExecutor:
+    """Return a pool of ``workers`` fresh processes.
+
+    Processes are spawned rather than forked: a forked process would inherit the locks of the
+    parent's threads.
+    """
+    return ProcessPoolExecutor(workers, get_context("spawn"))

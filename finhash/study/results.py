@@ -1,8 +1,9 @@
-"""Results tables: tidy CSV, a row a measurement, and a JSON of the same stem that says whence."""
+"""Results tables: tidy CSV files, each beside a JSON file that says how it was made."""
 
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from finhash.study.data.datasets import Dataset
 
 
+class MissingResultError(FileNotFoundError):
+    """No results table of that name has been made from this run's data set."""
+
+
 def save(
     table: pd.DataFrame,
     name: str,
@@ -27,31 +32,70 @@ def save(
     data: "Dataset | str",
     machine: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Write ``data/results/<name>.csv`` and its provenance, and return the table.
+    """Write a results table and its provenance, and return the table.
 
-    ``by`` is the notebook that made it, ``data`` the data set it was measured on, or in words what
-    stands for one, ``machine`` what the provenance should say beside the usual.
+    Parameters
+    ----------
+    table : DataFrame
+        One row per measurement.
+    name : str
+        Stem of the files. It begins with the name of the module that makes the table.
+    by : str
+        Stem of the notebook that saves the table.
+    data : Dataset or str
+        Data set that was measured, or a description of what was measured in its place.
+    machine : mapping, optional
+        Further entries of the provenance.
     """
     folder = project.results()
+    facts = provenance(by, data) | dict(machine or {})
     with whole_file(folder / f"{name}.csv") as partial:
         table.to_csv(partial, index=False, float_format="%.9g")
     with whole_file(folder / f"{name}.json") as partial:
-        partial.write_text(json.dumps(provenance(by, data) | dict(machine or {}), indent=1) + "\n")
+        partial.write_text(json.dumps(facts, indent=1) + "\n")
     return table
 
 
 def load(name: str) -> pd.DataFrame:
-    """The results table called ``name``."""
-    return pd.read_csv(project.results() / f"{name}.csv")
+    """Return the results table ``name``, from this run or else from the checkout.
+
+    Raises
+    ------
+    MissingResultError
+        If neither holds the table, or the committed one comes from another data set.
+    """
+    return pd.read_csv(_find(name).with_suffix(".csv"))
 
 
 def load_provenance(name: str) -> dict:
-    """Where the results table called ``name`` comes from."""
-    return json.loads((project.results() / f"{name}.json").read_text())
+    """Return how the results table ``name`` was made; raise as ``load`` does."""
+    return json.loads(_find(name).read_text())
+
+
+def exists(name: str) -> bool:
+    """Return whether ``load(name)`` would find a table."""
+    try:
+        _find(name)
+    except MissingResultError:
+        return False
+    return True
+
+
+def medians(timings: pd.DataFrame) -> pd.Series:
+    """Return the median warm seconds of each contender, in the order first timed.
+
+    ``timings`` is a table that ``timing.time_calls`` made.
+    """
+    warm = timings[timings["state"] == "warm"]
+    return warm.groupby("contender", sort=False)["seconds"].median()
 
 
 def provenance(by: str, data: "Dataset | str") -> dict:
-    """Command, data, commit, seed, machine and versions of this run."""
+    """Return what a reader needs to repeat a measurement.
+
+    The entries are the command, scale, date, commit, seed, CPU, cores, system, versions and data
+    set; ``run`` names the data set of the run, ``dataset`` what this table was measured on.
+    """
     facts: dict[str, object] = {
         "command": f"jupyter nbconvert --execute notebooks/{by}.ipynb",
         "scale": project.scale().name,
@@ -62,16 +106,15 @@ def provenance(by: str, data: "Dataset | str") -> dict:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "versions": versions(),
+        "run": project.data_set(),
     }
-    if not isinstance(data, str):
-        facts |= {"dataset": data.name, "images": len(data), "fingerprint": data.fingerprint}
-    else:
-        facts |= {"dataset": data}
-    return facts
+    if isinstance(data, str):
+        return facts | {"dataset": data}
+    return facts | {"dataset": data.name, "images": len(data), "fingerprint": data.fingerprint}
 
 
 def commit() -> str:
-    """The checkout's commit, with a plus if the module's code differs from it."""
+    """Return the checkout's commit, followed by ``+`` if the module's code differs from it."""
     here = Path(__file__).resolve().parents[2]
 
     def git(*words: str) -> str:
@@ -85,7 +128,7 @@ def commit() -> str:
 
 
 def cpu_name() -> str:
-    """The processor's name, as the system gives it."""
+    """Return the processor's name, as the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except FileNotFoundError:
@@ -94,7 +137,35 @@ def cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
-def medians(timings: pd.DataFrame) -> pd.Series:
-    """Median warm seconds of each contender, in the order first timed."""
-    warm = timings[timings["state"] == "warm"]
-    return warm.groupby("contender", sort=False)["seconds"].median()
+def makers() -> dict[str, str]:
+    """Return the stem of the notebook that saves each results table, by the table's name."""
+    found = {}
+    for path in sorted((project.root() / "notebooks").glob("*.ipynb")):
+        for name in re.findall(r'\\"(\w+)\\",?\s*(?:\\n",\s*")?\s*by=BY', path.read_text()):
+            found[name] = path.stem
+    return found
+
+
+def _find(name: str) -> Path:
+    """Return the path of a table's JSON file."""
+    own = project.results() / f"{name}.json"
+    if own.exists():
+        return own
+    committed = project.results(project.root()) / own.name
+    if committed.exists() and _comparable(json.loads(committed.read_text())):
+        return committed
+    maker = makers().get(name)
+    run = f"run notebooks/{maker}.ipynb, which makes it" if maker else "no notebook makes it"
+    raise MissingResultError(
+        f"no results table {name!r} of the data set {project.data_set()!r}: {run}"
+    )
+
+
+def _comparable(facts: dict) -> bool:
+    """Return whether a committed table would come out alike on this run's data set.
+
+    Tables without a fingerprint were not measured on image files. Those of a run on the meme
+    stand-in then hold for drawn templates too: accuracy comes from the same committed hashes.
+    """
+    sets = {facts["run"], project.data_set()}
+    return len(sets) == 1 or ("fingerprint" not in facts and sets == {"memes", "drawn"})

@@ -1,4 +1,4 @@
-"""Time and memory, measured the same way everywhere."""
+"""Wall time and memory of function calls."""
 
 import math
 import resource
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 import psutil
@@ -17,24 +17,39 @@ from tqdm import tqdm
 
 T = TypeVar("T")
 
-
 SHORTEST = 0.005
-"""Seconds that a timed sample lasts at least: calls shorter than this are repeated within it."""
+"""Minimum duration of a timed sample, in seconds: shorter calls are repeated within the sample."""
 
 
 def time_calls(
-    contenders: Mapping[str, Callable[[], object]], repeats: int, *, items: int = 1
+    contenders: Mapping[Any, Callable[[], object]], repeats: int, *, items: int = 1
 ) -> pd.DataFrame:
-    """Seconds an item: ``contender, state (cold | warm), repeat, seconds``.
+    """Time functions in alternation, so that a slow spell of the machine affects them all.
 
-    Each contender is called once cold, then ``repeats`` times in alternation with the others. A
-    call that handles several pictures says so with ``items``.
+    Parameters
+    ----------
+    contenders : mapping of name to callable
+        Functions to time. Names may be any hashable values, such as tuples.
+    repeats : int
+        Number of warm samples per function.
+    items : int
+        Number of images or other items that one call handles; times are divided by it.
+
+    Returns
+    -------
+    DataFrame
+        One row per sample:
+
+        contender : name of the function.
+        state : ``"cold"`` for the first call, which may compile or read tables; else ``"warm"``.
+        repeat : number of the sample, from 0.
+        seconds : wall time per item.
     """
     rows, loops = [], {}
     for name, call in contenders.items():
         seconds = _time(call, 1)
         rows.append((name, "cold", 0, seconds / items))
-        # The cold call may include compilation: a second one tells how many fit in a sample.
+        # The cold call may include compilation, so a second call sets the number of loops.
         warm = seconds if seconds > 1 else _time(call, 1)
         loops[name] = max(1, math.ceil(SHORTEST / max(warm, 1e-9)))
     for repeat in tqdm(range(repeats), "timing", unit="round", leave=False):
@@ -45,7 +60,13 @@ def time_calls(
 
 @contextmanager
 def stopwatch() -> Iterator[Callable[[], float]]:
-    """Times what stands in the ``with``: the function that it gives returns the seconds."""
+    """Time a ``with`` block; the yielded function returns its seconds once the block has ended.
+
+    >>> with stopwatch() as seconds:
+    ...     _ = sum(range(1000))
+    >>> seconds() > 0
+    True
+    """
     start = time.perf_counter()
     taken: list[float] = []
     yield lambda: taken[0]
@@ -53,8 +74,12 @@ def stopwatch() -> Iterator[Callable[[], float]]:
 
 
 def traced_peak(call: Callable[[], object]) -> int:
-    """Peak bytes that Python and NumPy held during the call, beyond what they held before."""
-    call()  # what is made once and kept, such as compiled code, is not the call's own
+    """Return the peak memory of Python and NumPy during a call, in bytes beyond the start.
+
+    >>> traced_peak(lambda: bytearray(10**6)) >= 10**6
+    True
+    """
+    call()  # objects that are made once and cached, such as compiled code, are not counted
     tracemalloc.start()
     try:
         call()
@@ -64,27 +89,46 @@ def traced_peak(call: Callable[[], object]) -> int:
 
 
 def over(call: Callable[[T], object], sources: Sequence[T]) -> Callable[[], object]:
-    """What calls ``call`` with each source and keeps nothing: fresh memory would be timed too."""
+    """Return a function that applies ``call`` to every source and discards the results.
+
+    Keeping the results would add the allocation of their memory to the timing.
+    """
     return lambda: deque(map(call, sources), maxlen=0)
 
 
 def peak_rss(function: Callable[..., object], *arguments: object) -> tuple[int, int]:
-    """Resident bytes of a fresh process before the call, and at its peak."""
+    """Call a function in a fresh process; return resident bytes before the call and at the peak.
+
+    See ``in_fresh_process``.
+    """
     _, before, peak = in_fresh_process(function, *arguments)
     return before, peak
 
 
 def in_fresh_process(function: Callable[..., T], *arguments: object) -> tuple[T, int, int]:
-    """The function's answer, resident bytes before the call, and at the peak.
+    """Call a function in a spawned process, which does not share this process's memory.
 
-    ``function`` must be importable: the process is spawned, so that nothing of this one's memory
-    is counted. Its imports and arguments are in the first number.
+    Parameters
+    ----------
+    function : callable
+        An importable function.
+    *arguments : object
+        Its arguments, which must be picklable.
+
+    Returns
+    -------
+    result : object
+        The function's return value.
+    before, peak : int
+        Resident memory before the call and at its peak, in bytes. Both include the imports and
+        the arguments.
     """
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(_rss_around, (function, arguments))
 
 
 def _time(call: Callable[[], object], loops: int) -> float:
+    """Return the mean seconds per call over ``loops`` calls."""
     start = time.perf_counter()
     for _ in range(loops):
         call()
@@ -92,13 +136,15 @@ def _time(call: Callable[[], object], loops: int) -> float:
 
 
 def _rss_around(function: Callable[..., T], arguments: tuple) -> tuple[T, int, int]:
+    """Call a function; return its result, and resident bytes before the call and at the peak."""
     before = psutil.Process().memory_info().rss
-    answer = function(*arguments)
-    return answer, before, _peak_rss()
+    result = function(*arguments)
+    return result, before, _peak_rss()
 
 
 def _peak_rss() -> int:
-    # Not getrusage on Linux: a child that is started by vfork inherits its parent's peak there.
+    """Return the peak resident memory of this process, in bytes."""
+    # On Linux, getrusage would report the parent's peak in a child started by vfork.
     status = Path("/proc/self/status")
     if status.exists():
         peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))

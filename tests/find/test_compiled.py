@@ -1,4 +1,4 @@
-"""The compiled kernel equals the reference bit for bit."""
+"""The compiled kernel gives the bits of the reference."""
 
 import numpy as np
 import pytest
@@ -53,17 +53,17 @@ def test_equals_the_reference_on_edge_cases(name):
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "F"])
 @pytest.mark.parametrize("size", [(50, 33), (520, 40)])
 def test_equals_the_reference_in_every_mode(mode, size):
-    picture = Image.fromarray(noise(size[1], size[0]))
+    image = Image.fromarray(noise(size[1], size[0]))
     if mode == "I;16":
-        picture = Image.fromarray(noise(size[1], size[0])[..., 0].astype(np.uint16) * 200)
+        image = Image.fromarray(noise(size[1], size[0])[..., 0].astype(np.uint16) * 200)
     elif mode == "LA":
-        picture = picture.convert("L").convert("LA")
+        image = image.convert("L").convert("LA")
     else:
-        picture = picture.convert(mode)
-    assert compiled.hash_rgb(to_rgb(picture)).tobytes() == reference_bytes(picture)
+        image = image.convert(mode)
+    assert compiled.hash_rgb(to_rgb(image)).tobytes() == reference_bytes(image)
 
 
-def test_every_row_and_column_order_of_memory():
+def test_the_memory_layout_of_the_pixels_does_not_matter():
     rgb = noise(80, 50)
     expected = compiled.hash_rgb(rgb).tobytes()
     for layout in (np.asfortranarray(rgb), rgb[::-1, ::-1].copy()[::-1, ::-1]):
@@ -74,7 +74,8 @@ def test_64_bits_are_the_lowest_coefficients_against_their_own_median():
     samples = noise(64, 64)[..., 0].astype(float)
     lowest = compiled.dct(samples)[:8, :8].ravel()
     expected = (lowest > np.sort(lowest)[31])[::-1]
-    assert (np.unpackbits(compiled.cut(compiled.dct(samples), 64)) == expected).all()
+    bits = np.unpackbits(compiled.cut(compiled.dct(samples), 64))
+    np.testing.assert_array_equal(bits, expected)
 
 
 @settings(max_examples=150, deadline=None)
@@ -87,7 +88,7 @@ def test_64_bits_are_the_lowest_coefficients_against_their_own_median():
     bits=st.sampled_from([64, 256]),
 )
 def test_a_certified_hash_is_the_published_one(rows, cols, level, spread, seed, bits):
-    """Nearly flat pictures sit on the edge of the certificate, on either side of it."""
+    """Margins of nearly flat images lie close to the certificate's, above and below it."""
     jitter = noise(rows, cols, seed).astype(int) % (spread + 1)
     rgb = np.clip(level + jitter, 0, 255).astype(np.uint8)
     published = compiled.published_hash(rgb, bits)
@@ -101,12 +102,12 @@ def test_ties_are_not_certified(name):
     assert compiled.fast_hash(np.asarray(candidates.edge_cases()[name]))[0] <= compiled.MARGIN
 
 
-def test_random_pictures_of_every_kind():
-    table = certificate.of_pictures(certificate.random_pictures(2000, seed=3), 2000)
+def test_the_certificate_is_needed_and_sufficient_on_random_images():
+    table = certificate.of_pixels(certificate.random_images(2000, seed=3), 2000)
     assert not table["bits_changed"].any()
     assert 0 < table["certified"].sum() < len(table)  # both paths are taken
     assert not table.loc[table["certified"], "fast_bits_changed"].any()
-    assert table["fast_bits_changed"].any()  # so without the certificate this test would fail
+    assert table["fast_bits_changed"].any()  # the fast path alone is not exact
 
 
 @pytest.mark.parametrize("value", [1, 254, 255])
@@ -120,15 +121,21 @@ def test_the_brightest_windows_do_not_overflow(value, side):
 
 
 def test_the_bound_holds_for_every_coefficient():
-    for rgb in certificate.random_pictures(300, seed=8, largest=512):
+    for rgb in certificate.random_images(300, seed=8, largest=512):
         published = compiled.dct(compiled._published_samples(*_published_arguments(rgb))) * 1000
         fast = compiled.DCT @ compiled._integer_samples(*_fast_arguments(rgb)) @ compiled.DCT_T
         assert np.abs(fast - published).max() < compiled.MARGIN / 4
 
 
-def test_pictures_that_were_not_shrunk_are_refused():
-    with pytest.raises(ValueError, match="shrunk to 512"):
+def test_images_that_were_not_shrunk_are_refused():
+    with pytest.raises(ValueError, match="4 x 513 pixels is too large"):
         compiled.hash_rgb(np.zeros((513, 4, 3), np.uint8))
+
+
+@pytest.mark.parametrize("function", [compiled.hash_rgb, compiled.published_hash])
+def test_hashes_of_other_lengths_are_refused(function):
+    with pytest.raises(ValueError, match="bits is 128; it must be 256 or 64"):
+        function(noise(20, 20), bits=128)
 
 
 def test_the_callers_pixels_stay_writeable():
@@ -148,6 +155,6 @@ def _fast_arguments(rgb):
 
 
 def test_a_wrong_order_of_additions_is_caught():
-    """The exactness tests can fail: the summed-area table adds in another order."""
+    """A summed-area table adds in another order and changes bits of the edge cases."""
     changed = candidates.bits_changed(candidates.edge_cases(), box=candidates.box_summed_area)
     assert sum(changed.values()) > 0

@@ -1,233 +1,212 @@
-"""Nothing is lost: killed runs, killed workers, Ctrl-C, two runs at once, odd files."""
+"""No row is lost by killed runs, killed workers, Ctrl-C or two runs in one folder."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import psutil
 import pyarrow.parquet as pq
 import pytest
 
 from finhash import HashTable, hash_files
-from finhash.jobs.table import part_files
-from finhash.study.cost import parallel
+from finhash.jobs import dispatch, parts
+from finhash.jobs.parquet import part_files
+from finhash.study.cost.parallel import loopback_cluster
 from tests.conftest import jpeg_bytes
 
+pytestmark = pytest.mark.slow
+
+LIMIT = 300
+"""Seconds after which a test gives up waiting for an event."""
+
+SITECUSTOMIZE = """
+import builtins, os, time
+builtin_open = builtins.open
+def open(path, *rest, **more):
+    while str(path).endswith(".held.jpg") and not os.path.exists(os.environ["GO"]):
+        time.sleep(0.01)
+    return builtin_open(path, *rest, **more)
+builtins.open = open
+"""
+"""Makes a new interpreter wait for the file ``GO`` before it opens a held image.
+
+A job with held images cannot end before the test has disturbed it, however busy the machine is.
+"""
+
 SCRIPT = """
-import signal, sys, finhash, finhash.jobs.batch, finhash.jobs.parts
+import os, signal, sys, finhash
+from finhash.jobs import dispatch, parts
 from pathlib import Path
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, if tests run in the background
-finhash.jobs.parts.SHORTEST, finhash.jobs.batch.TASK_SECONDS = 0, 0.05
+
+def interrupt(number, frame):
+    Path(os.environ["GO"]).touch()
+    raise KeyboardInterrupt
+
+parts.SHORTEST, dispatch.LARGEST_TASK = 0, 2
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, interrupt)
     folder, out, executor = sys.argv[1:]
     finhash.hash_files(sorted(Path(folder).iterdir()), workers=2, executor=executor, out=out)
 """
-"""Writes a part after every task, so that a test need not wait for one."""
+"""Writes a part after every task. Ctrl-C also lets workers finish the held images in flight."""
 
 
 @pytest.fixture(scope="module")
-def slow(tmp_path_factory) -> list[Path]:
-    """Two hundred names of one picture that takes milliseconds to hash."""
-    folder = tmp_path_factory.mktemp("slow")
-    first = folder / "0000.jpg"
-    first.write_bytes(jpeg_bytes(900, 900))
-    for k in range(1, 200):
-        (folder / f"{k:04d}.jpg").hardlink_to(first)
+def images(tmp_path_factory) -> list[Path]:
+    """Return sixty names of one image; the last forty are held."""
+    folder = tmp_path_factory.mktemp("images")
+    first = folder / "00.jpg"
+    first.write_bytes(jpeg_bytes())
+    for k in range(1, 60):
+        (folder / f"{k:02d}{'.held' if k >= 20 else ''}.jpg").hardlink_to(first)
     return sorted(folder.iterdir())
 
 
 @pytest.fixture(scope="module")
-def expected(slow) -> HashTable:
-    return hash_files(slow, executor="serial", progress=False)
+def expected(images) -> HashTable:
+    return hash_files(images, executor="serial", progress=False)
 
 
-def start(slow, out, executor) -> subprocess.Popen:
-    """A run in a process group of its own, once it has written its first part."""
-    run = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, slow[0].parent, out, executor],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
-    while not part_files(out) and time.monotonic() < deadline:
-        assert run.poll() is None, "ended before it could be disturbed"
+@pytest.fixture
+def go(tmp_path, monkeypatch) -> Path:
+    """Hold the held images in all new processes until the returned file exists."""
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    monkeypatch.setenv("PYTHONPATH", str(code))
+    monkeypatch.setenv("GO", str(tmp_path / "go"))
+    return tmp_path / "go"
+
+
+@pytest.fixture
+def start(images, go, tmp_path):
+    """Return a function that starts a job and waits until its first part is written."""
+    runs = []
+
+    def start(executor: str) -> subprocess.Popen:
+        run = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, images[0].parent, tmp_path / "out", executor],
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        runs.append(run)
+        wait_until(lambda: part_files(tmp_path / "out") or run.poll() is not None)
+        assert run.poll() is None, "the job ended before it could be disturbed"
+        return run
+
+    yield start
+    for run in runs:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, f"nothing happened for {LIMIT} s"
         time.sleep(0.01)
-    return run
 
 
-def rows(out) -> int:
+def count_rows(out: Path) -> int:
     return sum(pq.read_metadata(part).num_rows for part in part_files(out))
 
 
 @pytest.mark.parametrize(("first", "second"), [("threads", "processes"), ("processes", "serial")])
-def test_a_killed_run_goes_on_where_it_was(slow, expected, tmp_path, first, second):
-    run = start(slow, tmp_path, first)
+def test_a_killed_run_resumes(images, expected, start, go, tmp_path, first, second):
+    out = tmp_path / "out"
+    run = start(first)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    (tmp_path / ".part-000099.parquet.1.partial").write_bytes(b"half a part")
-    done = rows(tmp_path)
-    assert 0 < done < len(slow)
-    table = hash_files(slow, workers=2, executor=second, out=tmp_path, progress=False)
+    (out / ".part-000099.parquet.1.partial").write_bytes(b"half a part")
+    assert 0 < count_rows(out) < len(images)
+    go.touch()
+    table = hash_files(images, workers=2, executor=second, out=out, progress=False)
     assert table.arrow.equals(expected.arrow)
-    assert rows(tmp_path) == len(slow), "some file was hashed twice"
-    assert not list(tmp_path.glob(".*.partial"))
-    assert HashTable.read(tmp_path).arrow.equals(expected.arrow)
+    assert count_rows(out) == len(images), "a file was hashed twice"
+    assert not list(out.glob(".*.partial"))
+    assert HashTable.read(out).arrow.equals(expected.arrow)
 
 
 @pytest.mark.parametrize("executor", ["threads", "processes", "dask"])
-def test_ctrl_c_stops_soon_and_keeps_what_is_done(slow, expected, tmp_path, executor):
-    run = start(slow, tmp_path, executor)
-    before = rows(tmp_path)
-    os.killpg(run.pid, signal.SIGINT)  # as a terminal does, and Jupyter: to the whole group
-    assert run.wait(timeout=10) != 0
-    assert before <= rows(tmp_path) < len(slow)
-    table = hash_files(slow, out=tmp_path, progress=False)
+def test_ctrl_c_stops_the_job_and_keeps_finished_rows(images, expected, start, tmp_path, executor):
+    out = tmp_path / "out"
+    run = start(executor)
+    before = count_rows(out)
+    os.killpg(run.pid, signal.SIGINT)  # as terminals and Jupyter do: to the whole group
+    assert run.wait(timeout=LIMIT) != 0
+    assert before <= count_rows(out) < len(images)
+    table = hash_files(images, out=out, progress=False)
     assert table.arrow.equals(expected.arrow)
 
 
-def test_two_runs_cannot_share_a_folder(slow, tmp_path):
-    run = start(slow, tmp_path, "threads")
-    try:
-        with pytest.raises(RuntimeError, match="in use by another run"):
-            hash_files(slow[:1], out=tmp_path)
-    finally:
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
+def test_two_runs_cannot_share_a_folder(images, start, tmp_path):
+    start("threads")
+    with pytest.raises(RuntimeError, match="in use by another run"):
+        hash_files(images[:1], out=tmp_path / "out", progress=False)
 
 
 @pytest.mark.parametrize("executor", ["processes", "dask"])
-def test_a_killed_worker_costs_no_row(slow, expected, tmp_path, executor):
-    run = start(slow, tmp_path, executor)
-    kill_a_worker(run.pid)
-    assert run.wait(timeout=120) == 0
-    assert HashTable.read(tmp_path).arrow.equals(expected.arrow)
-
-
-def kill_a_worker(pid: int) -> None:
-    spawned = [
+def test_a_killed_worker_costs_no_row(expected, start, go, tmp_path, executor):
+    run = start(executor)
+    workers = [
         child
-        for child in psutil.Process(pid).children(recursive=True)
+        for child in psutil.Process(run.pid).children(recursive=True)
         if "spawn_main" in " ".join(child.cmdline())
     ]
-    spawned[-1].kill()
+    workers[-1].kill()
+    go.touch()
+    assert run.wait(timeout=LIMIT) == 0
+    assert HashTable.read(tmp_path / "out").arrow.equals(expected.arrow)
 
 
-def test_a_file_that_kills_its_worker_is_a_row_with_that_reason(folder, tmp_path, monkeypatch):
-    """Workers are fresh interpreters: this makes them die of opening one certain file."""
+def test_a_cluster_loses_a_worker_and_no_row(images, expected, go, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "SHORTEST", 0)
+    monkeypatch.setattr(dispatch, "LARGEST_TASK", 2)
+    out = tmp_path / "out"
+    with loopback_cluster(3) as cluster:
+        victim = cluster.workers[0]
+
+        def kill() -> None:
+            try:
+                wait_until(lambda: part_files(out))
+                victim.kill()
+                victim.wait()
+            finally:
+                go.touch()
+
+        killer = Thread(target=kill)
+        killer.start()
+        table = hash_files(
+            images, executor="dask", scheduler=cluster.address, out=out, progress=False
+        )
+        killer.join()
+        assert victim.returncode == -signal.SIGKILL
+    assert table.arrow.equals(expected.arrow)
+
+
+def test_a_file_that_kills_its_workers_is_a_row_with_that_reason(folder, tmp_path, monkeypatch):
+    """Each new interpreter kills itself when it opens one certain file."""
     code = tmp_path / "code"
     code.mkdir()
     (code / "sitecustomize.py").write_text(
         "import builtins, os, signal\n"
-        "opened = builtins.open\n"
+        "builtin_open = builtins.open\n"
         "def open(path, *rest, **more):\n"
         "    if str(path).endswith('0001_00004.jpg'):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return opened(path, *rest, **more)\n"
+        "    return builtin_open(path, *rest, **more)\n"
         "builtins.open = open\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(code))
     paths = sorted(folder.glob("0*.jpg"))
     table = hash_files(paths, workers=2, executor="processes", progress=False)
     assert table.paths == [str(path) for path in paths]
-    reasons = [error for error in table.errors if error]
-    assert reasons == ["WorkerDiedError: two workers died hashing this file"]
-    assert table.errors[4] == reasons[0]
-
-
-def test_a_cluster_loses_a_worker_and_no_row(slow, expected, tmp_path):
-    with parallel.loopback_cluster(3) as cluster:
-        killer = parallel.kill_when_under_way(cluster.workers[0], tmp_path)
-        table = hash_files(
-            slow, executor="dask", scheduler=cluster.address, out=tmp_path, progress=False
-        )
-        killer.join()
-        assert cluster.workers[0].wait(10) == -signal.SIGKILL
-    assert table.arrow.equals(expected.arrow)
-
-
-def test_only_what_is_missing_or_changed_is_hashed(folder, tmp_path):
-    out = tmp_path / "out"
-    paths = sorted(folder.glob("0*.jpg"))
-    hash_files(paths[:5], out=out, progress=False)
-    hash_files(paths, out=out, progress=False)
-    hash_files(paths, out=out, progress=False)
-    assert [pq.read_metadata(part).num_rows for part in part_files(out)] == [5, 7]
-    paths[3].write_bytes(jpeg_bytes(seed=99))
-    paths[7].unlink()
-    table = hash_files(paths, out=out, progress=False)
-    assert table.arrow.equals(hash_files(paths, progress=False).arrow)
-    assert table.errors[7].startswith("FileNotFoundError")
-    assert rows(out) == 12 + 2
-    paths[7].write_bytes(jpeg_bytes(seed=98))  # what was not there is looked for again
-    table = hash_files(paths, out=out, progress=False)
-    assert table.arrow.equals(hash_files(paths, progress=False).arrow)
-    assert rows(out) == 12 + 3
-
-
-def test_a_file_put_back_as_it_was_is_hashed_again(folder, tmp_path):
-    """Its state has been seen before, but the newest row is of another."""
-    path, out = folder / "0000_00000.jpg", tmp_path / "out"
-    first, times = path.read_bytes(), path.stat().st_mtime_ns
-    hash_files([path], out=out, progress=False)
-    path.write_bytes(jpeg_bytes(seed=50))
-    hash_files([path], out=out, progress=False)
-    path.write_bytes(first)
-    os.utime(path, ns=(times, times))
-    table = hash_files([path], out=out, progress=False)
-    assert table.arrow.equals(hash_files([path], progress=False).arrow)
-
-
-def test_rows_are_those_asked_for_in_that_order(folder, tmp_path):
-    paths = sorted(folder.glob("0*.jpg"))
-    hash_files(paths, out=tmp_path / "out", progress=False)
-    asked = [paths[5], paths[2], paths[5]]
-    table = hash_files(asked, out=tmp_path / "out", progress=False)
-    assert table.paths == [str(path) for path in asked]
-    table = hash_files(iter(asked), out=tmp_path / "out", progress=False)
-    assert table.paths == [str(path) for path in paths]
-
-
-def test_other_methods_or_versions_are_refused(folder, tmp_path, monkeypatch):
-    paths = sorted(folder.glob("0*.jpg"))[:2]
-    hash_files(paths, out=tmp_path / "out", progress=False)
-    with pytest.raises(ValueError, match="columns"):
-        hash_files(paths, ["dhash64"], out=tmp_path / "out", progress=False)
-    monkeypatch.setattr("finhash.jobs.parts.versions", lambda: {"pillow": "1.0"})
-    with pytest.raises(ValueError, match=r"pillow .* instead of 1\.0"):
-        hash_files(paths, out=tmp_path / "out", progress=False)
-
-
-def test_nothing_to_do_leaves_a_table_that_can_be_read(tmp_path):
-    assert len(hash_files([], out=tmp_path, progress=False)) == 0
-    assert len(HashTable.read(tmp_path)) == 0
-
-
-@pytest.mark.parametrize("executor", ["threads", "processes", "dask"])
-def test_odd_files_are_rows(folder, tmp_path, executor):
-    os.mkfifo(folder / "fifo.jpg")
-    latin = os.fsdecode(os.fsencode(folder) + b"/caf\xe9.jpg")
-    Path(latin).write_bytes(jpeg_bytes(seed=3))
-    (folder / "loop.jpg").symlink_to(folder / "loop.jpg")
-    paths = [
-        folder / "fifo.jpg",
-        latin,
-        folder / "loop.jpg",
-        "nul\0.jpg",
-        folder / "0000_00001.jpg",
-    ]
-    table = hash_files(paths, executor=executor, out=tmp_path / "out", progress=False)
-    kinds = [error.split(":")[0] for error in table.errors]
-    assert kinds == ["NotAnImageError", "", "OSError", "ValueError", ""]
-    assert table.paths[1].endswith("caf\\xe9.jpg")
-    again = hash_files(paths, out=tmp_path / "out", progress=False)
-    assert again.arrow.equals(table.arrow)
-
-
-@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_a_row(folder):
-    path = folder / "0000_00000.jpg"
-    path.chmod(0)
-    assert hash_files([path], progress=False).errors == ["PermissionError: Permission denied"]
+    reasons = {k: error for k, error in enumerate(table.errors) if error}
+    assert reasons == {4: "WorkerDiedError: two workers died hashing this file"}

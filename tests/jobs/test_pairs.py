@@ -1,4 +1,4 @@
-"""Pairs joined in blocks are those of one join, wherever blocks are joined."""
+"""Joining a table in blocks gives the pairs of one join."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,12 @@ import pytest
 from finhash import cluster, hamming, hash_files
 from finhash.jobs import pairs
 from finhash.study.cost.parallel import loopback_cluster
+from tests.conftest import jpeg_bytes
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    from tests.conftest import jpeg_bytes
-
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     paths = [folder / f"{k:02d}.jpg" for k in range(25)]
     for k, path in enumerate(paths):
         path.write_bytes(jpeg_bytes(seed=k // 2))
@@ -24,39 +23,70 @@ def sorted_pairs(blocks) -> np.ndarray:
     return found[np.lexsort(found.T[::-1])]
 
 
-@pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
-@pytest.mark.parametrize("block", [7, 25, 1000])
+@pytest.mark.parametrize(
+    ("executor", "block"),
+    [
+        ("serial", 7),
+        ("threads", 7),
+        ("threads", 25),
+        ("threads", 1000),
+        pytest.param("processes", 7, marks=pytest.mark.slow),
+    ],
+)
 def test_blocks_give_the_pairs_of_one_join(table, tmp_path, executor, block):
-    options = {"executor": executor, "block": block, "progress": False, "workers": 2}
-    pairs.join_table(table, tmp_path / "out", radius=120, **options)
+    pairs.join_table(
+        table, tmp_path, radius=120, executor=executor, block=block, workers=2, progress=False
+    )
     expected = sorted_pairs([hamming.join(table.hashes("find"), radius=120)])
-    assert (sorted_pairs(pairs.read_pairs(tmp_path / "out")) == expected).all()
+    np.testing.assert_array_equal(sorted_pairs(pairs.read_pairs(tmp_path)), expected)
 
 
-def test_on_a_cluster_and_into_families(table, tmp_path):
+@pytest.mark.slow
+def test_pairs_joined_on_a_cluster_give_families(table, tmp_path):
     with loopback_cluster(2) as running:
-        options = {"executor": "dask", "scheduler": running.address, "progress": False}
-        pairs.join_table(table, tmp_path, radius=20, block=10, **options)
+        pairs.join_table(
+            table,
+            tmp_path,
+            radius=20,
+            block=10,
+            executor="dask",
+            scheduler=running.address,
+            progress=False,
+        )
     labels = cluster.components(np.arange(len(table)), pairs.read_pairs(tmp_path))
-    assert labels.tolist() == cluster.families(table.hashes("find"), 20).tolist()
+    np.testing.assert_array_equal(labels, cluster.families(table.hashes("find"), 20))
 
 
-def test_goes_on_with_what_is_missing(table, tmp_path, monkeypatch):
-    options = {"executor": "serial", "progress": False, "block": 10}
-    pairs.join_table(table, tmp_path, radius=100, **options)
+def test_only_missing_blocks_are_joined_again(table, tmp_path, monkeypatch):
+    def join_table() -> None:
+        pairs.join_table(table, tmp_path, radius=100, executor="serial", block=10, progress=False)
+
+    join_table()
     expected = sorted_pairs(pairs.read_pairs(tmp_path))
     sorted(tmp_path.glob("pairs-*"))[2].unlink()
     joined = []
     join = hamming.join
     monkeypatch.setattr(hamming, "join", lambda *a, **o: joined.append(a) or join(*a, **o))
-    pairs.join_table(table, tmp_path, radius=100, **options)
+    join_table()
     assert len(joined) == 1
-    assert (sorted_pairs(pairs.read_pairs(tmp_path)) == expected).all()
+    np.testing.assert_array_equal(sorted_pairs(pairs.read_pairs(tmp_path)), expected)
 
 
-def test_other_pairs_are_refused(table, tmp_path):
+def test_another_radius_in_the_same_folder_is_refused(table, tmp_path):
     pairs.join_table(table, tmp_path, radius=10, executor="serial", progress=False)
     with pytest.raises(ValueError, match="made otherwise"):
         pairs.join_table(table, tmp_path, radius=11, executor="serial", progress=False)
-    with pytest.raises(ValueError, match="radius"):
-        pairs.join_table(table, tmp_path / "b", radius=300, executor="serial", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"radius": 300}, "radius"),
+        ({"radius": 10, "block": 0}, "block must be at least 1 row, not 0"),
+        ({"radius": 10, "executor": "fibres"}, "unknown executor 'fibres'"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_the_folder_is_made(table, tmp_path, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        pairs.join_table(table, tmp_path / "out", **arguments)
+    assert not (tmp_path / "out").exists()

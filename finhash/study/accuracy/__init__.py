@@ -1,1 +1,1 @@
-"""How accurate each hash is: counts, rates, intervals, retrieval, clusters, robustness."""
+"""Accuracy of each hash: pair counts, rates, intervals, retrieval, clustering and robustness."""

@@ -1,7 +1,7 @@
-"""Why hashes rank as they do, bit by bit; and what choosing or weighing bits would bring.
+"""Statistics of single bits, and hashes made by selecting or weighting bits.
 
-A bit helps if it differs between families and stays within them. Both are counted exactly over all
-pairs, from how often each bit is set in each family.
+A bit is useful if it differs between families and agrees within them. Both shares are exact over
+all pairs of images; they follow from the number of images in each family that have the bit set.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,19 +12,28 @@ import pandas as pd
 from tqdm import tqdm
 
 from finhash import hamming
-from finhash.study.accuracy import rates
+from finhash.study.accuracy import rates, resampling
 from finhash.study.data import datasets, memes
 
 SIDE = 16
-MIDDLE = range(SIDE // 4, SIDE - SIDE // 4)
-"""Rows of a 16 x 16 hash that look at the middle half of the picture."""
+"""Rows and columns of a 256-bit hash."""
+
+MIDDLE_ROWS = range(SIDE // 4, SIDE - SIDE // 4)
+"""Rows of a 256-bit hash that cover the middle half of the image."""
 
 
 @dataclass(frozen=True)
-class BitRates:
-    """For each bit: how often it is set, and in which share of same and of other pairs it differs.
+class BitStatistics:
+    """Statistics of each bit over a set of images.
 
-    Arrays ``[bits]``; other pairs are those of different families.
+    Attributes
+    ----------
+    ones : float array of shape (bits,)
+        Share of images in which the bit is set.
+    same : float array of shape (bits,)
+        Share of same-family pairs in which the bit differs.
+    other : float array of shape (bits,)
+        Share of other-family pairs in which the bit differs.
     """
 
     ones: np.ndarray
@@ -33,77 +42,117 @@ class BitRates:
 
     @property
     def entropy(self) -> np.ndarray:
-        """Bits of information in each bit, 0 to 1, over all pictures."""
+        """Entropy of each bit over all images, between 0 and 1 bit."""
         p = np.clip(self.ones, 1e-12, 1 - 1e-12)
         return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
 
     @property
-    def evidence(self) -> np.ndarray:
-        """What a bit that differs says against "same family": its log odds ratio.
+    def log_odds_ratio(self) -> np.ndarray:
+        """Logarithm of the odds that a bit differs in other-family pairs over same-family pairs.
 
-        Were bits independent, the sum of these over the differing bits would order pairs best.
+        If bits were independent, the sum of these values over the differing bits would be the best
+        distance: it ranks pairs by their likelihood ratio.
         """
-        same, other = (np.clip(rate, 1e-4, 1 - 1e-4) for rate in (self.same, self.other))
+        same, other = (np.clip(share, 1e-4, 1 - 1e-4) for share in (self.same, self.other))
         return np.log(other / (1 - other)) - np.log(same / (1 - same))
 
 
 def unpack(hashes: np.ndarray) -> np.ndarray:
-    """The bits of packed hashes, ``bool [n, bits]``."""
+    """Return the bits of packed hashes, ``bool [n, bits]``."""
     return np.unpackbits(hashes, axis=1).astype(bool)
 
 
 def pack(bits: np.ndarray) -> np.ndarray:
-    """Packed hashes of bits ``[n, any]``, filled up to whole words by bits that never differ."""
+    """Pack bits ``[n, any]`` into hashes, padding with zeros to a multiple of 64 bits."""
     return np.packbits(np.pad(bits, ((0, 0), (0, -bits.shape[1] % 64))), axis=1)
 
 
-def bit_rates(bits: np.ndarray, families: np.ndarray) -> BitRates:
-    """The rates of all bits over all pairs of the pictures."""
+def bit_statistics(bits: np.ndarray, families: np.ndarray) -> BitStatistics:
+    """Compute the statistics of each bit over all pairs of images.
+
+    Examples
+    --------
+    One bit of four images; it differs in one of the two same-family pairs, and in two of the four
+    other-family pairs:
+
+    >>> found = bit_statistics(np.array([[1], [1], [1], [0]], bool), np.array([7, 7, 8, 8]))
+    >>> found.ones.tolist(), found.same.tolist(), found.other.tolist()
+    ([0.75], [0.5], [0.5])
+    """
     _, labels, sizes = np.unique(families, return_inverse=True, return_counts=True)
     starts = np.cumsum(sizes) - sizes
     ones = np.add.reduceat(bits[np.argsort(labels, kind="stable")], starts, axis=0, dtype=np.int64)
     n, total, sizes = len(bits), ones.sum(axis=0), sizes[:, None]
-    differing = (ones * (sizes - ones)).sum(axis=0)
+    # A bit differs in (number of ones) * (number of zeros) pairs.
+    same_differing = (ones * (sizes - ones)).sum(axis=0)
+    other_differing = total * (n - total) - same_differing
     same_pairs = (sizes * (sizes - 1) // 2).sum()
     other_pairs = n * (n - 1) // 2 - same_pairs
-    other = (total * (n - total) - differing) / other_pairs
-    return BitRates(total / n, differing / same_pairs, other)
+    return BitStatistics(total / n, same_differing / same_pairs, other_differing / other_pairs)
 
 
 def table(hashes: Mapping[str, np.ndarray], families: np.ndarray) -> pd.DataFrame:
-    """``method, row, column, entropy, same, other`` of each bit, as the picture lies.
+    """Tabulate the statistics of each bit of 256-bit hashes, by its position in the image.
 
-    Of DCT hashes row and column are vertical and horizontal frequencies, the lowest at the top
-    left: FINd and PDQ store them in reverse.
+    Rows of DCT hashes are vertical frequencies and columns horizontal ones, with the lowest at
+    (0, 0). FINd and PDQ store them in reverse order, so their positions are reversed here.
+
+    Returns
+    -------
+    DataFrame
+        One row per method and bit:
+
+        method : str
+            Method name.
+        row, column : int
+            Position of the bit, 0 to 15.
+        entropy : float
+            Entropy over all images, in bits.
+        same, other : float
+            Share of same-family and of other-family pairs in which the bit differs.
     """
-    parts = []
+    tables = []
     for name, packed in hashes.items():
-        found = bit_rates(unpack(packed), families)
+        found = bit_statistics(unpack(packed), families)
         place = np.arange(SIDE**2)[:: -1 if name in ("find", "find_middle", "pdq") else 1]
         columns = {"row": place // SIDE, "column": place % SIDE, "entropy": found.entropy}
         columns |= {"same": found.same, "other": found.other}
-        parts.append(pd.DataFrame({"method": name, **columns}))
-    return pd.concat(parts, ignore_index=True)
+        tables.append(pd.DataFrame({"method": name, **columns}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def by_caption_area(
     hashes: Mapping[str, np.ndarray], paths: Sequence[str], families: np.ndarray
 ) -> pd.DataFrame:
-    """Distance of each picture to its family's majority hash: ``method, area, distance``.
+    """Compute each image's distance to its family's majority hash, and the area of its captions.
 
-    ``area`` is the share of the picture under its captions, which is known of the stand-in only;
-    where two names are one family, the name's own captions count.
+    The majority hash has each bit that is set in more than half of the family's images. Captions
+    are drawn again from the number in the file name, so this works for the stand-in set only.
+
+    Returns
+    -------
+    DataFrame
+        One row per method and image:
+
+        method : str
+            Method name.
+        area : float
+            Share of the image that captions cover.
+        distance : int
+            Distance to the majority hash, in bits.
     """
-    named = map(datasets.family_and_number, paths)
-    area = np.array([memes.caption_area(*datasets.caption(*name)) for name in named])
+    names = map(datasets.family_and_number, paths)
+    # File names hold the original family, which is the one that determines the caption, even where
+    # ``families`` merges two families.
+    area = np.array([memes.caption_area(*datasets.caption(*name)) for name in names])
     _, labels = np.unique(families, return_inverse=True)
-    parts = []
+    tables = []
     for name, packed in hashes.items():
         bits = unpack(packed)
         share = pd.DataFrame(bits.astype(np.float32)).groupby(labels).mean().to_numpy()
-        apart = (bits != (share > 0.5)[labels]).sum(axis=1)
-        parts.append(pd.DataFrame({"method": name, "area": area, "distance": apart}))
-    return pd.concat(parts, ignore_index=True)
+        distance = (bits != (share > 0.5)[labels]).sum(axis=1)
+        tables.append(pd.DataFrame({"method": name, "area": area, "distance": distance}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def concentration(
@@ -113,75 +162,97 @@ def concentration(
     *,
     workers: int = 1,
 ) -> pd.DataFrame:
-    """How many pairs of families false claims lie between: ``method, claims, pairs, first_ten``.
+    """Compute how strongly false claims concentrate on few pairs of families.
 
-    ``first_ten`` is the share of the claims that the ten commonest pairs of families have.
+    Returns
+    -------
+    DataFrame
+        One row per method in ``radii``:
+
+        method : str
+            Method name.
+        claims : int
+            Number of other-family pairs of images within the radius.
+        pairs : int
+            Number of pairs of families that these lie between.
+        first_ten : float
+            Share of the claims that lie between the ten most frequent pairs of families.
     """
     _, labels = np.unique(families, return_inverse=True)
-    found = []
+    rows = []
     for name, radius in radii.items():
         i, j, _ = hamming.join(hashes[name], radius=radius, workers=workers)
         first, second = np.minimum(labels[i], labels[j]), np.maximum(labels[i], labels[j])
         false = first != second
         between = pd.Series(zip(first[false], second[false], strict=True)).value_counts()
         claims = between.sum()
-        found.append((name, claims, len(between), between.iloc[:10].sum() / max(1, claims)))
-    return pd.DataFrame(found, columns=["method", "claims", "pairs", "first_ten"])
+        rows.append((name, claims, len(between), between.iloc[:10].sum() / max(1, claims)))
+    return pd.DataFrame(rows, columns=["method", "claims", "pairs", "first_ten"])
 
 
 Bits = Mapping[str, np.ndarray]
-"""Method -> its bits, ``bool [n, bits]``."""
+"""Bits of each method's hashes, ``bool [n, bits]``."""
 
-Variant = Callable[[Bits, Mapping[str, BitRates]], np.ndarray]
-"""Makes a hash's bits from methods' bits and from the rates that training families give."""
+Variant = Callable[[Bits, Mapping[str, BitStatistics]], np.ndarray]
+"""Function that makes a new hash, ``bool [n, any]``.
+
+Its arguments are the bits of the methods, and the methods' statistics on training families.
+"""
 
 
-def best(name: str, number: int) -> Variant:
-    """The bits of a method with most evidence."""
+def all_bits(name: str) -> Variant:
+    """Return a variant that keeps all bits of a method."""
+    return lambda bits, _: bits[name]
 
-    def variant(bits: Bits, learnt: Mapping[str, BitRates]) -> np.ndarray:
-        order = np.argsort(-learnt[name].evidence, kind="stable")
+
+def best_bits(name: str, number: int) -> Variant:
+    """Return a variant that keeps the ``number`` bits with the largest log odds ratios."""
+
+    def variant(bits: Bits, trained: Mapping[str, BitStatistics]) -> np.ndarray:
+        order = np.argsort(-trained[name].log_odds_ratio, kind="stable")
         return bits[name][:, np.sort(order[:number])]
 
     return variant
 
 
-def weighed(name: str, mean: int = 2) -> Variant:
-    """A method's bits repeated in proportion to their evidence, ``mean`` times on the average."""
+def weighted_bits(name: str, mean: int = 2) -> Variant:
+    """Return a variant that repeats each bit in proportion to its log odds ratio.
 
-    def variant(bits: Bits, learnt: Mapping[str, BitRates]) -> np.ndarray:
-        evidence = np.clip(learnt[name].evidence, 0, None)
-        times = np.rint(mean * evidence / evidence.mean()).astype(int)
+    Repeating a bit w times gives it the weight w in the Hamming distance. ``mean`` is the mean
+    number of repetitions before rounding.
+    """
+
+    def variant(bits: Bits, trained: Mapping[str, BitStatistics]) -> np.ndarray:
+        weights = np.clip(trained[name].log_odds_ratio, 0, None)
+        times = np.rint(mean * weights / weights.mean()).astype(int)
         return np.repeat(bits[name], times, axis=1)
 
     return variant
 
 
-def whole(name: str) -> Variant:
-    """A method as it is."""
-    return lambda bits, _: bits[name]
-
-
-def rows(name: str, kept: range) -> Variant:
-    """The rows ``kept`` of a method's 16."""
+def some_rows(name: str, kept: range) -> Variant:
+    """Return a variant that keeps some of the 16 rows of a 256-bit hash."""
     return lambda bits, _: bits[name].reshape(-1, SIDE, SIDE)[:, kept].reshape(-1, SIDE * len(kept))
 
 
-def both(*parts: Variant) -> Variant:
-    """The bits of several variants side by side."""
-    return lambda bits, learnt: np.hstack([part(bits, learnt) for part in parts])
+def concatenated(*variants: Variant) -> Variant:
+    """Return a variant that joins the bits of several variants."""
+    return lambda bits, trained: np.hstack([variant(bits, trained) for variant in variants])
 
 
 VARIANTS: dict[str, Variant] = {
-    "FINd": whole("find"),
-    "FINd, 192 best bits": best("find", 192),
-    "FINd, 128 best bits": best("find", 128),
-    "FINd, bits weighed": weighed("find"),
-    "FINd, middle half": whole("find_middle"),
-    "dHash": whole("dhash256"),
-    "dHash, middle rows": rows("dhash256", MIDDLE),
-    "FINd and dHash, 128 best of each": both(best("find", 128), best("dhash256", 128)),
+    "FINd": all_bits("find"),
+    "FINd, 192 best bits": best_bits("find", 192),
+    "FINd, 128 best bits": best_bits("find", 128),
+    "FINd, weighted bits": weighted_bits("find"),
+    "FINd, middle half": all_bits("find_middle"),
+    "dHash": all_bits("dhash256"),
+    "dHash, middle rows": some_rows("dhash256", MIDDLE_ROWS),
+    "FINd and dHash, 128 best of each": concatenated(
+        best_bits("find", 128), best_bits("dhash256", 128)
+    ),
 }
+"""The variants compared in the report, by title."""
 
 
 def held_out(
@@ -193,30 +264,63 @@ def held_out(
     seed: int,
     workers: int = 1,
 ) -> pd.DataFrame:
-    """What each variant recalls on families that its bits were not chosen on.
+    """Cross-validate the variants: compute recall on families not used to select bits.
 
-    ``variant, bits, target, recall, low, high``: from the pairs within all the folds together, each
-    counted once, with the least and the most of a single fold.
+    For each fold of the families, a variant is made from the statistics of all other folds, and
+    the pairs within the fold are counted. ``recall`` comes from the counts of all folds together.
+
+    Parameters
+    ----------
+    hashes : mapping of str to uint8 array of shape (n, bits / 8)
+        Packed hashes of the methods that the variants use.
+    families : array of shape (n,)
+        Family of each image.
+    targets : sequence of float
+        False positive rates.
+    folds, seed : int
+        See ``resampling.assign_folds``.
+    workers : int
+        Number of threads.
+
+    Returns
+    -------
+    DataFrame
+        One row per variant and target:
+
+        variant : str
+            Key of ``VARIANTS``.
+        bits : int
+            Length of the variant's hash; of the last fold, if folds differ.
+        target : float
+            False positive rate.
+        recall : float
+            Recall at this rate, over the pairs within all folds.
+        low, high : float
+            Lowest and highest recall of a single fold.
     """
     names, labels = np.unique(families, return_inverse=True)
-    fold = (np.random.default_rng(seed).permutation(len(names)) % folds)[labels]
+    fold_of = resampling.assign_folds(len(names), folds, seed)[labels]
     bits = {name: unpack(packed) for name, packed in hashes.items()}
-    learnt = [
-        {name: bit_rates(table[fold != k], labels[fold != k]) for name, table in bits.items()}
+    trained = [
+        {
+            name: bit_statistics(own[fold_of != k], labels[fold_of != k])
+            for name, own in bits.items()
+        }
         for k in range(folds)
     ]
-    found = []
+    rows = []
     for title, variant in tqdm(VARIANTS.items(), "variants", unit="variant", leave=False):
         counts = []
         for k in range(folds):
-            judged = {name: table[fold == k] for name, table in bits.items()}
-            made = variant(judged, learnt[k])
-            same_other = hamming.pair_histogram(pack(made), labels[fold == k], workers=workers)
-            counts.append(np.pad(same_other, ((0, 0), (0, 64 * 64 - len(same_other[0])))))
+            test = {name: own[fold_of == k] for name, own in bits.items()}
+            made = variant(test, trained[k])
+            counted = hamming.pair_histogram(pack(made), labels[fold_of == k], workers=workers)
+            # Lengths differ between folds if bits are weighted; pad to a common length.
+            counts.append(np.pad(counted, ((0, 0), (0, 64 * 64 - len(counted[0])))))
         pooled = np.sum(counts, axis=0)
         for target in targets:
             each = [rates.at_fpr(*count, target)[1] for count in counts]
             _, recall = rates.at_fpr(*pooled, target)
-            found.append((title, made.shape[1], target, recall, min(each), max(each)))
+            rows.append((title, made.shape[1], target, recall, min(each), max(each)))
     columns = ["variant", "bits", "target", "recall", "low", "high"]
-    return pd.DataFrame(found, columns=columns)
+    return pd.DataFrame(rows, columns=columns)

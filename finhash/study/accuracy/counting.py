@@ -1,4 +1,4 @@
-"""Pairs of images counted exactly, by distance and by family."""
+"""Exact counts of all pairs of images, by distance and by family."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,21 +17,52 @@ from finhash.study.data import simulated
 def pair_histograms(
     table: HashTable, names: Sequence[str], families: np.ndarray, workers: int = 1
 ) -> pd.DataFrame:
-    """Exact counts over all pairs: ``method, distance, same, other``."""
-    parts = []
+    """Count all pairs of images by distance, for each method.
+
+    Returns
+    -------
+    DataFrame
+        One row per method and distance:
+
+        method : str
+            Method name.
+        distance : int
+            Hamming distance in bits, from 0 to the length of the hash.
+        same : int
+            Number of pairs within families.
+        other : int
+            Number of pairs between families.
+    """
+    tables = []
     for name in tqdm(names, "all pairs", unit="method", leave=False):
         same, other = hamming.pair_histogram(table.hashes(name), families, workers=workers)
         counts = {"distance": np.arange(len(same)), "same": same, "other": other}
-        parts.append(pd.DataFrame({"method": name, **counts}))
-    return pd.concat(parts, ignore_index=True)
+        tables.append(pd.DataFrame({"method": name, **counts}))
+    return pd.concat(tables, ignore_index=True)
 
 
 @dataclass(frozen=True)
 class PairTable:
-    """Pairs counted by family: within each by distance, and between any two, if they are near.
+    """Pairs of images counted for every family and for every two families.
 
-    ``sizes`` are pictures, ``same`` is ``int64 [families, bits + 1]``. Families ``first`` and
-    ``second`` have ``count`` pairs at ``distance``, listed up to the distance ``reach``.
+    From these counts the rates of any weighting of families follow without counting again.
+    Families are numbered from 0 in sorted order. The four arrays ``first``, ``second``,
+    ``distance`` and ``count`` are the columns of one sparse table.
+
+    Attributes
+    ----------
+    sizes : int array of shape (families,)
+        Number of images in each family.
+    same : int64 array of shape (families, bits + 1)
+        Number of pairs within each family, by distance.
+    first, second : int array of shape (cells,)
+        Two different families, ``first < second``.
+    distance : int array of shape (cells,)
+        Distance in bits, at most ``reach``.
+    count : int array of shape (cells,)
+        Number of pairs between the two families at this distance; always positive.
+    reach : int
+        Largest distance, in bits, up to which pairs between families were counted.
     """
 
     sizes: np.ndarray
@@ -43,9 +74,20 @@ class PairTable:
     reach: int
 
     def rates(self, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """False positive rate and recall at radii ``0 .. reach``, ``[..., reach + 1]``.
+        """Compute false positive rate and recall at every radius up to ``reach``.
 
-        ``weights`` are families', ``[..., families]``: one each unless given.
+        A family of weight w counts as w families: its own pairs have the weight w, and its pairs
+        with a family of weight v have the weight w v.
+
+        Parameters
+        ----------
+        weights : float array of shape (..., families), optional
+            Weights of the families; one each by default. Leading axes hold several weightings.
+
+        Returns
+        -------
+        fpr, recall : float arrays of shape (..., reach + 1)
+            Rates at radii 0, 1, ..., ``reach``.
         """
         weights = np.ones(len(self.sizes)) if weights is None else weights
         rows = np.atleast_2d(weights)
@@ -56,16 +98,23 @@ class PairTable:
             self.reach,
         )
         other = np.cumsum(near, axis=0).T
-        pictures = rows * self.sizes
-        pairs = (pictures.sum(axis=1) ** 2 - (pictures**2).sum(axis=1)) / 2
+        # The sum of x_a x_b over families a < b is (sum(x) ** 2 - sum(x ** 2)) / 2.
+        images = rows * self.sizes
+        pairs = (images.sum(axis=1) ** 2 - (images**2).sum(axis=1)) / 2
         shape = (*weights.shape[:-1], self.reach + 1)
-        fpr, tpr = other / pairs[:, None], same[:, : self.reach + 1] / same[:, -1:]
-        return fpr.reshape(shape), tpr.reshape(shape)
+        fpr, recall = other / pairs[:, None], same[:, : self.reach + 1] / same[:, -1:]
+        return fpr.reshape(shape), recall.reshape(shape)
 
     def macro_rates(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same with every family, and every pair of families, counting as much as any other.
+        """Compute the rates averaged over families instead of over pairs of images.
 
-        Families of one picture have no pairs, and do not count in recall.
+        Recall is the mean of the families' own recalls; families of one image have no pair and are
+        left out. The false positive rate is the mean over all pairs of families.
+
+        Returns
+        -------
+        fpr, recall : float arrays of shape (reach + 1,)
+            Rates at radii 0, 1, ..., ``reach``.
         """
         pairs = self.sizes * (self.sizes - 1) // 2
         found = np.cumsum(self.same[pairs > 0], axis=1) / pairs[pairs > 0, None]
@@ -75,19 +124,43 @@ class PairTable:
         return other / (number * (number - 1) / 2), found.mean(axis=0)[: self.reach + 1]
 
     def radius(self, target: float, weights: np.ndarray | None = None) -> int:
-        """The largest radius whose false positive rate is at most ``target``; -1 if none is."""
+        """Return the largest radius whose false positive rate is at most ``target``, or -1.
+
+        Raises
+        ------
+        ValueError
+            If the false positive rate does not exceed ``target`` even at ``reach``, so that a
+            larger radius might qualify too.
+        """
         radius, _ = rates.at_rate(*self.rates(weights), target)
         if radius == self.reach:
-            raise ValueError(f"a rate of {target} lies beyond the distance {self.reach}")
+            raise ValueError(
+                f"the radius for the false positive rate {target} may lie beyond {self.reach}, "
+                "the largest distance counted; count pairs again with a larger reach"
+            )
         return radius
 
 
 def count_pairs(
     hashes: np.ndarray, truths: Mapping[str, np.ndarray], reach: int, *, workers: int = 1
 ) -> dict[str, PairTable]:
-    """The pair table of all pictures by each of the truths, their families.
+    """Count pairs by family under several labellings, computing distances only once.
 
-    Pairs of different families are counted up to ``reach`` only; they are found once for all.
+    Parameters
+    ----------
+    hashes : uint8 array of shape (n, bits / 8)
+        Packed hashes.
+    truths : mapping of str to array of shape (n,)
+        Family of each hash, under each labelling.
+    reach : int
+        Largest distance, in bits, up to which pairs between families are counted.
+    workers : int
+        Number of threads.
+
+    Returns
+    -------
+    dict of str to PairTable
+        One table per labelling.
     """
     counters = {truth: _Counter(families, reach) for truth, families in truths.items()}
     for i, j, distance in hamming.join_blocks(hashes, radius=reach, workers=workers):
@@ -97,7 +170,7 @@ def count_pairs(
 
 
 class _Counter:
-    """Pairs of different families, by families and distance, as they come."""
+    """Pairs between families, collected block by block under one labelling."""
 
     def __init__(self, families: np.ndarray, reach: int) -> None:
         _, self.labels, self.sizes = np.unique(families, return_inverse=True, return_counts=True)
@@ -105,6 +178,7 @@ class _Counter:
         self.cells: list[np.ndarray] = []
 
     def add(self, i: np.ndarray, j: np.ndarray, distance: np.ndarray) -> None:
+        """Add the pairs ``i, j`` of images, ignoring those within a family."""
         a, b = self.labels[i], self.labels[j]
         other = a != b
         a, b, distance = a[other], b[other], distance[other]
@@ -112,15 +186,20 @@ class _Counter:
         self.cells.append(cells)
 
     def table(self, hashes: np.ndarray) -> PairTable:
+        """Return the counts of all pairs added, and of all pairs within families."""
         cells, count = np.unique(np.concatenate(self.cells), return_counts=True)
-        own = [_own_distances(hashes[self.labels == k]) for k in range(len(self.sizes))]
-        ends = np.unravel_index(cells, self.shape)
-        return PairTable(self.sizes, np.stack(own), *ends, count, self.shape[2] - 1)
+        same = [_own_histogram(hashes[self.labels == k]) for k in range(len(self.sizes))]
+        first, second, distance = np.unravel_index(cells, self.shape)
+        reach = self.shape[2] - 1
+        return PairTable(self.sizes, np.stack(same), first, second, distance, count, reach)
 
 
 @njit(cache=True)
 def _weighted_counts(weights, first, second, distance, count, reach):
-    """Pairs of families by distance, weighted: ``[reach + 1, draws]`` of ``[families, draws]``."""
+    """Sum the weighted counts by distance: ``float64 [reach + 1, draws]``.
+
+    ``weights`` is ``float64 [families, draws]``; draws lie together in memory for vectorisation.
+    """
     total = np.zeros((reach + 1, weights.shape[1]))
     for cell in range(len(first)):
         a, b, out = weights[first[cell]], weights[second[cell]], total[distance[cell]]
@@ -129,27 +208,41 @@ def _weighted_counts(weights, first, second, distance, count, reach):
     return total
 
 
-def _own_distances(hashes: np.ndarray) -> np.ndarray:
-    """Pairs of these hashes by distance, ``int64 [bits + 1]``."""
+def _own_histogram(hashes: np.ndarray) -> np.ndarray:
+    """Count all pairs of these hashes by distance, ``int64 [bits + 1]``."""
     words = hashes.view(np.uint64)
-    apart = np.bitwise_count(words[:, None] ^ words[None]).sum(axis=2, dtype=np.int64)
-    return np.bincount(apart[np.triu_indices(len(hashes), 1)], minlength=8 * hashes.shape[1] + 1)
+    distances = np.bitwise_count(words[:, None] ^ words[None]).sum(axis=2, dtype=np.int64)
+    each_once = distances[np.triu_indices(len(hashes), 1)]
+    return np.bincount(each_once, minlength=8 * hashes.shape[1] + 1)
 
 
-def check(
-    some: np.ndarray, labels: np.ndarray, copies: int, radius: int, seed: int, *, workers: int
+def check_simulated(
+    hashes: np.ndarray, families: np.ndarray, copies: int, radius: int, seed: int, *, workers: int
 ) -> pd.DataFrame:
-    """The set and copies of it: ``copies, same_mean, other_mean, other_sd, recall, fpr``.
+    """Compare a set of hashes with the larger set simulated from it.
 
-    Means and deviation of distances; recall and false positive rate at the radius.
+    Returns
+    -------
+    DataFrame
+        Two rows, the set itself and the simulated set:
+
+        copies : int
+            How many times larger the set is: 1 or ``copies``.
+        same_mean, other_mean : float
+            Mean distance within and between families, in bits.
+        other_sd : float
+            Standard deviation of the distances between families, in bits.
+        recall, fpr : float
+            Recall and false positive rate at ``radius``.
     """
     rows = []
     for number in (1, copies):
-        size = number * len(some)
-        many, own = simulated.hashes(some, size, seed), simulated.families(labels, size)
-        same, other = hamming.pair_histogram(many, own, workers=workers)
+        size = number * len(hashes)
+        larger = simulated.hashes(hashes, size, seed)
+        labels = simulated.families(families, size)
+        same, other = hamming.pair_histogram(larger, labels, workers=workers)
         _, fpr, recall = rates.roc(same, other).iloc[radius]
-        mean, _ = rates.mean_and_deviation(same)
-        rows.append((number, mean, *rates.mean_and_deviation(other), recall, fpr))
+        same_mean, _ = rates.mean_and_deviation(same)
+        rows.append((number, same_mean, *rates.mean_and_deviation(other), recall, fpr))
     columns = ["copies", "same_mean", "other_mean", "other_sd", "recall", "fpr"]
     return pd.DataFrame(rows, columns=columns)

@@ -1,4 +1,4 @@
-"""Whether hashes of transformed images still find the originals' families."""
+"""Retrieval of an image's family after the image was transformed."""
 
 from collections.abc import Mapping
 
@@ -19,22 +19,65 @@ def robustness(
     *,
     workers: int = 1,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What changed pictures find in a gallery of unchanged ones, and all distances behind it.
+    """Search a gallery of unchanged images for transformed images.
 
-    The first has a row a method and cell. ``families`` are the gallery's, of which there must be
-    two. ``own_low``, ``own_median``, ``own_high`` are quartiles of the distance to the own
-    original. Means over changed pictures: ``found_own``, is it within the radius; ``recall``, the
-    share of the family's other pictures that are (families of one left out); ``false_accepts``, is
-    any picture of another family; ``nearest_right``, is the nearest, the original aside, of the
-    family (ties by their share).
+    Parameters
+    ----------
+    table : HashTable
+        Hashes of the transformed images (the queries), with columns ``transform`` and ``strength``.
+        ``path`` names the original of each query. Rows with errors are skipped.
+    gallery : HashTable
+        Hashes of the unchanged images, the originals among them.
+    families : array of shape (gallery,)
+        Families of the gallery; at least two.
+    radii : mapping of str to int
+        Threshold of each method, in bits.
+    workers : int
+        Number of threads.
 
-    The second counts distances, so that other radii can be tried: ``method, transform, strength,
-    kind, distance, count``; ``kind`` is ``own``, to the own original, or ``same``, to the other
-    pictures of its family. Raises ``KeyError`` if the gallery lacks an original.
+    Returns
+    -------
+    summary : DataFrame
+        One row per method, transform and strength:
+
+        method : str
+            Method name.
+        transform, strength : str
+            Kind and degree of the change.
+        own_low, own_median, own_high : float
+            Quartiles of the distance from query to original, in bits.
+        found_own : float
+            Share of queries whose original is within the radius.
+        recall : float
+            Share of the family's other images that are within the radius, averaged over queries
+            whose family has other images.
+        false_accepts : float
+            Share of queries with an image of another family within the radius.
+        nearest_right : float
+            Share of queries whose nearest image, leaving out the original, is of their family. If
+            several are nearest, the query counts by the share of them that is of its family.
+    distances : DataFrame
+        One row per method, transform, strength, kind and distance that occurs:
+
+        method, transform, strength : str
+            As above.
+        kind : str
+            ``"own"``: from query to original. ``"same"``: from query to the other images of its
+            family.
+        distance : int
+            Distance in bits.
+        count : int
+            Number of pairs at this distance.
+
+    Raises
+    ------
+    KeyError
+        If the gallery lacks an original.
     """
     summaries, counts = [], []
     for name, radius in tqdm(radii.items(), "robustness", unit="method", leave=False):
         cells, own, same, other = _counts(table, gallery, families, name, workers)
+        # Same-family images up to, and at, the distance of the nearest image of another family.
         query = np.arange(len(own))
         nearest = (other > 0).argmax(axis=1)
         near, tied = same.cumsum(axis=1)[query, nearest], same[query, nearest]
@@ -48,8 +91,8 @@ def robustness(
         quartiles = {"own_low": 0.25, "own_median": 0.5, "own_high": 0.75}
         columns = {column: groups["own"].quantile(q) for column, q in quartiles.items()}
         summaries.append(pd.DataFrame(columns).join(groups[list(shares)].mean()).reset_index())
-        for key, rows_ in groups.indices.items():
-            kinds = {"own": np.bincount(own[rows_]), "same": same[rows_].sum(axis=0)}
+        for key, rows in groups.indices.items():
+            kinds = {"own": np.bincount(own[rows]), "same": same[rows].sum(axis=0)}
             for kind, count in kinds.items():
                 counts += [(*key, kind, at, count[at]) for at in np.flatnonzero(count)]
     distances = pd.DataFrame(counts, columns=["method", *CELL, "kind", "distance", "count"])
@@ -59,18 +102,19 @@ def robustness(
 def _counts(
     table: HashTable, gallery: HashTable, families: np.ndarray, name: str, workers: int
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
-    """Cells of the rows that have hashes, and their distances by the method ``name``.
+    """Count the gallery by distance from each query with a hash, for the method ``name``.
 
-    ``own``, to the own original, ``int [n]``; counts of those to the rest of its family and to
-    other families, ``int [n, bits + 1]``.
+    Returns the queries' transforms and strengths; their distances ``int [n]`` to the originals; and
+    the counts ``int [n, bits + 1]`` of the other images of the family and of other families.
     """
     table = table.without_errors()
     original = pd.Series(range(len(gallery)), gallery.paths).loc[table.paths].to_numpy()
-    left, right = table.hashes(name), gallery.hashes(name)
-    own = np.bitwise_count(left ^ right[original]).sum(axis=1, dtype=int)
-    # In blocks, so that workers share them.
-    blocks = hamming.query_histograms(left, families[original], right, families, workers=workers)
+    queries, unchanged = table.hashes(name), gallery.hashes(name)
+    own = np.bitwise_count(queries ^ unchanged[original]).sum(axis=1, dtype=int)
+    blocks = hamming.query_histograms(
+        queries, families[original], unchanged, families, workers=workers
+    )
     _, _, same, other = zip(*blocks, strict=True)
     same, other = np.concatenate(same), np.concatenate(other)
-    same[np.arange(len(own)), own] -= 1
+    same[np.arange(len(own)), own] -= 1  # the original itself
     return table.arrow.select(CELL).to_pandas(), own, same, other

@@ -1,6 +1,7 @@
-"""Families that show one image under two names: candidates, verdicts, merged labels."""
+"""Twins: two families whose images were made from the same template under two names."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -8,14 +9,34 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from finhash.study import project
-from finhash.study.accuracy.counting import PairTable
+
+if TYPE_CHECKING:  # the report reads ``known`` and should not import the code that counts
+    from finhash.study.accuracy.counting import PairTable
 
 
-def closest(tables: Mapping[str, PairTable], target: float) -> pd.DataFrame:
-    """Pairs of families by the share of their cross pairs that each method claims at ``target``.
+def closest(tables: Mapping[str, "PairTable"], target: float) -> pd.DataFrame:
+    """Rank pairs of families by the share of their pairs of images that are claimed.
 
-    ``first, second``, positions in order of family, a column a method, and ``median`` of these:
-    near 1 for one picture under two names.
+    Parameters
+    ----------
+    tables : mapping of str to PairTable
+        Counts of each method, all of the same families.
+    target : float
+        False positive rate; it determines each method's radius.
+
+    Returns
+    -------
+    DataFrame
+        One row per pair of families of which any method claims a pair of images, sorted by
+        ``median`` from high to low:
+
+        first, second : int
+            The families, numbered from 0 in sorted order.
+        <method> : float
+            Share of the image pairs between the two families within the method's radius. One
+            column per method, named after it.
+        median : float
+            Median over methods; near 1 if the two families show one image.
     """
     columns = {}
     for name, table in tables.items():
@@ -31,31 +52,63 @@ def closest(tables: Mapping[str, PairTable], target: float) -> pd.DataFrame:
 
 
 def known(dataset: str) -> pd.DataFrame:
-    """Pairs of families looked at because hashes find them close, with what was seen.
+    """Return the pairs of close families that were inspected by eye.
 
-    ``first, second`` (family numbers), their templates' names, ``verdict``: ``same`` picture
-    (cropped, recoloured or lettered at most), ``variant`` of it, or nothing in common but the
-    ``background``. Only of the ``memes`` data set; of others none is known.
+    Returns
+    -------
+    DataFrame
+        One row per pair of families; empty unless ``dataset`` is ``"memes"``:
+
+        first, second : int
+            Family numbers.
+        first_name, second_name : str
+            Names of the two templates.
+        verdict : str
+            ``"same"``: the same image, at most cropped, recoloured or lettered. ``"variant"``: an
+            edited version of it. ``"background"``: only the background is alike.
     """
     table = pd.read_csv(project.ASSETS / "twins.csv")
     return table if dataset == "memes" else table.iloc[:0]
 
 
 def false_share(
-    tables: Mapping[str, PairTable],
+    tables: Mapping[str, "PairTable"],
     families: np.ndarray,
     pairs: pd.DataFrame,
     targets: Sequence[float],
 ) -> pd.DataFrame:
-    """Which share of a method's false claims lies between these pairs of families.
+    """Compute the share of each method's false claims that lie between listed pairs of families.
 
-    ``method, target, radius, share``.
+    Parameters
+    ----------
+    tables : mapping of str to PairTable
+        Counts of each method.
+    families : int array of shape (n,)
+        Family number of each image, as counted in ``tables``.
+    pairs : DataFrame
+        Columns ``first`` and ``second``: family numbers.
+    targets : sequence of float
+        False positive rates; they determine the radii.
+
+    Returns
+    -------
+    DataFrame
+        One row per method and target:
+
+        method : str
+            Method name.
+        target : float
+            False positive rate.
+        radius : int
+            Radius in bits.
+        share : float
+            Share of the claimed other-family pairs; 0 if none is claimed.
     """
     names = np.unique(families)
-    known = {tuple(np.searchsorted(names, pair)) for pair in _within(pairs, names)}
+    wanted = {tuple(np.searchsorted(names, pair)) for pair in _present(pairs, names)}
     rows = []
     for name, table in tables.items():
-        listed = np.array([pair in known for pair in zip(table.first, table.second, strict=True)])
+        listed = np.array([pair in wanted for pair in zip(table.first, table.second, strict=True)])
         for target in targets:
             radius = table.radius(target)
             claimed = table.count * (table.distance <= radius)
@@ -65,14 +118,24 @@ def false_share(
 
 
 def merged(families: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
-    """The labels with each of the pairs ``first, second`` of families made one."""
+    """Return labels in which listed pairs of families are one family, numbered from 0.
+
+    ``pairs`` has the columns ``first`` and ``second``. Pairs that share a family are all merged.
+    Pairs with a family that has no image are ignored.
+
+    Examples
+    --------
+    >>> pairs = pd.DataFrame({"first": [3, 9], "second": [8, 99]})
+    >>> merged(np.array([3, 5, 8, 9]), pairs).tolist()
+    [0, 1, 0, 2]
+    """
     names, labels = np.unique(families, return_inverse=True)
-    pairs = np.searchsorted(names, _within(pairs, names))
+    pairs = np.searchsorted(names, _present(pairs, names))
     links = coo_array((np.ones(len(pairs)), pairs.T), (len(names), len(names)))
     return connected_components(links, directed=False)[1][labels]
 
 
-def _within(pairs: pd.DataFrame, names: np.ndarray) -> np.ndarray:
-    """Those of the pairs whose families are both there, ``[pairs, 2]``."""
+def _present(pairs: pd.DataFrame, names: np.ndarray) -> np.ndarray:
+    """Return the pairs whose families both occur in ``names``, ``int [pairs, 2]``."""
     both = pairs[["first", "second"]].to_numpy()
     return both[np.isin(both, names).all(axis=1)]

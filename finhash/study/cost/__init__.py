@@ -1,1 +1,1 @@
-"""What each hash, job and search costs."""
+"""Cost of hashes, batch jobs and searches: time, memory, exactness, and forecasts from them."""

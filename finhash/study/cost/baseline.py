@@ -1,4 +1,4 @@
-"""What the reference costs: seconds and memory by step, profilers, faults."""
+"""Cost of the reference implementation: time and memory by step, profiles, published faults."""
 
 import linecache
 import pstats
@@ -18,14 +18,34 @@ from finhash.images import Source, open_image
 from finhash.study.cost.operations import LOOPS, bytecodes, operations
 
 STEPS = ("open, decode", "shrink", "luma", "box filter", "decimate", "DCT", "median, bits")
-"""The reference's steps, in order."""
+"""Names of the reference's steps, in order."""
 
 
 def operation_times(images: Mapping[str, Image.Image], repeats: int) -> pd.DataFrame:
-    """Time by operation: ``picture, cols, rows, step, operations, bytecodes, seconds, ns_*``.
+    """Time the reference's loops and divide by the number of their operations.
 
-    ``seconds`` is the best of the repeats: what disturbs a measurement only ever adds to it.
-    Pictures alternate, so that a slow spell of the machine hits all of them.
+    Images alternate, so that a slow spell of the machine affects them all.
+
+    Parameters
+    ----------
+    images : mapping of name to Image
+        Images of at most 512 x 512 pixels.
+    repeats : int
+        Runs per image. The shortest time of each step is kept, because disturbances only add time.
+
+    Returns
+    -------
+    DataFrame
+        One row per image and step:
+
+        image : name of the image.
+        cols, rows : size of the image, in pixels.
+        step : name of the step.
+        operations : runs of the innermost loop.
+        bytecodes : bytecode instructions per run.
+        seconds : shortest wall time of the step.
+        ns_per_operation : nanoseconds per run of the innermost loop.
+        ns_per_bytecode : nanoseconds per bytecode instruction.
     """
     timings = pd.concat(
         step_seconds(image, 1).assign(image=name)
@@ -39,13 +59,30 @@ def operation_times(images: Mapping[str, Image.Image], repeats: int) -> pd.DataF
         rows += [(name, *image.size, s, n, length[s], best[name, s]) for s, n in counts.items()]
     columns = ["image", "cols", "rows", "step", "operations", "bytecodes", "seconds"]
     table = pd.DataFrame(rows, columns=columns)
-    table["ns_an_operation"] = table["seconds"] / table["operations"] * 1e9
-    table["ns_a_bytecode"] = table["ns_an_operation"] / table["bytecodes"]
+    table["ns_per_operation"] = table["seconds"] / table["operations"] * 1e9
+    table["ns_per_bytecode"] = table["ns_per_operation"] / table["bytecodes"]
     return table
 
 
 def step_seconds(source: Source, repeats: int) -> pd.DataFrame:
-    """Seconds of each step of the reference on any source: ``step, repeat, seconds``."""
+    """Time each step of the reference.
+
+    Parameters
+    ----------
+    source : path, bytes, file, Image or array
+        Image to hash.
+    repeats : int
+        Number of hashes.
+
+    Returns
+    -------
+    DataFrame
+        One row per step and repeat:
+
+        step : name of the step.
+        repeat : number of the hash, from 0.
+        seconds : wall time.
+    """
     rows = [
         (step, repeat, seconds)
         for repeat in tqdm(range(repeats), "steps", unit="round", leave=False)
@@ -55,33 +92,85 @@ def step_seconds(source: Source, repeats: int) -> pd.DataFrame:
 
 
 def memory_steps(images: Mapping[int, Image.Image]) -> pd.DataFrame:
-    """Python's memory by step, bytes: ``side, step, before, peak, kept, blocks``.
+    """Trace the memory that Python and NumPy allocate in each step of the reference.
 
-    ``before`` is held when the step begins; ``peak`` is the most and ``kept`` the rest at its end,
-    both beyond that; ``blocks`` counts the small objects it leaves. Pixels in Pillow's own memory
-    are not seen. Tracing is slow: each of the box filter's sums makes a float, and each is traced.
+    Pillow's memory is not traced. Tracing is slow, because every sum of the box filter allocates a
+    float.
+
+    Parameters
+    ----------
+    images : mapping of int to Image
+        Images by their side in pixels.
+
+    Returns
+    -------
+    DataFrame
+        One row per image and step:
+
+        side : side of the image, in pixels.
+        step : name of the step.
+        before : bytes held when the step begins.
+        peak : most bytes held during the step, beyond ``before``.
+        kept : bytes held when the step ends, beyond ``before``.
+        blocks : memory blocks allocated in the step and still held when it ends.
     """
     rows = []
     for side, image in tqdm(images.items(), "tracing", unit="image", leave=False):
         tracemalloc.start()
         try:
-            rows += [(side, step, *bytes_) for step, bytes_ in _walk(image, _traced)]
+            rows += [(side, step, *memory) for step, memory in _walk(image, _traced)]
         finally:
             tracemalloc.stop()
     return pd.DataFrame(rows, columns=["side", "step", "before", "peak", "kept", "blocks"])
 
 
 def memory_peaks(by_step: pd.DataFrame) -> pd.DataFrame:
-    """The most that a whole hash held, over ``memory_steps``: ``side, bytes``."""
+    """Return the peak memory of a whole hash.
+
+    Parameters
+    ----------
+    by_step : DataFrame
+        Result of ``memory_steps``.
+
+    Returns
+    -------
+    DataFrame
+        One row per image:
+
+        side : side of the image, in pixels.
+        bytes : peak memory of Python and NumPy.
+
+    Examples
+    --------
+    >>> steps = pd.DataFrame({"side": 64, "before": [0, 10], "peak": [20, 5]})
+    >>> memory_peaks(steps)["bytes"].item()
+    20
+    """
     held = by_step.assign(bytes=by_step["before"] + by_step["peak"])
     return held.groupby("side", as_index=False)["bytes"].max()
 
 
 def distortion(profile: pstats.Stats, lines: LineProfiler, steps: pd.DataFrame) -> pd.DataFrame:
-    """What the profilers add to the wall clock, milliseconds and ratios by step.
+    """Compare the times that profilers report with unprofiled times.
 
-    ``wall, cProfile, cProfile_ratio, line_profiler, line_profiler_ratio``; not a number where
-    line_profiler was not asked.
+    Parameters
+    ----------
+    profile : pstats.Stats
+        cProfile's measurement of one hash.
+    lines : LineProfiler
+        line_profiler's measurement of one hash.
+    steps : DataFrame
+        Result of ``step_seconds``.
+
+    Returns
+    -------
+    DataFrame
+        One row per loop of the reference, indexed by step. A missing value means that the profiler
+        did not measure the function.
+
+        wall : median unprofiled time, in milliseconds.
+        cProfile, line_profiler : time under the profiler, in milliseconds.
+        cProfile_ratio, line_profiler_ratio : time under the profiler divided by ``wall``.
     """
     names = {function.__name__: step for step, function in LOOPS.items()}
     wall = steps.groupby("step", sort=False)["seconds"].median()
@@ -99,13 +188,58 @@ def distortion(profile: pstats.Stats, lines: LineProfiler, steps: pd.DataFrame) 
     return table
 
 
+def line_table(profiler: LineProfiler) -> pd.DataFrame:
+    """Tabulate the measurement of ``%lprun``.
+
+    Parameters
+    ----------
+    profiler : LineProfiler
+        Profiler that ``%lprun -r`` returned.
+
+    Returns
+    -------
+    DataFrame
+        One row per executed source line:
+
+        line : number of the line in its file.
+        hits : number of executions.
+        milliseconds : total time of the line.
+        share : fraction of the function's time.
+        code : source of the line.
+    """
+    stats = profiler.get_stats()
+    rows = []
+    for (file, _, _), lines in stats.timings.items():
+        total = sum(ticks for *_, ticks in lines)
+        for number, hits, ticks in lines:
+            code = linecache.getline(file, number).rstrip()[4:]
+            rows.append((number, hits, ticks * stats.unit * 1e3, ticks / total, code))
+    return pd.DataFrame(rows, columns=["line", "hits", "milliseconds", "share", "code"])
+
+
 def published_faults(
     images: Sequence[Image.Image], shapes: Iterable[tuple[int, int]]
 ) -> pd.DataFrame:
-    """What the published faults do: ``cols, rows, pictures, errors, bits_wrong, unwritten``.
+    """Count the errors and wrong bits that the faults of the published program cause.
 
-    The pictures are resized to each shape. ``bits_wrong`` is the mean of 256, over those that do
-    not raise; ``unwritten`` is the share of the blurred picture that stays zero, by arithmetic.
+    Parameters
+    ----------
+    images : sequence of Image
+        Images, which are resized to every shape.
+    shapes : iterable of (int, int)
+        Columns and rows.
+
+    Returns
+    -------
+    DataFrame
+        One row per shape:
+
+        cols, rows : size of the images, in pixels.
+        images : number of images.
+        errors : images for which the published program raises ``IndexError``.
+        bits_wrong : mean number of wrong bits per hash, of 256, over the other images.
+        unwritten : computed fraction of the blurred image that stays zero; missing where the
+            published program raises, because it then stops early.
     """
     rows = []
     for cols, lines in shapes:
@@ -116,12 +250,12 @@ def published_faults(
         rows.append((cols, lines, len(images), len(images) - len(wrong), mean, 1 - written))
     columns = ["cols", "rows", "images", "errors", "bits_wrong", "unwritten"]
     table = pd.DataFrame(rows, columns=columns)
-    # A portrait picture raises before it has written all it could.
     table.loc[table["errors"] > 0, "unwritten"] = np.nan
     return table
 
 
 def _bits_wrong(image: Image.Image) -> int | None:
+    """Return the wrong bits of the published program's hash; None if the program raises."""
     try:
         return int(reference.find_hash(image, published=True) - reference.find_hash(image))
     except IndexError:
@@ -129,7 +263,10 @@ def _bits_wrong(image: Image.Image) -> int | None:
 
 
 def _walk(source: Source, measure: Callable) -> Iterator[tuple[str, object]]:
-    """Each step's name and measurement; what the steps make is held until the end."""
+    """Hash an image step by step; yield the name of each step and its measurement.
+
+    The intermediate results are held until the end, as in ``reference.find_hash``.
+    """
     made: list = []
     calls = (
         lambda: open_image(source),
@@ -147,12 +284,14 @@ def _walk(source: Source, measure: Callable) -> Iterator[tuple[str, object]]:
 
 
 def _timed(call: Callable[[], object]) -> tuple[object, float]:
+    """Return the result of a call and its wall time in seconds."""
     start = time.perf_counter()
     result = call()
     return result, time.perf_counter() - start
 
 
 def _traced(call: Callable[[], object]) -> tuple[object, tuple[int, int, int, int]]:
+    """Return the result of a call, and ``before, peak, kept, blocks`` of ``memory_steps``."""
     blocks = sys.getallocatedblocks()
     before = tracemalloc.get_traced_memory()[0]
     tracemalloc.reset_peak()
@@ -163,17 +302,5 @@ def _traced(call: Callable[[], object]) -> tuple[object, tuple[int, int, int, in
 
 
 def _short(name: str) -> str:
-    """A function's name without its class or module."""
+    """Return a function's name without its class or module."""
     return name.rsplit(".", 1)[-1]
-
-
-def line_table(profiler: LineProfiler) -> pd.DataFrame:
-    """What ``%lprun`` measured, a row a source line: ``line, hits, milliseconds, share, code``."""
-    stats = profiler.get_stats()
-    rows = []
-    for (file, _, _), lines in stats.timings.items():
-        total = sum(ticks for *_, ticks in lines)
-        for number, hits, ticks in lines:
-            code = linecache.getline(file, number).rstrip()[4:]
-            rows.append((number, hits, ticks * stats.unit * 1e3, ticks / total, code))
-    return pd.DataFrame(rows, columns=["line", "hits", "milliseconds", "share", "code"])

@@ -1,8 +1,9 @@
-"""The candidates that notebooks 02 and 03 compare: one function each, same input, same output.
+"""Alternative implementations of FINd's steps, compared in notebooks 02 and 03.
 
-A luma candidate takes the shrunk PIL image to luma ``float64 [rows, cols]``. A box candidate takes
-luma to the 64 x 64 samples that the DCT sees, a DCT candidate those to the 16 x 16 coefficients.
-``hash_with`` puts any three together, and counting the bits that change says which are exact.
+A luma candidate maps a shrunk PIL image to luma, ``float64 [rows, cols]``. A box candidate maps
+luma to the 64 x 64 samples that the DCT reads. A DCT candidate maps the samples to the 16 x 16
+coefficients. ``hash_with`` combines any three of them into a hash; a candidate is exact if no bit
+of the hash changes.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,65 +20,61 @@ from finhash.find.geometry import half_width, sample_points
 from finhash.images import to_rgb
 
 WEIGHTS = np.array([0.299, 0.587, 0.114])
-
+"""Published weights of red, green and blue in luma."""
 
 Luma = Callable[[Image.Image], np.ndarray]
-
-
 Box = Callable[[np.ndarray], np.ndarray]
-
-
 Dct = Callable[[np.ndarray], np.ndarray]
 
 
 def luma_getpixel(image: Image.Image) -> np.ndarray:
-    """The reference: a Python loop over ``getpixel``."""
+    """Call ``getpixel`` in a Python loop, as the reference does."""
     cols, rows = image.size
     return np.array(reference.fill_luma(image)).reshape(rows, cols)
 
 
 def luma_channels(image: Image.Image) -> np.ndarray:
-    """NumPy, one channel at a time: the published products and sums, in the published order."""
+    """Weight and add the channels with NumPy, in the published order."""
     r, g, b = np.moveaxis(np.asarray(image.convert("RGB")), 2, 0)
     return 0.299 * r + 0.587 * g + 0.114 * b
 
 
 def luma_matmul(image: Image.Image) -> np.ndarray:
-    """NumPy's matrix product: BLAS chooses the order and may fuse products with sums."""
+    """Multiply by the weights with BLAS, which may reorder and fuse the operations."""
     return np.asarray(image.convert("RGB")) @ WEIGHTS
 
 
 def luma_pillow(image: Image.Image) -> np.ndarray:
-    """Pillow's ``convert("L")``: fixed-point weights, rounded to whole grey levels."""
+    """Convert with Pillow, which uses fixed-point weights and rounds to whole grey levels."""
     return np.asarray(image.convert("RGB").convert("L"), float)
 
 
 def luma_einsum(image: Image.Image) -> np.ndarray:
-    """NumPy's ``einsum``: its own loop, whose order of additions is not promised."""
+    """Multiply by the weights with ``einsum``, whose order of additions is not specified."""
     return np.einsum("ijk,k->ij", np.asarray(image.convert("RGB")), WEIGHTS)
 
 
 def luma_integers(image: Image.Image) -> np.ndarray:
-    """Integer weights, one division: nearer to the true luma than the published sums are."""
+    """Add integer products and divide once, which rounds less than the published sums."""
     r, g, b = np.moveaxis(np.asarray(image.convert("RGB"), np.int32), 2, 0)
     return (299 * r + 587 * g + 114 * b) / 1000
 
 
 def luma_numba(image: Image.Image) -> np.ndarray:
-    """The deployed kernel's loop, compiled, in the published order."""
+    """Run the compiled loop of the deployed kernel's published order."""
     rgb = np.asarray(image.convert("RGB"))
     return _luma_rows(rgb.reshape(len(rgb), -1))
 
 
 def box_reference(luma: np.ndarray) -> np.ndarray:
-    """The reference: filter every pixel in pure Python, then keep one in fifteen."""
+    """Filter every pixel in Python loops and then decimate, as the reference does."""
     rows, cols = luma.shape
     blurred = reference.box_filter(luma.ravel().tolist(), rows, cols)
     return np.array(reference.decimate(blurred, rows, cols))
 
 
 def box_sampled(luma: np.ndarray) -> np.ndarray:
-    """Pure Python still, but only the 4,096 windows that decimation keeps."""
+    """Add up, in Python loops, only the 4,096 windows that decimation keeps."""
     values = luma.tolist()
     samples = []
     for top, bottom in _windows(luma.shape[0]):
@@ -93,7 +90,7 @@ def box_sampled(luma: np.ndarray) -> np.ndarray:
 
 
 def box_shifted(luma: np.ndarray) -> np.ndarray:
-    """A stack of shifted copies and ``nanmean`` over it: short, and as large as the window."""
+    """Average a stack of shifted copies; memory grows with the area of the window."""
     rows, cols = luma.shape
     up, left = half_width(rows), half_width(cols)
     padded = np.pad(luma, ((up, up), (left, left)), constant_values=np.nan)
@@ -103,11 +100,15 @@ def box_shifted(luma: np.ndarray) -> np.ndarray:
 
 
 def box_summed_area(luma: np.ndarray) -> np.ndarray:
-    """Summed-area table: any window from four corners, whatever its size; rounding accumulates."""
+    """Compute each window from four values of a summed-area table of floats.
+
+    The cost does not depend on the size of the window, but rounding errors accumulate.
+    """
     return _summed_area(luma)
 
 
 def _summed_area(values: np.ndarray) -> np.ndarray:
+    """Return the means of the windows of the 64 x 64 samples, by a summed-area table."""
     rows, cols = values.shape
     table = np.zeros((rows + 1, cols + 1), values.dtype)
     table[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
@@ -118,7 +119,7 @@ def _summed_area(values: np.ndarray) -> np.ndarray:
 
 
 def box_uniform(luma: np.ndarray) -> np.ndarray:
-    """SciPy's ``uniform_filter``, clipped at the borders by filtering a picture of ones too."""
+    """Filter with SciPy; dividing by a filtered image of ones clips the windows at the borders."""
     size = [2 * half_width(length) for length in luma.shape]
 
     def summed(values: np.ndarray) -> np.ndarray:
@@ -129,12 +130,12 @@ def box_uniform(luma: np.ndarray) -> np.ndarray:
 
 
 def box_integers(luma: np.ndarray) -> np.ndarray:
-    """Summed-area table of ``1000 luma`` in integers: exact sums, rounded once at the end."""
+    """Compute windows from a summed-area table of ``1000 * luma`` in integers, which is exact."""
     return _summed_area(np.rint(1000 * luma).astype(np.int64)) / 1000
 
 
 def box_numba(luma: np.ndarray) -> np.ndarray:
-    """The deployed kernel's loop, compiled, in the published order."""
+    """Run the compiled loop of the deployed kernel's published order."""
     half = half_width(luma.shape[1])
     framed = np.pad(luma, ((0, 0), (half, half)))
     windows = np.array(_windows(luma.shape[0])), np.array(_windows(luma.shape[1]))
@@ -150,8 +151,7 @@ LUMA: dict[str, Luma] = {
     "Pillow L": luma_pillow,
     "Numba": luma_numba,
 }
-"""Luma candidates by the label that tables and figures show."""
-
+"""Luma candidates, by the label that tables and figures show."""
 
 BOX: dict[str, Box] = {
     "reference": box_reference,
@@ -162,16 +162,16 @@ BOX: dict[str, Box] = {
     "SciPy uniform": box_uniform,
     "Numba": box_numba,
 }
-"""Box filter candidates by the label that tables and figures show."""
+"""Box filter candidates, by the label that tables and figures show."""
 
 
 def dct_reference(samples: np.ndarray) -> np.ndarray:
-    """The reference: sums of 64 products in Python loops."""
+    """Add 64 products per value in Python loops, as the reference does."""
     return np.array(reference.dct_64_to_16(samples.tolist()))
 
 
 def dct_matmul(samples: np.ndarray) -> np.ndarray:
-    """Two matrix products by BLAS, in an order of its own."""
+    """Compute two matrix products with BLAS, which chooses the order of additions."""
     return compiled.DCT @ samples @ compiled.DCT_T
 
 
@@ -180,20 +180,43 @@ DCT: dict[str, Dct] = {
     "NumPy matmul": dct_matmul,
     "Numba": compiled.dct,
 }
-"""DCT candidates by the label that tables and figures show."""
+"""DCT candidates, by the label that tables and figures show."""
 
 
 def hash_with(
     image: Image.Image, luma: Luma = luma_numba, box: Box = box_numba, dct: Dct = compiled.dct
 ) -> np.ndarray:
-    """The packed 256-bit hash with these candidates in place of the reference's steps."""
+    """Hash an image with the given candidates.
+
+    Parameters
+    ----------
+    image : Image
+        Image to hash.
+    luma, box, dct : callable
+        Candidates for the three steps.
+
+    Returns
+    -------
+    ndarray of uint8, shape (32,)
+        Packed 256-bit hash.
+    """
     return compiled.cut(dct(box(luma(reference.shrink(image)))))
 
 
 def bits_changed(images: Mapping[str, Image.Image], **candidates: Callable) -> dict[str, int]:
-    """Bits of each picture's hash that differ from the deployed kernel's, by picture.
+    """Count the bits of each image's hash that differ from the deployed hash.
 
-    ``candidates`` are those of ``hash_with``, by the name of their step.
+    Parameters
+    ----------
+    images : mapping of name to Image
+        Images to hash.
+    **candidates : callable
+        Arguments of ``hash_with``: candidates by the name of their step.
+
+    Returns
+    -------
+    dict
+        Number of bits by the name of the image.
     """
     changed = {}
     for name, image in images.items():
@@ -202,8 +225,46 @@ def bits_changed(images: Mapping[str, Image.Image], **candidates: Callable) -> d
     return changed
 
 
+def exactness(
+    step: str, candidates: Mapping[str, Callable], subjects: Mapping[str, Mapping[str, Image.Image]]
+) -> pd.DataFrame:
+    """Count the bits that candidates change against the deployed hash.
+
+    Parameters
+    ----------
+    step : {"luma", "box", "dct"}
+        Step that the candidates implement.
+    candidates : mapping of name to callable
+        Candidates, such as ``LUMA``.
+    subjects : mapping of kind to mapping of name to Image
+        Images by kind.
+
+    Returns
+    -------
+    DataFrame
+        One row per candidate and kind:
+
+        contender : name of the candidate.
+        kind : kind of the images.
+        images : number of images.
+        images_changed : images with at least one changed bit.
+        bits_changed : changed bits in all hashes together.
+    """
+    rows = []
+    for name, candidate in tqdm(candidates.items(), "exactness", unit="candidate", leave=False):
+        for kind, images in subjects.items():
+            changed = list(bits_changed(images, **{step: candidate}).values())
+            rows.append((name, kind, len(changed), sum(map(bool, changed)), sum(changed)))
+    columns = ["contender", "kind", "images", "images_changed", "bits_changed"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def edge_cases() -> dict[str, Image.Image]:
-    """Pictures whose coefficients tie but for rounding: flat, striped, checkered, symmetric."""
+    """Return images whose DCT coefficients are equal up to rounding.
+
+    Flat, striped, chequered and symmetric images provoke ties at the median, where any change of
+    rounding can change bits.
+    """
     y, x = np.mgrid[0:250, 0:250]
     grounds = {
         "flat grey": np.full_like(x, 128),
@@ -215,15 +276,16 @@ def edge_cases() -> dict[str, Image.Image]:
         "ramp": x,
         "cone": np.hypot(x - 124.5, y - 124.5).astype(int),
     }
-    pictures = {
+    images = {
         name: Image.fromarray(ground.astype(np.uint8)).convert("RGB")
         for name, ground in grounds.items()
     }
-    return {**pictures, "flat colour": Image.new("RGB", (250, 250), (12, 200, 77))}
+    return {**images, "flat colour": Image.new("RGB", (250, 250), (12, 200, 77))}
 
 
 @njit(cache=True, nogil=True)
 def _luma_rows(flat: np.ndarray) -> np.ndarray:
+    """Return the luma of rows of interleaved RGB, in the published order."""
     luma = np.empty((flat.shape[0], flat.shape[1] // 3))
     for i in range(len(flat)):
         compiled.luma_row(flat[i], luma[i])
@@ -234,6 +296,7 @@ def _luma_rows(flat: np.ndarray) -> np.ndarray:
 def _box_rows(
     framed: np.ndarray, rows: np.ndarray, cols: np.ndarray, starts: np.ndarray, width: int
 ) -> np.ndarray:
+    """Return the means of the windows ``rows`` x ``cols``, added row by row."""
     samples = np.zeros((len(rows), len(cols)))
     for i in range(len(rows)):
         for k in range(rows[i, 0], rows[i, 1]):
@@ -244,21 +307,6 @@ def _box_rows(
 
 
 def _windows(size: int) -> list[tuple[int, int]]:
+    """Return the start and stop of the clipped window of each of the 64 samples along a side."""
     half = half_width(size)
     return [(max(0, i - half), min(size, i + half)) for i in sample_points(size)]
-
-
-def exactness(
-    step: str, candidates: Mapping[str, Callable], subjects: Mapping[str, Mapping[str, Image.Image]]
-) -> pd.DataFrame:
-    """Bits that candidates for ``step`` (luma, box or dct) change, by kind of subject.
-
-    ``contender, kind, pictures, pictures_changed, bits_changed``, against the deployed kernel.
-    """
-    rows = []
-    for name, candidate in tqdm(candidates.items(), "exactness", unit="candidate", leave=False):
-        for kind, images in subjects.items():
-            changed = list(bits_changed(images, **{step: candidate}).values())
-            rows.append((name, kind, len(changed), sum(map(bool, changed)), sum(changed)))
-    columns = ["contender", "kind", "images", "images_changed", "bits_changed"]
-    return pd.DataFrame(rows, columns=columns)

@@ -1,8 +1,6 @@
-"""Is the deployed hash the published one? Counted over many pictures, margins included."""
+"""Exactness of the deployed hash: differences from the published hash, counted on many images."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,33 +10,80 @@ from tqdm import tqdm
 from finhash.find import compiled
 from finhash.find.geometry import MAX_SIDE
 from finhash.images import open_image, to_rgb
+from finhash.study import project
 
 DECADES = range(-11, 4)
-"""Margins are counted by powers of ten of luma, from under the first to over the last."""
+"""Powers of ten by which ``margins`` counts margins. The first and last include all beyond."""
 
-COLUMNS = ["certified", "fast_bits_changed", "bits_changed", "pixels_changed", "margin"]
+COUNTED = ["certified", "fast_bits_changed", "bits_changed", "pixels_changed"]
+"""Columns that ``summary`` adds up."""
 
 
 def of_files(paths: Sequence[Path], workers: int) -> pd.DataFrame:
-    """A row a file: was it certified, and how many bits and pixels differ from the published path.
+    """Compare the deployed hash of each file with its published hash.
 
-    ``fast_bits_changed`` counts the fast path without its certificate, ``bits_changed`` the
-    deployed hash, ``pixels_changed`` simplejpeg against Pillow; ``margin`` is in units of luma.
+    Parameters
+    ----------
+    paths : sequence of Path
+        Image files.
+    workers : int
+        Number of processes.
+
+    Returns
+    -------
+    DataFrame
+        One row per file:
+
+        certified : whether the fast path proved that its hash is the published one.
+        fast_bits_changed : differing bits of the fast path without the certificate.
+        bits_changed : differing bits of the deployed hash.
+        pixels_changed : differing channel values between simplejpeg's and Pillow's decoding.
+        margin : distance from the median to the nearest other coefficient, in units of luma.
     """
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with project.spawn_pool(workers) as pool:
         found = pool.map(_of_file, paths, chunksize=64)
         rows = list(tqdm(found, "exactness", len(paths), unit="image", leave=False))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=[*COUNTED, "margin"])
 
 
-def of_pictures(pictures: Iterable[np.ndarray], total: int) -> pd.DataFrame:
-    """The same for RGB arrays."""
-    rows = [_compare(rgb, rgb) for rgb in tqdm(pictures, "exactness", total, leave=False)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+def of_pixels(images: Iterable[np.ndarray], total: int) -> pd.DataFrame:
+    """Compare the deployed hash of each image with its published hash.
+
+    Parameters
+    ----------
+    images : iterable of uint8 arrays, shape (rows, cols, 3)
+        RGB pixels.
+    total : int
+        Number of images, for the progress bar.
+
+    Returns
+    -------
+    DataFrame
+        One row per image, with the columns of ``of_files``.
+    """
+    rows = [_compare(rgb, rgb) for rgb in tqdm(images, "exactness", total, leave=False)]
+    return pd.DataFrame(rows, columns=[*COUNTED, "margin"])
 
 
-def random_pictures(number: int, seed: int, largest: int = 128) -> Iterator[np.ndarray]:
-    """Pictures of any size up to ``largest``: noise, few levels, blocks, stripes and mirrors."""
+def random_images(number: int, seed: int, largest: int = 128) -> Iterator[np.ndarray]:
+    """Yield random images that often lead to equal coefficients.
+
+    They are noise, few grey levels, blocks, stripes and mirror images.
+
+    Parameters
+    ----------
+    number : int
+        Number of images.
+    seed : int
+        Seed of the random stream.
+    largest : int
+        Largest side before mirroring, in pixels.
+
+    Yields
+    ------
+    ndarray of uint8, shape (rows, cols, 3)
+        RGB pixels.
+    """
     rng = np.random.default_rng(seed)
     for k in range(number):
         rows, cols = rng.integers(1, largest + 1, 2)
@@ -52,17 +97,47 @@ def random_pictures(number: int, seed: int, largest: int = 128) -> Iterator[np.n
         yield rgb
 
 
-def summary(by_kind: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row a kind of picture: how many, how many certified, and what changed."""
+def summary(by_kind: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Add up the comparisons of each kind of image.
+
+    Parameters
+    ----------
+    by_kind : mapping of str to DataFrame
+        Results of ``of_files`` or ``of_pixels``, by kind.
+
+    Returns
+    -------
+    DataFrame
+        One row per kind:
+
+        kind : kind of the images.
+        images : number of images.
+        certified : images whose hash the fast path proved.
+        fast_bits_changed, bits_changed, pixels_changed : sums of the columns of ``of_files``.
+    """
     rows = []
     for kind, table in by_kind.items():
-        counts = table[["certified", "fast_bits_changed", "bits_changed", "pixels_changed"]].sum()
-        rows.append({"kind": kind, "images": len(table), **counts.astype(int)})
+        rows.append({"kind": kind, "images": len(table), **table[COUNTED].sum().astype(int)})
     return pd.DataFrame(rows)
 
 
-def margins(by_kind: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Pictures by power of ten of their margin: ``kind, exponent, pictures``."""
+def margins(by_kind: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Count images by the power of ten of their margin.
+
+    Parameters
+    ----------
+    by_kind : mapping of str to DataFrame
+        Results of ``of_files`` or ``of_pixels``, by kind.
+
+    Returns
+    -------
+    DataFrame
+        One row per kind and power of ten:
+
+        kind : kind of the images.
+        exponent : power of ten, in units of luma.
+        images : number of images with ``10**exponent <= margin < 10**(exponent + 1)``.
+    """
     rows = []
     for kind, table in by_kind.items():
         exponents = np.floor(np.log10(np.maximum(table["margin"], 1e-300)))
@@ -72,10 +147,12 @@ def margins(by_kind: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _of_file(path: Path) -> tuple:
+    """Compare a file as the deployed path decodes it with the file as Pillow decodes it."""
     return _compare(to_rgb(path), to_rgb(open_image(path)))
 
 
 def _compare(rgb: np.ndarray, pillow: np.ndarray) -> tuple:
+    """Return a row of ``of_files``: the hashes of ``rgb`` against the published of ``pillow``."""
     margin, fast = compiled.fast_hash(rgb)
     published = compiled.published_hash(pillow)
     deployed = compiled.hash_rgb(rgb)
@@ -84,5 +161,5 @@ def _compare(rgb: np.ndarray, pillow: np.ndarray) -> tuple:
         int(np.bitwise_count(fast ^ published).sum()),
         int(np.bitwise_count(deployed ^ published).sum()),
         int((rgb != pillow).sum()),
-        margin / 1000,
+        margin / 1000,  # the kernel computes in thousandths of luma
     )

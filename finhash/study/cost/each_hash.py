@@ -1,9 +1,7 @@
-"""What each hash costs: from file and from pixels, in memory, on all cores, as pictures grow."""
+"""Cost of every hash method: time, memory, throughput, growth with size, matching."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -13,14 +11,34 @@ from tqdm import tqdm
 from finhash import hamming, methods
 from finhash.images import Source, open_image
 from finhash.jobs.table import HashTable
-from finhash.study import results, timing
+from finhash.study import project, results, timing
 from finhash.study.data import memes
 
 
 def times(paths: Sequence[Path], names: Sequence[str], repeats: int) -> pd.DataFrame:
-    """Seconds a picture from file and from pixels: ``contender, start, state, repeat, seconds``.
+    """Time every method from file and from decoded pixels, in alternation.
 
-    From pixels, every method gets the same decoded ``PIL.Image``. All alternate.
+    From pixels, every method gets the same decoded ``PIL.Image``.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Images to hash.
+    names : sequence of str
+        Methods of ``finhash.methods``.
+    repeats : int
+        Number of warm samples per method.
+
+    Returns
+    -------
+    DataFrame
+        One row per sample:
+
+        contender : name of the method.
+        start : ``"file"`` or ``"pixels"``.
+        state : ``"cold"`` for the first call, else ``"warm"``.
+        repeat : number of the sample, from 0.
+        seconds : wall time per image.
     """
     pixels = [open_image(path).convert("RGB") for path in paths]
     contenders = {
@@ -34,7 +52,23 @@ def times(paths: Sequence[Path], names: Sequence[str], repeats: int) -> pd.DataF
 
 
 def cpu_share(paths: Sequence[Path], names: Sequence[str]) -> pd.DataFrame:
-    """Processor over wall seconds, from file: ``method, share``; above 1 if threads help."""
+    """Measure the CPU time per wall time of every method, from file.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Images to hash.
+    names : sequence of str
+        Methods of ``finhash.methods``.
+
+    Returns
+    -------
+    DataFrame
+        One row per method:
+
+        method : name of the method.
+        share : CPU seconds divided by wall seconds; above 1 if the method uses several threads.
+    """
     rows = []
     for name in names:
         call = _over(name, paths)
@@ -46,9 +80,25 @@ def cpu_share(paths: Sequence[Path], names: Sequence[str]) -> pd.DataFrame:
 
 
 def memory(images: Mapping[int, Image.Image], names: Sequence[str]) -> pd.DataFrame:
-    """Peak bytes of Python and NumPy while one picture is hashed: ``method, side, bytes``.
+    """Measure the peak memory of hashing one decoded image.
 
-    From pixels that are there already; what decoders and Pillow hold is not seen.
+    Only allocations of Python and NumPy are traced, not those of Pillow.
+
+    Parameters
+    ----------
+    images : mapping of int to Image
+        Images by their side in pixels.
+    names : sequence of str
+        Methods of ``finhash.methods``.
+
+    Returns
+    -------
+    DataFrame
+        One row per method and image:
+
+        method : name of the method.
+        side : side of the image, in pixels.
+        bytes : peak memory.
     """
     rows = [
         (name, side, timing.traced_peak(lambda name=name, image=image: _hash(name, [image])))
@@ -61,35 +111,93 @@ def memory(images: Mapping[int, Image.Image], names: Sequence[str]) -> pd.DataFr
 def throughput(
     paths: Sequence[Path], names: Sequence[str], workers: int, repeats: int
 ) -> pd.DataFrame:
-    """Pictures a second, file to hash, by processes that have started: ``method, repeat, rate``."""
+    """Measure the throughput of running processes, from file to hash.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Images to hash.
+    names : sequence of str
+        Methods of ``finhash.methods``.
+    workers : int
+        Number of processes.
+    repeats : int
+        Number of measurements per method.
+
+    Returns
+    -------
+    DataFrame
+        One row per method and repeat:
+
+        method : name of the method.
+        repeat : number of the measurement, from 0.
+        throughput : images per second, without the start of the processes.
+    """
     chunks = [paths[k :: 4 * workers] for k in range(4 * workers)]
     rows = []
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with project.spawn_pool(workers) as pool:
         for repeat in tqdm(range(-1, repeats), "throughput", unit="round", leave=False):
             for name in names:
                 start = time.perf_counter()
                 list(pool.map(_hash, [name] * len(chunks), chunks))
-                if repeat >= 0:  # in the first round workers import and compile
+                if repeat >= 0:  # workers import and compile in the first round
                     rows.append((name, repeat, len(paths) / (time.perf_counter() - start)))
-    return pd.DataFrame(rows, columns=["method", "repeat", "rate"])
+    return pd.DataFrame(rows, columns=["method", "repeat", "throughput"])
 
 
 def growth(images: Mapping[int, Image.Image], names: Sequence[str], repeats: int) -> pd.DataFrame:
-    """Seconds from JPEG bytes by side of a square picture: ``method, side, repeat, seconds``."""
-    parts = []
+    """Time every method on JPEG images of growing size.
+
+    Parameters
+    ----------
+    images : mapping of int to Image
+        Images by their side in pixels.
+    names : sequence of str
+        Methods of ``finhash.methods``.
+    repeats : int
+        Number of samples per method and image.
+
+    Returns
+    -------
+    DataFrame
+        One row per sample:
+
+        method : name of the method.
+        repeat : number of the sample, from 0.
+        seconds : wall time per image, from JPEG bytes in memory to the hash.
+        side : side of the image, in pixels.
+    """
+    tables = []
     for side, image in images.items():
         encoded = memes.jpeg(image)
         contenders = {name: _over(name, [encoded]) for name in names}
         timings = timing.time_calls(contenders, repeats)
         warm = timings[timings["state"] == "warm"].rename(columns={"contender": "method"})
-        parts.append(warm.drop(columns="state").assign(side=side))
-    return pd.concat(parts, ignore_index=True)
+        tables.append(warm.drop(columns="state").assign(side=side))
+    return pd.concat(tables, ignore_index=True)
 
 
 def matching(
     table: HashTable, radii: Mapping[str, int], repeats: int, *, workers: int = 1
 ) -> pd.DataFrame:
-    """Seconds in which all pictures are joined within a radius: ``contender, ..., seconds``."""
+    """Time the join of all hashes of a table, method by method.
+
+    Parameters
+    ----------
+    table : HashTable
+        Hashes of every method in ``radii``.
+    radii : mapping of str to int
+        Threshold of each method, in bits.
+    repeats : int
+        Number of warm samples per method.
+    workers : int
+        Number of threads.
+
+    Returns
+    -------
+    DataFrame
+        Result of ``timing.time_calls``; ``contender`` is the method, ``seconds`` the time per join.
+    """
     hashes = {name: table.hashes(name) for name in radii}
     contenders = {
         name: lambda name=name: hamming.join(hashes[name], radius=radii[name], workers=workers)
@@ -99,25 +207,44 @@ def matching(
 
 
 def summary(
-    timings: pd.DataFrame, rates: pd.DataFrame, shares: pd.DataFrame, peaks: pd.DataFrame
+    timings: pd.DataFrame, speed: pd.DataFrame, shares: pd.DataFrame, peaks: pd.DataFrame
 ) -> pd.DataFrame:
-    """A row a method: bytes a hash, milliseconds, processor share, kilobytes, rate on all cores."""
-    seconds = {start: results.medians(part) * 1e3 for start, part in timings.groupby("start")}
+    """Summarise the cost of every method.
+
+    Parameters
+    ----------
+    timings, speed, shares, peaks : DataFrame
+        Results of ``times``, ``throughput``, ``cpu_share`` and ``memory``.
+
+    Returns
+    -------
+    DataFrame
+        One row per method:
+
+        method : name of the method.
+        bytes : size of a hash.
+        ms_file, ms_pixels : median milliseconds per image, from file and from pixels.
+        cpu : CPU seconds divided by wall seconds.
+        peak_kB : peak memory on the smallest image, in kilobytes.
+        throughput : median images per second of all processes.
+    """
+    seconds = {start: results.medians(rows) * 1e3 for start, rows in timings.groupby("start")}
     table = pd.DataFrame({"ms_file": seconds["file"], "ms_pixels": seconds["pixels"]})
     table.insert(0, "bytes", [methods.get(name).bits // 8 for name in table.index])
     table["cpu"] = shares.set_index("method")["share"]
-    table["peak_kB"] = (
-        peaks[peaks["side"] == peaks["side"].min()].set_index("method")["bytes"] / 1e3
-    )
-    table["rate"] = rates.groupby("method")["rate"].median()
+    smallest = peaks[peaks["side"] == peaks["side"].min()]
+    table["peak_kB"] = smallest.set_index("method")["bytes"] / 1e3
+    table["throughput"] = speed.groupby("method")["throughput"].median()
     return table.rename_axis("method").reset_index()
 
 
 def _over(name: str, sources: Sequence[Source]) -> Callable[[], None]:
+    """Return a function that hashes every source."""
     return lambda: _hash(name, sources)
 
 
 def _hash(name: str, sources: Sequence[Source]) -> None:
+    """Hash every source with one method and discard the hashes."""
     hash_one = methods.get(name).hash
     for source in sources:
         hash_one(source)

@@ -1,6 +1,6 @@
-"""A GPU, where there is one: what it could win, whether its kernels are right, what it measures.
+"""Hashing and matching on a GPU: bounds, exactness and, where there is a GPU, a measurement.
 
-``python -m finhash.study.cost.gpu`` takes the measurement on a machine with a GPU.
+``python -m finhash.study.cost.gpu`` runs the measurement on a machine with an NVIDIA GPU.
 """
 
 import os
@@ -27,14 +27,16 @@ from finhash.study.data import committed, datasets, simulated
 Calls = dict[str, Callable[[], object]]
 
 BY = "07_gpu"
+"""Notebook that saves the results of this module."""
+
 RESULTS = ("gpu_times", "gpu_exactness")
-"""What a measurement leaves in ``data/results``."""
+"""Results tables that a measurement saves."""
 
 STAGING = 256 << 20
-"""Bytes of a batch: far more than caches hold."""
+"""Bytes of a batch, far more than CPU caches hold."""
 
 SINGLE = compiled.MARGIN * 2.0**29
-"""The certificate's margin if the kernel used floats: their unit roundoff is so much larger."""
+"""Certificate's margin in single precision, whose unit roundoff is 2**29 times as large."""
 
 H200 = {
     "memory, bytes/s": 4.8e12,
@@ -43,15 +45,31 @@ H200 = {
     "words, bits counted": 132 * 16 * 1.98e9,
     "products, double": 132 * 64 * 1.98e9,
 }
-"""Ceilings of an H200: NVIDIA's data sheet; operations a clock from its CUDA programming guide."""
+"""Limits of an NVIDIA H200 per second, from its data sheet and the CUDA programming guide."""
+
+BOUNDED = {
+    "send": "image, sent",
+    "compute": "image",
+    "join": "all pairs",
+    "join, nothing found": "all pairs",
+    "histogram": "all pairs",
+}
+"""Row label of ``floors`` that bounds each contender of ``times`` that runs on the GPU."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much a measurement handles."""
+    """Sizes of a measurement.
+
+    hashes : number of simulated hashes to match.
+    images : number of images per batch.
+    batches : number of batches.
+    edges, provoking : numbers of edge cases and of random images on which exactness is checked.
+    copied : number of bytes to copy.
+    """
 
     hashes: int = 1_000_000
-    pictures: int = 1400  # about as many blocks of threads as an H200 runs at once
+    images: int = 1400  # about as many thread blocks as an H200 runs at once
     batches: int = 8
     edges: int = 9
     provoking: int = 5000
@@ -59,7 +77,7 @@ class Sizes:
 
 
 def present() -> bool:
-    """Whether there is an NVIDIA GPU that Numba can use."""
+    """Return whether Numba can use an NVIDIA GPU; a simulated GPU does not count."""
     try:
         from numba import cuda
     except ImportError:
@@ -68,13 +86,13 @@ def present() -> bool:
 
 
 def describe() -> dict[str, str]:
-    """The GPU's name and what it runs under, for a result's provenance."""
+    """Return the GPU's name and the versions of its software, for the provenance of results."""
     from numba import cuda
 
-    gpu = cuda.get_current_device()
+    device = cuda.get_current_device()
     return {
-        "gpu": gpu.name.decode() if isinstance(gpu.name, bytes) else gpu.name,
-        "compute capability": ".".join(map(str, gpu.compute_capability)),
+        "gpu": device.name.decode() if isinstance(device.name, bytes) else device.name,
+        "compute capability": ".".join(map(str, device.compute_capability)),
         "cuda runtime": ".".join(map(str, cuda.runtime.get_version())),
         "numba-cuda": version("numba-cuda"),
     }
@@ -83,9 +101,21 @@ def describe() -> dict[str, str]:
 def measure(
     dataset: datasets.Dataset, radius: int, repeats: int, sizes: Sizes | None = None
 ) -> None:
-    """Take the measurement on this machine's GPU, and save it as ``RESULTS``."""
+    """Measure this machine's GPU and save the tables ``RESULTS``.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Images to hash.
+    radius : int
+        Threshold for matching, in bits.
+    repeats : int
+        Number of warm samples per contender.
+    sizes : Sizes, optional
+        Sizes of the measurement.
+    """
     sizes = sizes or Sizes()
-    table = committed.obtain(dataset, ["find"])
+    table = committed.hash_or_load(dataset, ["find"])
     find, families = table.hashes("find"), committed.families(table)
     many = simulated.hashes(find, sizes.hashes, project.SEED)
     labels = simulated.families(families, len(many))
@@ -93,37 +123,51 @@ def measure(
 
     found = compare(
         {
-            "pictures of the set, bits": _decoded(dataset.paths),
+            "images of the data set, bits": _decoded(dataset.paths),
             "edge cases, bits": _edges(sizes.edges, 250),
-            "random pictures, bits": certificate.random_pictures(sizes.provoking, project.SEED),
+            "random images, bits": certificate.random_images(sizes.provoking, project.SEED),
         },
         find,
         families,
         radius,
     )
     results.save(found, "gpu_exactness", **kept)
-    some = [to_rgb(path) for path in dataset.paths[: sizes.pictures]]
+    some = [to_rgb(path) for path in dataset.paths[: sizes.images]]
     calls = {
         "copy": (_copies(sizes.copied), sizes.copied),
         "hash": (_hashing(some), len(some)),
         "hash, in all": (_overlapped(some, sizes.batches), sizes.batches * len(some)),
-        "pairs of the set": (_matching(find, families, radius), len(find)),
-        "pairs of many": (_matching(many, labels, radius), len(many)),
+        "pairs of the set": (_matching(find, families, radius), _pairs(len(find))),
+        "pairs of many": (_matching(many, labels, radius), _pairs(len(many))),
     }
     results.save(times(calls, repeats), "gpu_times", **kept)
 
 
 def measured() -> bool:
-    """Whether there are results of a measurement on a GPU."""
-    return all((project.results() / f"{name}.csv").exists() for name in RESULTS)
+    """Return whether there are results of a measurement on a GPU."""
+    return all(map(results.exists, RESULTS))
 
 
 def offload(paths: Sequence[Path], repeats: int) -> pd.DataFrame:
-    """Seconds a picture, on one core, of a file's way to its hash and of its way to a GPU.
+    """Time the CPU's work with and without a GPU, on one core.
 
-    The latter ends where the pixels are gathered in a batch, from where a GPU could fetch them.
+    Without a GPU, the CPU decodes and hashes the image. With a GPU, the CPU decodes the image and
+    gathers its pixels in a batch, from which the GPU could copy them.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Images of at most 512 x 512 pixels.
+    repeats : int
+        Number of warm samples.
+
+    Returns
+    -------
+    DataFrame
+        Result of ``timing.time_calls``; ``contender`` is ``"file to pixels"``, ``"file to hash"``
+        or ``"file to gathered pixels"``, and ``seconds`` is per image.
     """
-    staging = np.ones(STAGING, np.uint8)  # its pages are there before they are timed
+    staging = np.ones(STAGING, np.uint8)  # written once, so that its pages are mapped beforehand
     end = 0
 
     def gather(path: Path) -> None:
@@ -142,7 +186,23 @@ def offload(paths: Sequence[Path], repeats: int) -> pd.DataFrame:
 
 
 def doubtful(paths: Sequence[Path]) -> pd.DataFrame:
-    """Share of pictures that the certificate leaves to the second path, by precision."""
+    """Count the images that the certificate leaves to the second path, by precision.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Images to hash.
+
+    Returns
+    -------
+    DataFrame
+        One row per precision:
+
+        precision : ``"double"`` or ``"single"``.
+        margin : margin that the certificate needs, in units of luma.
+        images : number of images.
+        share : fraction of the images whose margin is not larger.
+    """
     margins = np.array([compiled.fast_hash(to_rgb(path))[0] for path in paths])
     rows = [
         (name, margin / 1000, len(paths), float((margins <= margin).mean()))
@@ -152,53 +212,109 @@ def doubtful(paths: Sequence[Path]) -> pd.DataFrame:
 
 
 def floors(side: int, number: int) -> pd.DataFrame:
-    """Least seconds on an H200 by bytes and operations: ``what, resource, amount, seconds``.
+    """Compute lower bounds of the time on an H200, from bytes and operations.
 
-    Of one picture of ``side`` pixels a side, and of all pairs of ``number`` hashes; the largest of
-    a thing's times is its floor.
+    Parameters
+    ----------
+    side : int
+        Side of the image, in pixels.
+    number : int
+        Number of hashes, of which all pairs are compared.
+
+    Returns
+    -------
+    DataFrame
+        One row per task and resource. The floor of a task is the largest of its times.
+
+        what : task: ``"image"`` hashes one, ``"image, sent"`` sends one to the GPU, ``"all pairs"``
+            compares all pairs of hashes.
+        items : number of images or pairs in the task.
+        resource : name of the limit in ``H200``.
+        amount : bytes or operations that the task needs.
+        seconds : ``amount`` divided by the limit.
+
+    Examples
+    --------
+    A set of 1,000 hashes has 499,500 pairs.
+
+    >>> floors(250, 1000).groupby("what")["items"].first().to_dict()
+    {'all pairs': 499500, 'image': 1, 'image, sent': 1}
     """
     windows = compiled.side(side)
     tall = int((windows.stop - windows.start).sum(dtype=int))
-    pairs = number * (number - 1) / 2
+    pairs = _pairs(number)
     rows = [
-        ("image", "memory, bytes/s", 3 * side**2),
-        # Three channels down the columns of 64 rows of windows, then luma along them.
-        ("image", "words, logic and sums", 3 * tall * side + SAMPLES * tall),
-        ("image", "products, double", KEPT * SAMPLES * (SAMPLES + KEPT)),
-        ("image, sent", "link, bytes/s", 3 * side**2),
-        ("all pairs", "memory, bytes/s", 32 * number),
-        # Eight differences, four adders of two, the sum and the comparison.
-        ("all pairs", "words, logic and sums", 20 * pairs),
-        ("all pairs", "words, bits counted", 4 * pairs),
+        ("image", 1, "memory, bytes/s", 3 * side**2),
+        # Three channels down the columns of 64 rows of windows, then luma along the rows.
+        ("image", 1, "words, logic and sums", 3 * tall * side + SAMPLES * tall),
+        ("image", 1, "products, double", KEPT * SAMPLES * (SAMPLES + KEPT)),
+        ("image, sent", 1, "link, bytes/s", 3 * side**2),
+        ("all pairs", pairs, "memory, bytes/s", 32 * number),
+        # Per pair: eight differences, four adders of two instructions, the sum, the comparison.
+        ("all pairs", pairs, "words, logic and sums", 20 * pairs),
+        ("all pairs", pairs, "words, bits counted", 4 * pairs),
     ]
-    table = pd.DataFrame(rows, columns=["what", "resource", "amount"])
+    table = pd.DataFrame(rows, columns=["what", "items", "resource", "amount"])
     return table.assign(seconds=table["amount"] / table["resource"].map(H200))
 
 
-def simulate(edges: int, pictures: int, number: int, radius: int) -> pd.DataFrame:
-    """What ``compare`` gives on a simulated GPU, for so many of each.
+def simulate(edges: int, images: int, number: int, radius: int) -> pd.DataFrame:
+    """Compare a simulated GPU with the CPU, in a fresh process.
 
-    Edge cases of 64 pixels a side, random pictures that provoke ties, hashes of few families.
+    Parameters
+    ----------
+    edges : int
+        Number of edge cases, of 64 x 64 pixels.
+    images : int
+        Number of random images.
+    number : int
+        Number of random hashes in five families.
+    radius : int
+        Threshold, in bits.
+
+    Returns
+    -------
+    DataFrame
+        Result of ``compare``.
     """
-    # Numba reads it when it is first imported: hence the fresh process.
+    # Numba reads the variable when it is first imported.
     with patch.dict(os.environ, NUMBA_ENABLE_CUDASIM="1"):
-        return timing.in_fresh_process(_on_simulated, edges, pictures, number, radius)[0]
+        return timing.in_fresh_process(_on_simulated, edges, images, number, radius)[0]
 
 
 def compare(
-    pictures: Mapping[str, Iterable[np.ndarray]],
+    images: Mapping[str, Iterable[np.ndarray]],
     hashes: np.ndarray,
     families: np.ndarray,
     radius: int,
 ) -> pd.DataFrame:
-    """GPU against CPU: ``kind, cases, doubtful, fast_differing, differing``.
+    """Count the differences between results of the GPU and of the CPU.
 
-    Bits of the pictures' hashes against the published order, without and with the second path for
-    doubtful pictures; then pairs within the radius, and counts of distances, that are not the same.
+    Parameters
+    ----------
+    images : mapping of str to iterable of uint8 arrays, shape (rows, cols, 3)
+        RGB pixels by kind.
+    hashes : ndarray of uint8, shape (n, 32)
+        Hashes to join, and whose distances are counted.
+    families : ndarray of int, shape (n,)
+        Family of each hash.
+    radius : int
+        Threshold of the join, in bits.
+
+    Returns
+    -------
+    DataFrame
+        One row per kind of image, one for the join and one for the histogram:
+
+        kind : kind of the images or name of the task.
+        cases : number of images or of pairs.
+        doubtful : images that the certificate leaves to the second path.
+        fast_differing : bits that differ from the published hashes, without the second path.
+        differing : bits that differ with the second path; differing pairs; or differing counts.
     """
     from finhash.hamming import gpu as hamming_gpu
 
-    rows = [(kind, *_compare_hashes(some)) for kind, some in pictures.items()]
+    rows = [(kind, *_compare_hashes(pixels)) for kind, pixels in images.items()]
     found, expected = (
         (i.astype(np.int64) * len(hashes) + j) * 512 + distance
         for i, j, distance in (
@@ -218,56 +334,86 @@ def compare(
 
 
 def times(tasks: Mapping[str, tuple[Calls, int]], repeats: int) -> pd.DataFrame:
-    """Seconds of each task's calls: ``task, contender, state, repeat, seconds, number``.
+    """Time the contenders of several tasks.
 
-    ``number`` is how many pictures, hashes or bytes a call of the task handles.
+    Parameters
+    ----------
+    tasks : mapping of str to (mapping of str to callable, int)
+        Contenders of each task, and the number of items that one call handles.
+    repeats : int
+        Number of warm samples per contender.
+
+    Returns
+    -------
+    DataFrame
+        One row per sample:
+
+        contender, state, repeat, seconds : see ``timing.time_calls``; ``seconds`` is per call.
+        task : name of the task.
+        items : number of images, pairs or bytes per call.
     """
     tables = [
-        timing.time_calls(calls, repeats).assign(task=task, number=number)
-        for task, (calls, number) in tasks.items()
+        timing.time_calls(calls, repeats).assign(task=task, items=items)
+        for task, (calls, items) in tasks.items()
     ]
     return pd.concat(tables, ignore_index=True)
 
 
-def rates(timings: pd.DataFrame, floor: pd.DataFrame) -> pd.DataFrame:
-    """Medians of a measurement: ``task, contender, seconds, a_second, floors``.
+def summary(timings: pd.DataFrame, floor: pd.DataFrame) -> pd.DataFrame:
+    """Summarise a measurement and compare it with the lower bounds.
 
-    ``a_second`` counts bytes copied, pictures hashed, or pairs compared; ``floors`` is how many
-    times the floor the GPU's own part took.
+    Parameters
+    ----------
+    timings : DataFrame
+        Result of ``times``.
+    floor : DataFrame
+        Result of ``floors``, for the images of the data set.
+
+    Returns
+    -------
+    DataFrame
+        One row per task and contender:
+
+        task, contender : names.
+        items : number of images, pairs or bytes per call.
+        seconds : median warm time per call.
+        throughput : items per second.
+        floors : time per item divided by its lower bound; missing for contenders without a bound.
     """
-    least = floor.groupby("what")["seconds"].max()
-    most = floor[floor["what"] == "all pairs"]["amount"].min() / 32
     warm = timings[timings["state"] == "warm"]
-    table = warm.groupby(["task", "contender", "number"], sort=False)["seconds"].median()
+    table = warm.groupby(["task", "contender", "items"], sort=False)["seconds"].median()
     table = table.reset_index()
-    number, seconds = table["number"].astype(float), table["seconds"]
-    paired = table["contender"].str.startswith(("join", "histogram"))
-    done = number.where(~paired, number * (number - 1) / 2)
-    a_second = done / seconds
-    own = {"compute": 1 / least["image"], "send": 1 / least["image, sent"]}
-    bound = table["contender"].map(own)
-    pairs = most * (most - 1) / 2 / least["all pairs"]
-    on_gpu = paired & ~table["contender"].str.contains("CPU")
-    return table.assign(a_second=a_second, floors=bound.where(~on_gpu, pairs) / a_second)
+    each = (floor["seconds"] / floor["items"]).groupby(floor["what"]).max()
+    throughput = table["items"] / table["seconds"]
+    bound = table["contender"].map(BOUNDED).map(each)
+    return table.assign(throughput=throughput, floors=1 / throughput / bound)
+
+
+def _pairs(number: int) -> int:
+    """Return the number of pairs of ``number`` hashes."""
+    return number * (number - 1) // 2
 
 
 def _edges(number: int, side: int) -> list[np.ndarray]:
+    """Return the pixels of the first edge cases, resized."""
     cases = list(candidates.edge_cases().values())[:number]
     return [to_rgb(case.resize((side, side), Resampling.NEAREST)) for case in cases]
 
 
 def _decoded(paths: Sequence[Path]) -> Iterator[np.ndarray]:
+    """Yield the pixels of files, decoded on all cores."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in tqdm(range(0, len(paths), 1000), "GPU exactness", unit="thousand"):
             yield from pool.map(to_rgb, paths[start : start + 1000])
 
 
-def _compare_hashes(pictures: Iterable[np.ndarray]) -> tuple[int, int, int, int]:
-    from finhash.find import gpu as cuda
+def _compare_hashes(images: Iterable[np.ndarray]) -> tuple[int, int, int, int]:
+    """Return ``cases, doubtful, fast_differing, differing`` of ``compare`` for images."""
+    from finhash.find import gpu as find_gpu
 
-    batch, counts = cuda.Batch(), np.zeros(4, int)
+    batch, counts = find_gpu.Batch(), np.zeros(4, int)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for group in cuda.groups(pictures, cuda.SIZE):
+        for group in find_gpu.split(images, find_gpu.SIZE):
             expected = np.stack(list(pool.map(compiled.published_hash, group)))
             batch.gather(group)
             batch.send()
@@ -282,19 +428,21 @@ def _compare_hashes(pictures: Iterable[np.ndarray]) -> tuple[int, int, int, int]
     return tuple(counts.tolist())
 
 
-def _on_simulated(edges: int, pictures: int, number: int, radius: int) -> pd.DataFrame:
+def _on_simulated(edges: int, images: int, number: int, radius: int) -> pd.DataFrame:
+    """Draw images and hashes, and compare them; see ``simulate``."""
     rng = np.random.default_rng(project.SEED)
     families = rng.integers(0, 5, number)
     noise = np.packbits(rng.random((number, 256)) < 0.1, axis=1)
     near = rng.integers(0, 256, (5, 32), dtype=np.uint8)[families] ^ noise
-    some = {
+    drawn = {
         "edge cases, bits": _edges(edges, 64),
-        "random pictures, bits": certificate.random_pictures(pictures, project.SEED, largest=96),
+        "random images, bits": certificate.random_images(images, project.SEED, largest=96),
     }
-    return compare(some, near, families, radius)
+    return compare(drawn, near, families, radius)
 
 
 def _copies(size: int) -> Calls:
+    """Return functions that copy ``size`` bytes to, from and on the GPU."""
     from numba import cuda
 
     here, there, other = (
@@ -309,32 +457,34 @@ def _copies(size: int) -> Calls:
     }
 
 
-def _hashing(pictures: Sequence[np.ndarray]) -> Calls:
-    from finhash.find import gpu as cuda
+def _hashing(images: Sequence[np.ndarray]) -> Calls:
+    """Return functions that hash a batch of images: the steps on the GPU, and the CPU."""
+    from finhash.find import gpu as find_gpu
 
-    batch = cuda.Batch()
-    batch.gather(pictures)
+    batch = find_gpu.Batch()
+    batch.gather(images)
     batch.send()
     pool = ThreadPoolExecutor(os.cpu_count())
     return {
-        "gather": lambda: batch.gather(pictures),
+        "gather": lambda: batch.gather(images),
         "send": lambda: _wait(batch.send()),
         "compute": lambda: _wait(batch.compute()),
         "fetch": batch.fetch,
-        "CPU, one core": timing.over(compiled.hash_rgb, pictures),
-        "CPU, all cores": lambda: list(pool.map(compiled.hash_rgb, pictures)),
+        "CPU, one core": timing.over(compiled.hash_rgb, images),
+        "CPU, all cores": lambda: list(pool.map(compiled.hash_rgb, images)),
     }
 
 
-def _overlapped(pictures: Sequence[np.ndarray], batches: int) -> Calls:
-    from finhash.find import gpu as cuda
+def _overlapped(images: Sequence[np.ndarray], batches: int) -> Calls:
+    """Return a function that hashes the images ``batches`` times, gathering while computing."""
+    from finhash.find import gpu as find_gpu
 
-    many, size = batches * list(pictures), sum(rgb.size for rgb in pictures)
-    return {"hash_many": lambda: cuda.hash_many(many, size)}
+    many, size = batches * list(images), sum(rgb.size for rgb in images)
+    return {"hash_many": lambda: find_gpu.hash_many(many, size)}
 
 
 def _matching(hashes: np.ndarray, families: np.ndarray, radius: int) -> Calls:
-
+    """Return functions that compare all pairs of hashes, on the GPU and on the CPU."""
     from finhash.hamming import gpu as hamming_gpu
 
     cores = os.cpu_count()
@@ -348,13 +498,14 @@ def _matching(hashes: np.ndarray, families: np.ndarray, radius: int) -> Calls:
 
 
 def _wait(_: object) -> None:
+    """Wait until the GPU has finished; the argument starts its work."""
     from numba import cuda
 
     cuda.synchronize()
 
 
 def main() -> None:
-    """Measure at FINd's radius, as notebook 07 does where there is a GPU."""
+    """Run the measurement of notebook 07, with FINd's threshold for matching."""
     accuracy = results.load("rates").query("labels == 'merged'").set_index("method")
     measure(datasets.load(), int(accuracy["radius_1e-05"]["find"]), repeats=10)
 

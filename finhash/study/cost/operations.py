@@ -1,4 +1,7 @@
-"""Operations of the reference, counted from the geometry alone, and what they predict."""
+"""Operation counts of the reference implementation, and run times predicted from them.
+
+The counts follow from the size of the image alone. Nothing here measures time.
+"""
 
 import dis
 import linecache
@@ -15,12 +18,10 @@ from scipy.stats import linregress, t
 from finhash.find import reference
 from finhash.find.geometry import KEPT, MAX_SIDE, SAMPLES, half_width, sample_points
 
-DOLLARS_A_CORE_HOUR = 0.05
-"""An assumption, not a measurement: the order of the list prices of rented cloud cores."""
+DOLLARS_PER_CORE_HOUR = 0.05
+"""Assumed price in US dollars, of the order of list prices of rented cloud cores."""
 
-
-HOURS_A_YEAR = 24 * 365.25
-
+HOURS_PER_YEAR = 24 * 365.25
 
 LOOPS: Mapping[str, Callable] = {
     "luma": reference.fill_luma,
@@ -28,27 +29,52 @@ LOOPS: Mapping[str, Callable] = {
     "decimate": reference.decimate,
     "DCT": reference.dct_64_to_16,
 }
-"""The steps that are loops over a known number of operations."""
+"""Steps of the reference that are loops, by the name that tables show."""
 
 
 def shrunk(cols: int, rows: int) -> tuple[int, int]:
-    """Columns and rows that are left of a picture after ``thumbnail`` to 512 x 512."""
+    """Return the columns and rows of an image after ``thumbnail`` to 512 x 512.
+
+    >>> shrunk(2048, 1024)
+    (512, 256)
+    """
     image = Image.new("1", (cols, rows))
     image.thumbnail((MAX_SIDE, MAX_SIDE))
     return image.size
 
 
 def window_sum(size: int) -> int:
-    """Sum, over all positions along a side, of the window's clipped width there."""
+    """Return the sum, over all positions along a side, of the width of the clipped window.
+
+    On a side of 5 pixels windows are 2 pixels wide, and the first is clipped to 1.
+
+    >>> window_sum(5)
+    9
+    """
     half = half_width(size)
     return sum(min(size, i + half) - max(0, i - half) for i in range(size))
 
 
 def operations(cols: int, rows: int) -> dict[str, int]:
-    """How often each step's innermost loop runs, on a picture that needs no shrinking.
+    """Count how often the innermost loop of each step runs.
 
-    Luma calls ``getpixel`` once a pixel; the box filter adds every pixel of every clipped window;
-    decimation copies 64 x 64 results; the DCT multiplies and adds, first by rows, then by columns.
+    Luma calls ``getpixel`` once per pixel. The box filter adds every pixel of every clipped window.
+    Decimation copies 64 x 64 values. The DCT multiplies and adds, first by rows, then by columns.
+
+    Parameters
+    ----------
+    cols, rows : int
+        Size of an image that needs no shrinking, in pixels.
+
+    Returns
+    -------
+    dict
+        Number of runs by step.
+
+    Examples
+    --------
+    >>> operations(250, 250)
+    {'luma': 62500, 'box filter': 2223081, 'decimate': 4096, 'DCT': 81920}
     """
     return {
         "luma": rows * cols,
@@ -59,10 +85,19 @@ def operations(cols: int, rows: int) -> dict[str, int]:
 
 
 def work(cols: int, rows: int) -> dict[str, int]:
-    """The counts that decide a picture's time, after shrinking.
+    """Count the operations that determine the run time for an image, after shrinking.
 
-    ``once`` stands for what does not depend on the size, ``pixels`` for luma and for setting up
-    the box filter's windows; ``window_rows`` is how often its loop over a window's row is set up.
+    Parameters
+    ----------
+    cols, rows : int
+        Size of the image, in pixels.
+
+    Returns
+    -------
+    dict
+        ``once``: 1, for the work that does not depend on the size. ``pixels``: luma values, which
+        are also the windows to set up. ``window_rows``: rows of windows to set up. ``additions``:
+        pixels added by the box filter.
     """
     cols, rows = shrunk(cols, rows)
     return {
@@ -74,25 +109,51 @@ def work(cols: int, rows: int) -> dict[str, int]:
 
 
 def used_results(cols: int, rows: int) -> int:
-    """How many different results of the box filter decimation keeps: 4,096 at most."""
+    """Count the distinct results of the box filter that decimation keeps, at most 4,096."""
     return len(set(sample_points(rows))) * len(set(sample_points(cols)))
 
 
 def windows(sides: Iterable[int]) -> pd.DataFrame:
-    """What the box filter does for square pictures: ``side, window, additions_a_pixel, used``.
+    """Describe the work of the box filter on square images.
 
-    ``window`` is its full width before clipping, ``used`` the share of its results that are kept.
+    Parameters
+    ----------
+    sides : iterable of int
+        Sides of the images, in pixels.
+
+    Returns
+    -------
+    DataFrame
+        One row per side:
+
+        side : side of the image, in pixels.
+        window : width of a window before clipping, in pixels.
+        additions : pixels added in all windows.
+        additions_per_pixel : additions divided by pixels of the image.
+        used : fraction of the results that decimation keeps.
     """
     rows = []
     for side in sides:
         additions = operations(side, side)["box filter"]
         used = used_results(side, side) / side**2
         rows.append((side, 2 * half_width(side), additions, additions / side**2, used))
-    return pd.DataFrame(rows, columns=["side", "window", "additions", "additions_a_pixel", "used"])
+    columns = ["side", "window", "additions", "additions_per_pixel", "used"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def inner_loops() -> pd.DataFrame:
-    """The innermost loops of each step, a row a source line: ``step, line, bytecodes, code``."""
+    """List the source lines of the innermost loops of each step.
+
+    Returns
+    -------
+    DataFrame
+        One row per source line:
+
+        step : name of the step.
+        line : number of the line in its file.
+        bytecodes : bytecode instructions of the line within the loop.
+        code : source of the line.
+    """
     rows = []
     for step, function in LOOPS.items():
         for code in _codes(function.__code__):
@@ -102,7 +163,10 @@ def inner_loops() -> pd.DataFrame:
 
 
 def bytecodes() -> pd.Series:
-    """Bytecodes in one run of each step's innermost loop; the DCT's two loops are averaged."""
+    """Return the bytecode instructions per run of each step's innermost loop, by step.
+
+    The DCT has two such loops; their mean is returned.
+    """
     lengths = {
         step: np.mean(
             [len(loop) for code in _codes(function.__code__) for loop in _innermost(code)]
@@ -113,7 +177,27 @@ def bytecodes() -> pd.Series:
 
 
 def exponent(x: Sequence[float], y: Sequence[float], level: float = 0.95) -> dict[str, float]:
-    """The power of ``x`` that ``y`` grows with, and its interval: ``exponent, low, high, r2``."""
+    """Fit ``y = c * x ** exponent`` by least squares on logarithms.
+
+    Parameters
+    ----------
+    x, y : sequence of float
+        Positive values.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    dict
+        ``exponent``, the limits ``low`` and ``high`` of its confidence interval, and ``r2``, the
+        coefficient of determination.
+
+    Examples
+    --------
+    >>> found = exponent([1, 2, 4, 8], [3, 12, 48, 192])
+    >>> f"{found['exponent']:.3f}"
+    '2.000'
+    """
     fit = linregress(np.log(np.asarray(x, float)), np.log(np.asarray(y, float)))
     half = t.ppf((1 + level) / 2, len(x) - 2) * fit.stderr
     found = {"exponent": fit.slope, "low": fit.slope - half, "high": fit.slope + half}
@@ -121,9 +205,21 @@ def exponent(x: Sequence[float], y: Sequence[float], level: float = 0.95) -> dic
 
 
 def fit_work(sizes: Sequence[tuple[int, int]], seconds: Sequence[float]) -> pd.Series:
-    """Nanoseconds for each of the counts of ``work``, none negative, fitted to measured times.
+    """Fit the time per operation to measured run times, by non-negative least squares.
 
-    Relative errors are minimised, so that small pictures count as much as large ones.
+    Relative errors are minimised, so small images count as much as large ones.
+
+    Parameters
+    ----------
+    sizes : sequence of (int, int)
+        Columns and rows of the images, in pixels.
+    seconds : sequence of float
+        Measured run time for each image.
+
+    Returns
+    -------
+    Series
+        Nanoseconds per operation, by the names that ``work`` gives to the counts.
     """
     counts = pd.DataFrame([work(*size) for size in sizes])
     measured = np.asarray(seconds, float)
@@ -132,25 +228,58 @@ def fit_work(sizes: Sequence[tuple[int, int]], seconds: Sequence[float]) -> pd.S
 
 
 def predict(nanoseconds: pd.Series, sizes: Iterable[tuple[int, int]]) -> np.ndarray:
-    """Seconds for pictures of the given ``(cols, rows)``, by what ``fit_work`` found."""
+    """Predict the run time for images of the given sizes, from the result of ``fit_work``.
+
+    Parameters
+    ----------
+    nanoseconds : Series
+        Result of ``fit_work``.
+    sizes : iterable of (int, int)
+        Columns and rows of the images, in pixels.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_sizes,)
+        Predicted seconds per image.
+    """
     counts = pd.DataFrame([work(*size) for size in sizes])
     return counts[nanoseconds.index].to_numpy(float) @ nanoseconds.to_numpy() / 1e9
 
 
 def extrapolate(seconds: float, numbers: Sequence[int]) -> pd.DataFrame:
-    """What many pictures cost: ``pictures, core_hours, core_years, dollars``.
+    """Extrapolate the time per image to large numbers of images.
 
-    ``seconds`` is the time of one picture on one core; the price is ``DOLLARS_A_CORE_HOUR``.
+    Parameters
+    ----------
+    seconds : float
+        Time per image on one core.
+    numbers : sequence of int
+        Numbers of images.
+
+    Returns
+    -------
+    DataFrame
+        One row per number:
+
+        images : number of images.
+        core_hours : time on one core, in hours.
+        core_years : time on one core, in years.
+        dollars : price in US dollars, at ``DOLLARS_PER_CORE_HOUR``.
+
+    Examples
+    --------
+    >>> extrapolate(0.36, [1_000_000])["core_hours"].item()
+    100.0
     """
     table = pd.DataFrame({"images": numbers})
     table["core_hours"] = table["images"] * seconds / 3600
-    table["core_years"] = table["core_hours"] / HOURS_A_YEAR
-    table["dollars"] = table["core_hours"] * DOLLARS_A_CORE_HOUR
+    table["core_years"] = table["core_hours"] / HOURS_PER_YEAR
+    table["dollars"] = table["core_hours"] * DOLLARS_PER_CORE_HOUR
     return table
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
-    """A function's code and that of the comprehensions in it."""
+    """Yield a code object and those of the comprehensions in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -158,7 +287,10 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _innermost(code: CodeType) -> list[list[dis.Instruction]]:
-    """The instructions of each loop that holds no other loop or comprehension, jump included."""
+    """Return the instructions of each loop without a nested loop or comprehension.
+
+    The jump back to the start of the loop is included.
+    """
     instructions = list(dis.get_instructions(code))
     jumps = [jump for jump in instructions if jump.opname == "JUMP_BACKWARD"]
     loops = [[i for i in instructions if jump.argval <= i.offset <= jump.offset] for jump in jumps]
@@ -167,7 +299,7 @@ def _innermost(code: CodeType) -> list[list[dis.Instruction]]:
 
 
 def _by_line(loop: list[dis.Instruction], file: str) -> list[tuple[int, int, str]]:
-    """Line, number of bytecodes and source of each line in a loop."""
+    """Return the number, the count of instructions and the source of each line in a loop."""
     numbers = [instruction.positions.lineno for instruction in loop]
     line = partial(linecache.getline, file)
     return [(n, numbers.count(n), line(n).strip()) for n in sorted(set(numbers))]

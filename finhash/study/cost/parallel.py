@@ -1,6 +1,6 @@
-"""Many pictures on many workers: whole jobs, their start, memory and overhead, a cluster, a model.
+"""Cost of batch jobs: throughput, start, memory and dispatch overhead, and a scaling model.
 
-What a notebook measures in fresh processes must be importable there, so it stands here.
+Functions that run in other processes are importable from here, which a notebook's are not.
 """
 
 import gc
@@ -24,32 +24,56 @@ import simplejpeg
 from PIL import Image
 from tqdm import tqdm
 
-from finhash.jobs.batch import TASK_SECONDS, hash_files
-from finhash.jobs.executors import EXECUTORS
-from finhash.jobs.table import part_files
+from finhash.jobs.batch import hash_files
+from finhash.jobs.dispatch import TASK_SECONDS
+from finhash.jobs.executors import open_workers
+from finhash.jobs.parquet import part_files
+from finhash.study.data import memes
 
 DECODE = "decode only"
-"""A job that reads and decodes, in one thread, and does nothing else: what hashing can not beat."""
+"""Label, in the column ``executor``, of a job that only reads and decodes, in one thread.
+
+Its throughput is an upper bound for hashing on one core.
+"""
 
 Setting = tuple[str, int]
+"""Executor and number of workers."""
 
 
 def resized(paths: Sequence[Path], folder: Path, side: int) -> list[Path]:
-    """The pictures as square JPEGs of another size, in ``folder``."""
+    """Write images as square JPEGs of ``side`` pixels to ``folder``, and return their paths."""
     written = []
     for path in tqdm(paths, f"{side} pixels", unit="image", leave=False):
         with Image.open(path) as image:
             larger = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
-        larger.save(folder / path.name, quality=85)
         written.append(folder / path.name)
+        written[-1].write_bytes(memes.jpeg(larger, quality=85))
     return written
 
 
 def whole_jobs(paths: Sequence[Path], settings: Sequence[Setting], repeats: int) -> pd.DataFrame:
-    """Jobs by executor and workers: ``executor, workers, repeat, pictures, seconds, driver``.
+    """Time whole jobs of ``hash_files``, including the start of the workers.
 
-    A job is ``hash_files``: starting the workers, reading, decoding, hashing, making the table.
-    ``driver`` is the processor time of the calling process, in seconds.
+    Parameters
+    ----------
+    paths : sequence of Path
+        Images to hash.
+    settings : sequence of (str, int)
+        Executors, or ``DECODE``, and numbers of workers.
+    repeats : int
+        Number of jobs per setting; settings alternate.
+
+    Returns
+    -------
+    DataFrame
+        One row per job:
+
+        executor : executor of ``hash_files``, or ``DECODE``.
+        workers : number of workers.
+        repeat : number of the job, from 0.
+        images : number of images.
+        seconds : wall time of the job.
+        driver : CPU time of the calling process, in seconds.
     """
     rows = []
     for repeat in tqdm(range(repeats), "whole jobs", unit="round", leave=False):
@@ -66,11 +90,31 @@ def whole_jobs(paths: Sequence[Path], settings: Sequence[Setting], repeats: int)
     return pd.DataFrame(rows, columns=columns)
 
 
-def rates(jobs: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
-    """Medians by executor and workers: ``start`` seconds, pictures a second with and without it.
+def throughput(jobs: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
+    """Summarise jobs by throughput, with and without the start of the workers.
 
-    ``starts`` are jobs of a few pictures, enough to start all workers. ``driver`` is in seconds a
-    picture; it, ``gain`` and ``efficiency``, both against the serial job, leave the start out.
+    Parameters
+    ----------
+    jobs : DataFrame
+        Result of ``whole_jobs``.
+    starts : DataFrame
+        Result of ``whole_jobs`` on a few images, just enough to start all workers.
+
+    Returns
+    -------
+    DataFrame
+        One row per executor and number of workers; values are medians:
+
+        executor : executor of ``hash_files``, or ``DECODE``.
+        workers : number of workers.
+        images : number of images per job.
+        seconds : wall time per job.
+        driver : CPU time of the calling process per image, without the start, in seconds.
+        start : wall time of the start, in seconds.
+        with_start : images per second, start included.
+        throughput : images per second, without the start.
+        gain : ``throughput`` divided by that of the serial job.
+        efficiency : ``gain`` divided by ``workers``.
     """
     keys = ["executor", "workers"]
     table = jobs.groupby(keys, sort=False)[["images", "seconds", "driver"]].median()
@@ -79,58 +123,142 @@ def rates(jobs: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
     table["driver"] = (table["driver"] - start["driver"]) / table["images"]
     table["with_start"] = table["images"] / table["seconds"]
     steady = table["seconds"] - table["start"]
-    # In a tiny job the start may seem to take longer than the job: then it is not told apart.
-    table["rate"] = table["images"] / steady.where(steady > 0, table["seconds"])
-    table["gain"] = table["rate"] / table["rate"]["serial", 1]
+    # A tiny job may take less time than was measured for its start, which then cannot be deducted.
+    table["throughput"] = table["images"] / steady.where(steady > 0, table["seconds"])
+    table["gain"] = table["throughput"] / table["throughput"]["serial", 1]
     table["efficiency"] = table["gain"] / table.index.get_level_values("workers")
     return table.reset_index()
 
 
 def break_even(table: pd.DataFrame, setting: Setting) -> float:
-    """From how many pictures on a setting of ``rates`` is faster than the serial job; or inf."""
+    """Return the number of images from which a setting is faster than the serial job.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Result of ``throughput``.
+    setting : (str, int)
+        Executor and number of workers.
+
+    Returns
+    -------
+    float
+        Number of images; infinity if the setting is never faster.
+
+    Examples
+    --------
+    Two processes save 5 ms per image, so a start of 1 s pays off from 200 images.
+
+    >>> table = pd.DataFrame(
+    ...     {
+    ...         "executor": ["serial", "processes"],
+    ...         "workers": [1, 2],
+    ...         "start": [0.0, 1.0],
+    ...         "throughput": [100.0, 200.0],
+    ...     }
+    ... )
+    >>> round(float(break_even(table, ("processes", 2))))
+    200
+    """
     row = table.set_index(["executor", "workers"]).loc
-    saved = 1 / row["serial", 1]["rate"] - 1 / row[setting]["rate"]
+    saved = 1 / row["serial", 1]["throughput"] - 1 / row[setting]["throughput"]
     return row[setting]["start"] / saved if saved > 0 else float("inf")
 
 
-def model(table: pd.DataFrame, handing: pd.DataFrame, cores: Sequence[int]) -> pd.DataFrame:
-    """A model, not a measurement: ``executor, cores, rate, efficiency, ceiling``.
+def model(table: pd.DataFrame, dispatch: pd.DataFrame, cores: Sequence[int]) -> pd.DataFrame:
+    """Model the throughput on many cores, which was not measured.
 
-    A picture costs a worker ``t`` seconds, the serial job's, which more workers share, and the
-    driver ``d`` seconds, which they do not: what handing over a task costs its processor, by
-    ``overheads``, spread over the task. rate = 1 / (d + t / cores), below the ceiling 1 / d.
+    An image costs ``t`` seconds of a worker, as in the serial job, and ``d`` seconds of the calling
+    process: the CPU time of dispatching a task, divided by the images per task. Workers share the
+    first cost but not the second, so the throughput is ``1 / (d + t / cores)``, at most ``1 / d``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Result of ``throughput``.
+    dispatch : DataFrame
+        Result of ``overheads``.
+    cores : sequence of int
+        Numbers of cores.
+
+    Returns
+    -------
+    DataFrame
+        One row per executor and number of cores:
+
+        executor : ``"processes"`` or ``"dask"``.
+        cores : number of cores.
+        throughput : images per second.
+        efficiency : throughput per core divided by the throughput of the serial job.
+        ceiling : limit of the throughput for many cores, ``1 / d``.
     """
-    serial = table.set_index("executor").loc["serial", "rate"]
+    serial = table.set_index("executor").loc["serial", "throughput"]
     rows = []
     for executor in ("processes", "dask"):
-        driver = handing.set_index("executor").loc[executor, "driver"] / (TASK_SECONDS * serial)
+        driver = dispatch.set_index("executor").loc[executor, "driver"] / (TASK_SECONDS * serial)
         for count in cores:
-            rate = 1 / (driver / 1e6 + 1 / serial / count)
-            rows.append((executor, count, rate, rate / serial / count, 1e6 / driver))
-    return pd.DataFrame(rows, columns=["executor", "cores", "rate", "efficiency", "ceiling"])
+            speed = 1 / (driver / 1e6 + 1 / serial / count)
+            rows.append((executor, count, speed, speed / serial / count, 1e6 / driver))
+    columns = ["executor", "cores", "throughput", "efficiency", "ceiling"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def serial_share(table: pd.DataFrame) -> pd.DataFrame:
-    """Amdahl's serial fraction that explains two workers' rate: ``executor, share``.
+    """Return the serial fraction that explains the throughput of two workers by Amdahl's law.
 
-    For ``gain = 1 / (share + (1 - share) / 2)`` against the same executor's single worker.
+    The fraction ``s`` solves ``gain = 1 / (s + (1 - s) / 2)``, where ``gain`` compares two workers
+    with one worker of the same executor.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Result of ``throughput``.
+
+    Returns
+    -------
+    DataFrame
+        One row per executor that was measured with one and two workers:
+
+        executor : executor of ``hash_files``.
+        share : serial fraction.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"executor": "threads", "workers": [1, 2], "throughput": [100, 160]})
+    >>> serial_share(table)["share"].item()
+    0.25
     """
-    wide = table.pivot_table(index="executor", columns="workers", values="rate")
+    wide = table.pivot_table(index="executor", columns="workers", values="throughput")
     gain = (wide[2] / wide[1]).dropna()
     return (2 / gain - 1).rename("share").reset_index()
 
 
 def overheads(settings: Sequence[Setting], tasks: int) -> pd.DataFrame:
-    """What handing over a task costs: ``executor, workers, microseconds, driver, share``.
+    """Measure the dispatch overhead of tasks that carry 1,000 paths and do nothing.
 
-    Tasks carry what tasks carry, and do nothing. ``driver`` is the calling process's processor
-    time, also in microseconds; ``share`` is of the time that a task is meant to last, with all
-    workers busy.
+    Parameters
+    ----------
+    settings : sequence of (str, int)
+        Executors and numbers of workers.
+    tasks : int
+        Number of tasks per setting.
+
+    Returns
+    -------
+    DataFrame
+        One row per setting:
+
+        executor : executor of ``hash_files``.
+        workers : number of workers.
+        microseconds : wall time per task, in microseconds.
+        driver : CPU time of the calling process per task, in microseconds.
+        share : wall time per task divided by the target duration of a task, times ``workers``:
+            the fraction of the workers' time that dispatching costs.
     """
     paths = [f"folder/{k:09d}.jpg" for k in range(1000)]
     rows = []
     for executor, workers in settings:
-        with EXECUTORS[executor](workers, ["find"], None) as pool:
+        with open_workers(executor, workers, ["find"]) as pool:
             wait([pool.submit(_nothing, paths) for _ in range(workers)])
             wall, cpu = time.perf_counter(), time.process_time()
             wait([pool.submit(_nothing, paths) for _ in range(tasks)])
@@ -141,25 +269,34 @@ def overheads(settings: Sequence[Setting], tasks: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["executor", "workers", "microseconds", "driver", "share"])
 
 
-def goals(
+def goal_values(
     small: pd.DataFrame, large: pd.DataFrame, whole: pd.DataFrame, memory: pd.DataFrame
-) -> pd.DataFrame:
-    """What the batch job should reach: ``quantity, goal, measured, met``; memory is a most."""
-    small, large = (table.set_index(["executor", "workers"]) for table in (small, large))
+) -> dict[str, float]:
+    """Return the measured values of ``goals.PARALLEL``, by the name of the goal.
+
+    Parameters
+    ----------
+    small, large : DataFrame
+        Results of ``throughput`` on small and on large images.
+    whole : DataFrame
+        Result of ``whole_jobs`` on the whole data set.
+    memory : DataFrame
+        Rows of ``job_memory`` with two processes.
+    """
+    small, large = (table.set_index(["executor", "workers"])["gain"] for table in (small, large))
     seconds = whole.set_index("executor")["seconds"]
-    pair = seconds[DECODE] / 2
-    rows = [
-        ("processes, 2 / serial, small", 1.9, small["gain"]["processes", 2]),
-        ("Dask, 2 / serial, small", 1.9, small["gain"]["dask", 2]),
-        ("threads, 2 / serial, large", 1.7, large["gain"]["threads", 2]),
-        ("processes, 2 / twice decoding", 0.85, small["gain"]["processes", 2] / _twice(small)),
-        ("whole set: decoding by a core pair / job", 11 / 20, pair / seconds.drop(DECODE).min()),
-        ("processes, 2: peak memory, MB", 400, memory["bytes"].max() / 1e6),
-    ]
-    table = pd.DataFrame(rows, columns=["quantity", "goal", "measured"])
-    met = table["measured"] >= table["goal"]
-    met.iloc[-1] = table["measured"].iloc[-1] <= table["goal"].iloc[-1]
-    return table.assign(met=met)
+    return {
+        "2 processes / serial, small images": small["processes", 2],
+        "Dask with 2 workers / serial, small images": small["dask", 2],
+        "2 threads / serial, large images": large["threads", 2],
+        "2 processes / decoding on 2 cores, small images": (
+            small["processes", 2] / (2 * small[DECODE, 1])
+        ),
+        "fastest job / decoding on 2 cores, whole set": (
+            seconds[DECODE] / 2 / seconds.drop(DECODE).min()
+        ),
+        "peak memory of 2 processes, MB": memory["bytes"].max() / 1e6,
+    }
 
 
 JOB = """
@@ -177,13 +314,38 @@ with tempfile.TemporaryDirectory() as home:
     out = Path(home, "out")
     finhash.hash_files(todo, executor=executor, workers=int(workers), out=out, progress=False)
 """
-"""A job of that many names for the pictures in a folder, never listed; its rows go to a folder."""
+"""Program of a job that hashes ``number`` paths of the images in a folder into an output folder.
+
+The paths come from an iterator, through symbolic links, so that the job never holds them all.
+"""
 
 
 def job_memory(folder: Path, number: int, executor: str, workers: int) -> dict[str, object]:
-    """Peak memory of ``JOB`` with all its processes: ``executor, workers, files, bytes, seconds``.
+    """Measure the peak memory of a job with all its processes, sampled every 50 ms.
 
-    Sampled; pages shared by several processes are counted once (PSS) where the system tells.
+    Pages shared by several processes are counted once (PSS) if the system reports that.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of JPEG images.
+    number : int
+        Number of paths to hash; images repeat.
+    executor : str
+        Executor of ``hash_files``.
+    workers : int
+        Number of workers.
+
+    Returns
+    -------
+    dict
+        ``executor``, ``workers``, ``files`` (paths hashed), ``bytes`` (peak memory) and
+        ``seconds`` (wall time).
+
+    Raises
+    ------
+    RuntimeError
+        If the job fails.
     """
     arguments = [str(folder), str(number), executor, str(workers)]
     start, peak = time.perf_counter(), 0
@@ -193,17 +355,32 @@ def job_memory(folder: Path, number: int, executor: str, workers: int) -> dict[s
             peak = max(peak, _tree_bytes(root))
             time.sleep(0.05)
     if process.returncode:
-        raise RuntimeError(f"the measured job ended with {process.returncode}")
+        raise RuntimeError(f"the measured job failed with exit code {process.returncode}")
     seconds = time.perf_counter() - start
     facts = {"executor": executor, "workers": workers, "files": number}
     return {**facts, "bytes": peak, "seconds": seconds}
 
 
 def reading(paths: Sequence[Path], repeats: int) -> pd.DataFrame:
-    """Reading alone, from the disk and from the page cache: ``state, repeat, pictures, seconds``.
+    """Time reading files without decoding, from disk and from the page cache.
 
-    Cold means that the system was asked to forget these files' pages; a disk's or a hypervisor's
-    own cache may still hold them.
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files to read.
+    repeats : int
+        Number of samples per state.
+
+    Returns
+    -------
+    DataFrame
+        One row per sample:
+
+        state : ``"cold"`` after the system was asked to drop the files from its page cache, else
+            ``"warm"``. A cache of the disk or of the hypervisor may still hold the files.
+        repeat : number of the sample, from 0.
+        images : number of files.
+        seconds : wall time.
     """
     rows = []
     for repeat in range(repeats):
@@ -218,8 +395,8 @@ def reading(paths: Sequence[Path], repeats: int) -> pd.DataFrame:
 
 
 def forget(paths: Sequence[Path]) -> None:
-    """Ask the system to drop the files' pages from its cache, where it can be asked."""
-    os.sync()  # only clean pages are dropped
+    """Ask the system, if it supports that, to drop files from its page cache."""
+    os.sync()  # pages that are not yet written would be kept
     for path in paths:
         with path.open("rb") as file:
             if hasattr(os, "posix_fadvise"):
@@ -228,7 +405,7 @@ def forget(paths: Sequence[Path]) -> None:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A Dask scheduler's address, and the worker processes beside it."""
+    """Address of a Dask scheduler, and the processes of its workers."""
 
     address: str
     workers: list[subprocess.Popen]
@@ -236,7 +413,10 @@ class Cluster:
 
 @contextmanager
 def loopback_cluster(workers: int) -> Iterator[Cluster]:
-    """A scheduler and workers as an operator would start them, each a process, on this machine."""
+    """Start a Dask scheduler and ``workers`` workers on this machine, each in its own process.
+
+    They are started by Dask's command line, as on a real cluster, and killed at the end.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scheduler.json"
         common = ["--scheduler-file", str(file), "--no-dashboard"]
@@ -261,7 +441,7 @@ def loopback_cluster(workers: int) -> Iterator[Cluster]:
 
 
 def kill_when_under_way(process: subprocess.Popen, out: Path) -> Thread:
-    """In the background: kill -9 the process as soon as the job has written a part to ``out``."""
+    """Start a thread that kills a process as soon as the job has written a part to ``out``."""
 
     def kill() -> None:
         _wait_for(lambda: part_files(out))
@@ -272,41 +452,40 @@ def kill_when_under_way(process: subprocess.Popen, out: Path) -> Thread:
     return thread
 
 
-def _wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+def _wait_for(condition: Callable[[], object], seconds: float = 300) -> None:
+    """Wait until a condition holds; raise ``TimeoutError`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing happened for {seconds} seconds")
+            raise TimeoutError(f"waited {seconds} seconds in vain; check the cluster's processes")
         time.sleep(0.01)
 
 
 def _decode_only(paths: Sequence[Path]) -> None:
+    """Read and decode JPEG files and discard the pixels."""
     for path in paths:
         simplejpeg.decode_jpeg(path.read_bytes(), "RGB", fastdct=False, fastupsample=False)
 
 
-def _twice(table: pd.DataFrame) -> float:
-    """Twice the rate of decoding alone, in serial jobs."""
-    return 2 * table["gain"][DECODE, 1]
-
-
 def _nothing(paths: list[str]) -> tuple[pa.RecordBatch, float]:
-    """What ``hash_batch`` takes and gives, without its work."""
+    """Take and return the same kinds of objects as a task of ``hash_files``, without hashing."""
     return pa.record_batch({"path": paths}), 0.0
 
 
 def _tree_bytes(root: psutil.Process) -> int:
+    """Return the memory of a process and its descendants, in bytes."""
     total = 0
     for process in (root, *_children(root)):
         try:
             memory = process.memory_full_info()
             total += getattr(memory, "pss", 0) or memory.rss
-        except psutil.Error:  # it has ended
+        except psutil.Error:  # the process has ended
             continue
     return total
 
 
 def _children(root: psutil.Process) -> list[psutil.Process]:
+    """Return the descendants of a process; none if it has ended."""
     try:
         return root.children(recursive=True)
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""Matching at scale: the deployed kernels beside their peers, on the same hashes and radius."""
+"""Cost of matching many hashes: the deployed kernels and other indexes, clustering, forecasts."""
 
 import os
 import subprocess
@@ -24,14 +24,15 @@ from finhash.study.cost import operations, parallel
 from finhash.study.data import simulated
 
 Search = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Queries ``uint8 [m, bytes]`` -> rows of queries and of the gallery within the radius."""
+"""Function from queries, ``uint8 [m, bytes]``, to matching rows of queries and of the gallery."""
 
 
 @dataclass(frozen=True)
-class Peer:
-    """A way to find what lies within a radius: ``build(gallery, radius)`` gives its search.
+class Contender:
+    """Method of finding all gallery hashes within a radius.
 
-    ``queries`` is how many it is asked at most, for the slow.
+    ``build(gallery, radius)`` returns the search function and the bytes of its index. Slow methods
+    get only the first ``queries`` queries.
     """
 
     build: Callable[[np.ndarray, int], tuple[Search, int]]
@@ -39,13 +40,13 @@ class Peer:
 
 
 def scan(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
-    """The deployed scan on one core, and its bytes."""
+    """Return the deployed scan on one core, and its bytes."""
     laid_out = hamming.Gallery(gallery)
     return lambda q: hamming.join(q, laid_out, radius=radius)[:2], laid_out.words.nbytes
 
 
 def numpy_scan(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
-    """A scan by NumPy, one query at a time."""
+    """Return a scan with NumPy, one query at a time, and its bytes."""
     words = gallery.view(np.uint64)
 
     def search(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +60,7 @@ def numpy_scan(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
 
 
 def bk_tree(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
-    """A BK-tree of Python integers; its bytes are not counted."""
+    """Return a search in a BK-tree of Python integers, and 0, since its bytes are not measured."""
     rows: dict[int, list[int]] = {}
     for row, packed in enumerate(gallery):
         rows.setdefault(int.from_bytes(packed.tobytes()), []).append(row)
@@ -75,7 +76,15 @@ def bk_tree(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
 
 
 def faiss_index(make: Callable[[int, int], faiss.IndexBinary], nearest: int = 0) -> Callable:
-    """A builder of what ``make(bits, n)`` gives; asked for ``nearest`` if it knows no radius."""
+    """Return the ``build`` function of a FAISS index.
+
+    Parameters
+    ----------
+    make : callable
+        Returns an empty index for a number of bits and a number of gallery hashes.
+    nearest : int
+        Number of nearest neighbours to ask for, if the index does not support a radius; else 0.
+    """
 
     def build(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
         index = make(8 * gallery.shape[1], len(gallery))
@@ -84,7 +93,7 @@ def faiss_index(make: Callable[[int, int], faiss.IndexBinary], nearest: int = 0)
         index.add(gallery)
 
         def within(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            limits, _, found = index.range_search(queries, radius + 1)  # FAISS's radius is beyond
+            limits, _, found = index.range_search(queries, radius + 1)  # distances < radius + 1
             return np.repeat(np.arange(len(queries)), np.diff(limits).astype(int)), found
 
         def near(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,11 +107,13 @@ def faiss_index(make: Callable[[int, int], faiss.IndexBinary], nearest: int = 0)
 
 
 def _flat(bits: int, n: int) -> faiss.IndexBinaryFlat:
+    """Return FAISS's exhaustive index."""
     return faiss.IndexBinaryFlat(bits)
 
 
 def _ivf(bits: int, n: int, share: float) -> faiss.IndexBinaryIVF:
-    lists = min(round(n**0.5), max(1, n // 40))  # k-means asks for about 40 points a list
+    """Return an index of inverted lists that searches the given fraction of its lists."""
+    lists = min(round(n**0.5), max(1, n // 40))  # k-means needs about 40 points per list
     quantizer = faiss.IndexBinaryFlat(bits)
     index = faiss.IndexBinaryIVF(quantizer, bits, lists)
     index.own_fields = True
@@ -112,37 +123,43 @@ def _ivf(bits: int, n: int, share: float) -> faiss.IndexBinaryIVF:
 
 
 def _multi_hash(bits: int, tables: int, flips: int) -> faiss.IndexBinaryMultiHash:
+    """Return a multi-index of hash tables that also looks up keys with up to ``flips`` flips."""
     index = faiss.IndexBinaryMultiHash(bits, tables, bits // tables)
     index.nflip = flips
     return index
 
 
 def _hash(bits: int, prefix: int, flips: int) -> faiss.IndexBinaryHash:
+    """Return an index by the first ``prefix`` bits, with up to ``flips`` of them flipped."""
     index = faiss.IndexBinaryHash(bits, prefix)
     index.nflip = flips
     return index
 
 
 def _hnsw(bits: int, links: int) -> faiss.IndexBinaryHNSW:
+    """Return a graph index with ``links`` links per hash."""
     index = faiss.IndexBinaryHNSW(bits, links)
     index.hnsw.efSearch = 128
     return index
 
 
-PEERS: dict[str, Peer] = {
-    "finhash scan": Peer(scan),
-    "NumPy scan": Peer(numpy_scan, 200),
-    "FAISS flat": Peer(faiss_index(_flat)),
-    "FAISS hash, 16 bits, 2 flips": Peer(faiss_index(lambda d, n: _hash(d, 16, 2))),
-    "FAISS multi-index, 16 x 16, 1 flip": Peer(faiss_index(lambda d, n: _multi_hash(d, 16, 1))),
-    "FAISS multi-index, 16 x 16, 3 flips": Peer(
+CONTENDERS: dict[str, Contender] = {
+    "finhash scan": Contender(scan),
+    "NumPy scan": Contender(numpy_scan, 200),
+    "FAISS flat": Contender(faiss_index(_flat)),
+    "FAISS hash, 16 bits, 2 flips": Contender(faiss_index(lambda d, n: _hash(d, 16, 2))),
+    "FAISS multi-index, 16 x 16, 1 flip": Contender(
+        faiss_index(lambda d, n: _multi_hash(d, 16, 1))
+    ),
+    "FAISS multi-index, 16 x 16, 3 flips": Contender(
         faiss_index(lambda d, n: _multi_hash(d, 16, 3)), 200
     ),
-    "FAISS IVF, 1/32 of the lists": Peer(faiss_index(lambda d, n: _ivf(d, n, 1 / 32))),
-    "FAISS IVF, 1/4 of the lists": Peer(faiss_index(lambda d, n: _ivf(d, n, 1 / 4))),
-    "FAISS HNSW, 100 nearest": Peer(faiss_index(lambda d, n: _hnsw(d, 32), nearest=100)),
-    "BK-tree": Peer(bk_tree, 20),
+    "FAISS IVF, 1/32 of the lists": Contender(faiss_index(lambda d, n: _ivf(d, n, 1 / 32))),
+    "FAISS IVF, 1/4 of the lists": Contender(faiss_index(lambda d, n: _ivf(d, n, 1 / 4))),
+    "FAISS HNSW, 100 nearest": Contender(faiss_index(lambda d, n: _hnsw(d, 32), nearest=100)),
+    "BK-tree": Contender(bk_tree, 20),
 }
+"""Methods to compare, by the label that tables and figures show."""
 
 
 def compare(
@@ -151,24 +168,46 @@ def compare(
     radius: int,
     *,
     singles: int,
-    peers: Mapping[str, Peer] = PEERS,
+    contenders: Mapping[str, Contender] = CONTENDERS,
 ) -> pd.DataFrame:
-    """Every peer on one core: ``peer, build, bytes, a_second, p50, p99, recall``.
+    """Compare methods of matching on one core, on the same queries.
 
-    Seconds to build, bytes, queries a second in one batch, median and 99th percentile of seconds
-    of ``singles`` queries one by one, share of the pairs within the radius that it finds.
+    Parameters
+    ----------
+    gallery : ndarray of uint8, shape (n, bytes)
+        Hashes to search.
+    queries : ndarray of uint8, shape (m, bytes)
+        Hashes to look for.
+    radius : int
+        Threshold, in bits.
+    singles : int
+        Number of queries that are also asked one by one.
+    contenders : mapping of str to Contender
+        Methods by label.
+
+    Returns
+    -------
+    DataFrame
+        One row per method:
+
+        contender : label of the method.
+        build : time to build the index, in seconds.
+        bytes : size of the index; 0 if unknown.
+        throughput : queries per second, asked in one batch.
+        p50, p99 : median and 99th percentile of the seconds of a single query.
+        recall : fraction of the pairs within the radius that are found.
     """
     faiss.omp_set_num_threads(1)
     rows = []
-    for name, peer in tqdm(peers.items(), "peers", unit="peer", leave=False):
-        asked = queries[: peer.queries]
+    for name, contender in tqdm(contenders.items(), "contenders", unit="contender", leave=False):
+        asked = queries[: contender.queries]
         start = time.perf_counter()
-        search, size = peer.build(gallery, radius)
+        search, size = contender.build(gallery, radius)
         built = time.perf_counter()
-        search(asked[:1])  # compiled, and its tables read, before it is timed
+        search(asked[:1])  # the first call compiles or reads tables, and is not timed
         batch = time.perf_counter()
         found = _keys(search(asked), len(gallery))
-        rate = len(asked) / (time.perf_counter() - batch)
+        throughput = len(asked) / (time.perf_counter() - batch)
         each = []
         for k in range(min(singles, len(asked))):
             single = time.perf_counter()
@@ -177,19 +216,40 @@ def compare(
         wanted = _keys(hamming.join(asked, gallery, radius=radius), len(gallery))
         recall = np.isin(wanted, found).mean()
         times = np.quantile(each, [0.5, 0.99])
-        rows.append((name, built - start, size, rate, *times, recall))
-    columns = ["peer", "build", "bytes", "a_second", "p50", "p99", "recall"]
+        rows.append((name, built - start, size, throughput, *times, recall))
+    columns = ["contender", "build", "bytes", "throughput", "p50", "p99", "recall"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def kernels(
     hashes: Mapping[int, np.ndarray], families: np.ndarray, radii: Mapping[int, int], repeats: int
 ) -> pd.DataFrame:
-    """Pairs a second: ``contender, bits, workers, repeat, rate``; all alternate.
+    """Measure the throughput of the all-pairs kernels, in alternation.
 
-    All pairs of the hashes, by width in bits: joined as they lie, family by family, and in an order
-    that scatters families; counted by family; and joined by FAISS's flat index (which looks at
-    every pair twice: once is counted).
+    FAISS's flat index compares every pair twice; only one comparison is counted.
+
+    Parameters
+    ----------
+    hashes : mapping of int to ndarray of uint8, shape (n, bytes)
+        Hashes by their width in bits, family by family.
+    families : ndarray of int, shape (n,)
+        Family of each hash.
+    radii : mapping of int to int
+        Threshold for each width, in bits.
+    repeats : int
+        Number of samples per kernel.
+
+    Returns
+    -------
+    DataFrame
+        One row per sample:
+
+        contender : ``"join"``, ``"join, scattered"`` (hashes in random order), ``"histogram"``
+            (distances counted by family) or ``"FAISS flat"``.
+        bits : width of the hashes, in bits.
+        workers : number of threads.
+        repeat : number of the sample, from 0.
+        throughput : pairs per second.
     """
     faiss.omp_set_num_threads(1)
     calls, counted = {}, {}
@@ -206,21 +266,21 @@ def kernels(
         calls["join, scattered", bits, 1] = lambda t=scattered, r=radii[bits]: hamming.join(
             t, radius=r
         )
-        # A part of the queries will do: every query costs the same.
-        part = table[:: max(1, len(table) // 2000)]
-        calls["FAISS flat", bits, 1] = lambda search=flat, q=part: search(q)
+        # Every query costs the same, so about 2,000 of them are enough.
+        queries = table[:: max(1, len(table) // 2000)]
+        calls["FAISS flat", bits, 1] = lambda search=flat, q=queries: search(q)
         counted |= {key: len(table) * (len(table) - 1) / 2 for key in calls if key[1] == bits}
-        counted["FAISS flat", bits, 1] = len(part) * len(table)
+        counted["FAISS flat", bits, 1] = len(queries) * len(table)
     timings = timing.time_calls(calls, repeats)
     warm = timings[timings["state"] == "warm"]
     rows = [
         (*row.contender, row.repeat, counted[row.contender] / row.seconds)
         for row in warm.itertuples()
     ]
-    return pd.DataFrame(rows, columns=["contender", "bits", "workers", "repeat", "rate"])
+    return pd.DataFrame(rows, columns=["contender", "bits", "workers", "repeat", "throughput"])
 
 
-SLOWER = """
+KERNELS_PROGRAM = """
 import os, tempfile
 with tempfile.TemporaryDirectory() as os.environ["NUMBA_CACHE_DIR"]:
     import numpy as np
@@ -235,18 +295,36 @@ with tempfile.TemporaryDirectory() as os.environ["NUMBA_CACHE_DIR"]:
     for kernel, seconds in results.medians(timing.time_calls(calls, 3)).items():
         print(kernel, calls[kernel](), pairs / seconds)
 """
+"""Program that compiles the kernels and prints the result and the throughput of each."""
 
 
 def by_processor(names: Sequence[str], number: int, radius: int) -> pd.DataFrame:
-    """The kernels compiled for other processors, run on this: ``processor, kernel, found, rate``.
+    """Run the kernels compiled for other processors on this machine.
 
-    ``native`` is this one, the others are LLVM's names; ``haswell`` and ``x86-64`` lack AVX-512.
-    ``found`` is what came out, which must not differ.
+    Parameters
+    ----------
+    names : sequence of str
+        ``"native"`` for this processor, or LLVM's names of processors. ``"haswell"`` and
+        ``"x86-64"`` lack AVX-512.
+    number : int
+        Number of random hashes of 256 bits.
+    radius : int
+        Threshold of the join, in bits.
+
+    Returns
+    -------
+    DataFrame
+        One row per processor and kernel:
+
+        processor : name of the processor.
+        kernel : ``"join"`` or ``"histogram"``.
+        found : pairs found or counted, which must be equal for all processors.
+        throughput : pairs per second.
     """
     rows = []
     for name in tqdm(names, "processors", unit="processor", leave=False):
         other = {} if name == "native" else {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": ""}
-        program = SLOWER.format(number=number, radius=radius)
+        program = KERNELS_PROGRAM.format(number=number, radius=radius)
         run = subprocess.run(
             [sys.executable, "-c", program],
             env=os.environ | other,
@@ -255,15 +333,34 @@ def by_processor(names: Sequence[str], number: int, radius: int) -> pd.DataFrame
             check=True,
         )
         for line in run.stdout.splitlines():
-            kernel, found, rate = line.split()
-            rows.append((name, kernel, int(found), float(rate)))
-    return pd.DataFrame(rows, columns=["processor", "kernel", "found", "rate"])
+            kernel, found, throughput = line.split()
+            rows.append((name, kernel, int(found), float(throughput)))
+    return pd.DataFrame(rows, columns=["processor", "kernel", "found", "throughput"])
 
 
 def on_a_cluster(table: HashTable, radius: int, block: int, workers: int) -> pd.DataFrame:
-    """All pairs on a Dask cluster of this machine and on threads: ``where, seconds, pairs, same``.
+    """Compare joins of a table on threads and on a Dask cluster on this machine.
 
-    ``same``: are they the pairs of one join? A cluster's start is not in the seconds.
+    Parameters
+    ----------
+    table : HashTable
+        FINd hashes.
+    radius : int
+        Threshold, in bits.
+    block : int
+        Rows per block of the distributed join.
+    workers : int
+        Number of threads, and of Dask workers.
+
+    Returns
+    -------
+    DataFrame
+        One row per join:
+
+        where : ``"threads"`` or ``"Dask, loopback"``.
+        seconds : wall time, without the start of the cluster.
+        pairs : number of pairs found.
+        same : whether the pairs are those found on threads.
     """
     hashes = table.hashes("find")
     with timing.stopwatch() as seconds:
@@ -290,10 +387,34 @@ def cluster_jobs(
     seed: int,
     workers: int,
 ) -> pd.DataFrame:
-    """Clustering of growing simulated sets, each in a process of its own.
+    """Measure the clustering of simulated sets of growing size, each in a fresh process.
 
-    ``algorithm, pictures, seconds, clusters, f1, before, peak``: pairwise F1 against the simulated
-    families; bytes resident before and at most.
+    Parameters
+    ----------
+    hashes : ndarray of uint8, shape (n, bytes)
+        Hashes from which the sets are simulated.
+    families : ndarray of int, shape (n,)
+        Family of each hash.
+    numbers : sequence of int
+        Sizes of the sets.
+    radii : mapping of str to int
+        Threshold of each algorithm, in bits.
+    seed : int
+        Seed of the simulation.
+    workers : int
+        Number of threads.
+
+    Returns
+    -------
+    DataFrame
+        One row per algorithm and size:
+
+        algorithm : algorithm of ``cluster.families``.
+        images : size of the set.
+        seconds : wall time.
+        clusters : number of clusters found.
+        f1 : pairwise F1 score against the simulated families.
+        before, peak : resident bytes before the simulation, and at the peak.
     """
     rows = []
     for algorithm, radius in radii.items():
@@ -309,51 +430,73 @@ def cluster_jobs(
 
 
 def forecast(jobs: pd.DataFrame, numbers: Sequence[int], workers: int) -> pd.DataFrame:
-    """What clustering by components would take: ``pictures, core_hours, dollars, bytes``.
+    """Extrapolate the cost of clustering by components, from the largest measured set.
 
-    By the pairs a second of the largest job, half of n squared of them, at 32 bytes a hash and
-    twelve for labels. A model: no such set was clustered.
+    The time grows with the number of pairs, ``n**2 / 2``. Memory is 32 bytes per hash and 12 per
+    label.
+
+    Parameters
+    ----------
+    jobs : DataFrame
+        Result of ``cluster_jobs``.
+    numbers : sequence of int
+        Sizes of the sets.
+    workers : int
+        Number of threads in ``jobs``.
+
+    Returns
+    -------
+    DataFrame
+        One row per size:
+
+        images : size of the set.
+        core_hours : time on one core, in hours.
+        dollars : price in US dollars, at ``operations.DOLLARS_PER_CORE_HOUR``.
+        bytes : memory of hashes and labels.
     """
     largest = jobs[jobs["algorithm"] == "components"].sort_values("images").iloc[-1]
-    rate = largest["images"] ** 2 / 2 / largest["seconds"] / workers
+    speed = largest["images"] ** 2 / 2 / largest["seconds"] / workers
     table = pd.DataFrame({"images": numbers})
-    table["core_hours"] = table["images"] ** 2 / 2 / rate / 3600
-    table["dollars"] = table["core_hours"] * operations.DOLLARS_A_CORE_HOUR
+    table["core_hours"] = table["images"] ** 2 / 2 / speed / 3600
+    table["dollars"] = table["core_hours"] * operations.DOLLARS_PER_CORE_HOUR
     table["bytes"] = table["images"] * 44
     return table
+
+
+def goal_values(real: pd.DataFrame, random: pd.DataFrame) -> dict[str, float]:
+    """Return the measured values of ``goals.SEARCH``, by the name of the goal.
+
+    Parameters
+    ----------
+    real, random : DataFrame
+        Results of ``kernels`` on real hashes, and on random bits at radius 30.
+    """
+    here, empty = (
+        table.groupby(["contender", "bits", "workers"])["throughput"].median()
+        for table in (real, random)
+    )
+    join, histogram = here["join", 256], here["histogram", 256]
+    return {
+        "join, 1e9 pairs per second": join[1] / 1e9,
+        "join of random bits at radius 30, 1e9 pairs per second": empty["join", 256, 1] / 1e9,
+        "join / FAISS flat": join[1] / here["FAISS flat", 256, 1],
+        "histogram, 1e9 pairs per second": histogram[1] / 1e9,
+        "join, 2 threads / 1 thread": join[2] / join[1],
+        "histogram, 2 threads / 1 thread": histogram[2] / histogram[1],
+    }
 
 
 def _cluster(
     hashes: np.ndarray, number: int, radius: int, seed: int, algorithm: str, workers: int
 ) -> tuple[float, np.ndarray]:
+    """Cluster a simulated set; return the seconds and the labels."""
     many = simulated.hashes(hashes, number, seed)
-    cluster.families(hashes[:1000], radius, algorithm)  # compiled before it is timed
+    cluster.families(hashes[:1000], radius, algorithm)  # compiles before the timed call
     start = time.perf_counter()
     labels = cluster.families(many, radius, algorithm, workers=workers)
     return time.perf_counter() - start, labels
 
 
 def _keys(rows: Sequence[np.ndarray], n: int) -> np.ndarray:
+    """Return one integer per pair of a query and a row of a gallery of ``n`` hashes."""
     return rows[0].astype(np.int64) * n + rows[1]
-
-
-def goals(real: pd.DataFrame, random: pd.DataFrame) -> pd.DataFrame:
-    """What the kernels should reach: ``quantity, goal, measured, met``."""
-    here, empty = (
-        table.groupby(["contender", "bits", "workers"])["rate"].median() for table in (real, random)
-    )
-    one, two = here["join", 256, 1], here["join", 256, 2]
-    rows = [
-        ("join, real hashes, 1e9 pairs a second", 7, one / 1e9),
-        ("join, random bits at radius 30", 7, empty["join", 256, 1] / 1e9),
-        ("join / FAISS flat", 7, one / here["FAISS flat", 256, 1]),
-        ("histogram, 1e9 pairs a second", 2.5, here["histogram", 256, 1] / 1e9),
-        ("two threads / one, join", 1.9, two / one),
-        (
-            "two threads / one, histogram",
-            1.9,
-            here["histogram", 256, 2] / here["histogram", 256, 1],
-        ),
-    ]
-    table = pd.DataFrame(rows, columns=["quantity", "goal", "measured"])
-    return table.assign(met=table["measured"] >= table["goal"])

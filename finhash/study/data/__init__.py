@@ -1,1 +1,1 @@
-"""The images: sets, templates, transforms, and the hash tables made of them."""
+"""Data of the study: data sets, templates, transforms, and the hash tables made from them."""

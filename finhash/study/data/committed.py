@@ -1,8 +1,9 @@
-"""The hash tables that accuracy is computed from: made from pictures, or the committed ones.
+"""Hash tables for measuring accuracy: hashed now, or read from the repository.
 
-Accuracy needs the real templates, which not every machine has, so the tables of the full ``memes``
-data set are committed: ``data/hashes/memes/<method>.parquet``, hashes and file names only. Where
-there are real pictures they are hashed again.
+Accuracy is measured on real templates, which not every machine has. The repository therefore holds
+the hash tables of the complete ``memes`` set, ``data/hashes/memes/<method>.parquet``, with file
+names and hashes but no images. If the data set of the run is drawn, these tables are read;
+otherwise its own images are hashed.
 """
 
 import os
@@ -20,19 +21,23 @@ from finhash.study import project
 from finhash.study.data import transforms
 from finhash.study.data.datasets import Dataset, families_of
 
-TRANSFORMED = tuple(name for name, method in METHODS.items() if method.bits == 256)
-"""Methods whose hashes of transformed pictures are kept."""
+TRANSFORMED_METHODS = tuple(name for name, method in METHODS.items() if method.bits == 256)
+"""Methods that hash the transformed images: those with 256 bits."""
 
 
-def obtain(dataset: Dataset, methods: Sequence[str], *, progress: bool = True) -> HashTable:
-    """Hashes for accuracy: of ``dataset``, or the committed ones if its templates are drawn."""
+def hash_or_load(dataset: Dataset, methods: Sequence[str], *, progress: bool = True) -> HashTable:
+    """Hash a data set, or load the committed table at the run's scale if the data set is drawn."""
     if dataset.name == "drawn":
-        return subset(committed(methods), project.scale())
-    return make(dataset, methods, progress=progress)
+        return subset(load(methods), project.scale())
+    return hash_dataset(dataset, methods, progress=progress)
 
 
-def make(dataset: Dataset, methods: Sequence[str], *, progress: bool = True) -> HashTable:
-    """The hash table of a data set, by file name, hashed on all cores."""
+def hash_dataset(dataset: Dataset, methods: Sequence[str], *, progress: bool = True) -> HashTable:
+    """Hash all images of a data set on all cores.
+
+    In the table, ``path`` is the file name without its folder. The provenance holds the name and
+    the fingerprint of the data set.
+    """
     table = hash_files(
         dataset.paths,
         methods,
@@ -45,66 +50,85 @@ def make(dataset: Dataset, methods: Sequence[str], *, progress: bool = True) -> 
     return named.with_provenance(dataset=dataset.name, fingerprint=dataset.fingerprint)
 
 
-def committed(methods: Sequence[str], dataset: str = "memes") -> HashTable:
-    """The committed hash table of a full data set."""
+def load(methods: Sequence[str], dataset: str = "memes") -> HashTable:
+    """Load the committed table of a complete data set, with one column of hashes per method."""
     tables = [HashTable.read(_file(dataset, method)) for method in methods]
-    columns = [table.arrow[method] for table, method in zip(tables, methods, strict=True)]
     first = tables[0].arrow
-    fields = [tables[k].arrow.schema.field(method) for k, method in enumerate(methods)]
+    for method, table in zip(methods, tables, strict=True):
+        if not table.arrow["path"].equals(first["path"]):
+            raise ValueError(
+                f"{_file(dataset, method)} lists other images than {_file(dataset, methods[0])}: "
+                "hash the complete data set again with all methods"
+            )
+    columns = [table.arrow[method] for method, table in zip(methods, tables, strict=True)]
+    fields = [
+        table.arrow.schema.field(method) for method, table in zip(methods, tables, strict=True)
+    ]
     schema = pa.schema(
         [first.schema.field("path"), *fields, first.schema.field("error")], first.schema.metadata
     )
-    if any(not table.arrow["path"].equals(first["path"]) for table in tables):
-        raise ValueError("the committed tables are not of the same pictures")
     return HashTable(pa.table([first["path"], *columns, first["error"]], schema=schema))
 
 
-def agree(table: HashTable) -> dict[str, bool]:
-    """Whether each method's hashes are the committed ones of the same pictures."""
-    kept = subset(committed(table.methods), project.scale())
-    return {name: table.digest(name) == kept.digest(name) for name in table.methods}
+def compare(table: HashTable) -> dict[str, bool]:
+    """Return for each method whether its hashes equal the committed ones at the run's scale."""
+    expected = subset(load(table.methods), project.scale())
+    return {method: table.digest(method) == expected.digest(method) for method in table.methods}
 
 
-def keep(table: HashTable) -> None:
-    """Commit-ready: a full table of real pictures, one Parquet file a method."""
+def save(table: HashTable) -> None:
+    """Write a table of a complete data set to the output folder, one Parquet file per method."""
     for method in table.methods:
-        table.select([method]).write(_file(table.provenance["dataset"], method))
+        table.select([method]).write(_file(table.provenance["dataset"], method, project.out()))
 
 
-def obtain_transformed(dataset: Dataset, gallery: HashTable, workers: int) -> HashTable:
-    """Hashes of transformed pictures: of ``dataset``, or the committed ones if it is drawn.
+def hash_or_load_transformed(dataset: Dataset, gallery: HashTable, workers: int) -> HashTable:
+    """Hash transformed images, or load the committed hashes if the data set is drawn.
 
-    Of every second family one picture; only pictures that are in ``gallery``.
+    Parameters
+    ----------
+    dataset : Dataset
+        Data set whose images are transformed: at full scale one image of every second family.
+    gallery : HashTable
+        Hashes of the unchanged images. Of the committed hashes, only those whose original is in
+        the gallery are loaded.
+    workers : int
+        Number of processes.
+
+    Returns
+    -------
+    HashTable
+        As from ``transforms.hash_transformed``.
     """
     scale = project.scale()
     if dataset.name != "drawn":
-        chosen = transforms.queries(dataset, scale.pick(full=517, quick=50, smoke=3))
-        return transforms.hash_transformed(dataset, chosen, TRANSFORMED, workers=workers)
+        originals = transforms.queries(dataset, scale.pick(full=517, quick=50, smoke=3))
+        return transforms.hash_transformed(dataset, originals, TRANSFORMED_METHODS, workers=workers)
     table = HashTable.read(_file("memes", "transformed"))
     known = pc.is_in(table.arrow["path"], gallery.arrow["path"].combine_chunks())
     return HashTable(table.arrow.filter(known))
 
 
-def keep_transformed(table: HashTable) -> None:
-    """Commit-ready: the hashes of transformed real pictures."""
-    table.write(_file(table.provenance["dataset"], "transformed"))
+def save_transformed(table: HashTable) -> None:
+    """Write the hashes of transformed images to the output folder."""
+    table.write(_file(table.provenance["dataset"], "transformed", project.out()))
 
 
 def families(table: HashTable) -> np.ndarray:
-    """The family of each row, from its file name."""
+    """Return the family of each row, taken from its file name."""
     return families_of(table.paths)
 
 
-def _file(dataset: str, method: str) -> Path:
-    return project.hashes() / dataset / f"{method}.parquet"
-
-
 def subset(table: HashTable, scale: project.Scale) -> HashTable:
-    """The rows of the pictures that ``scale`` would load, as ``datasets.load`` picks them."""
+    """Return the rows of the images that ``datasets.load`` would choose at this scale."""
     labels = families(table)
-    _, first, family_rank = np.unique(labels, return_index=True, return_inverse=True)
-    number = np.arange(len(labels)) - first[family_rank]
-    keep = family_rank < scale.families
+    _, first, rank = np.unique(labels, return_index=True, return_inverse=True)
+    number = np.arange(len(labels)) - first[rank]  # Position of each image within its family.
+    chosen = rank < scale.families
     if scale.per_family is not None:
-        keep &= number < scale.per_family
-    return HashTable(table.arrow.filter(pa.array(keep)))
+        chosen &= number < scale.per_family
+    return HashTable(table.arrow.filter(pa.array(chosen)))
+
+
+def _file(dataset: str, method: str, folder: Path | None = None) -> Path:
+    return project.hashes(folder) / dataset / f"{method}.parquet"

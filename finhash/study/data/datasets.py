@@ -1,14 +1,15 @@
-"""The pictures: the course's own set, or a stand-in from real or drawn templates; one loader.
+"""The data set of a run: the course's own images, or a stand-in that is rendered.
 
-Every data set is a folder of ``FFFF_ID.jpg`` files: four digits of family, an underscore, the
-picture's number. ``load()`` takes the first that can be had:
+A data set is a folder of files named ``FFFF_ID.jpg``: the number of the family in four digits, an
+underscore, and the number of the image. ``load`` returns the first of these that is available:
 
-1. ``das_images``: the course's set, in ``data/das_images`` or where ``FINHASH_DAS_IMAGES`` says;
-2. ``memes``: real blank templates from the folder ``FINHASH_TEMPLATES``, captioned;
-3. ``drawn``: drawn templates, captioned. Nothing is needed.
+1. ``das_images``: the course's set, from ``data/das_images`` or from ``FINHASH_DAS_IMAGES``;
+2. ``memes``: captions on real templates, which the folder ``FINHASH_TEMPLATES`` holds;
+3. ``drawn``: captions on drawn templates, which need no files.
 
-Rendering is deterministic: every picture has its own random stream, named by seed, family and
-number, so neither the number of workers nor an interruption changes a byte.
+Rendering is deterministic: each image has its own random stream, seeded by the project's seed, the
+family and the number of the image. The bytes of an image therefore depend neither on the number of
+workers nor on interruptions.
 """
 
 import hashlib
@@ -19,10 +20,9 @@ import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +35,31 @@ from finhash.jobs.files import whole_file
 from finhash.study import project
 from finhash.study.data import drawn, memes
 
-FEW = 500
-"""Missing pictures below which starting processes does not pay."""
-NAME = re.compile(r"(\d{4})_(\d+)\.jpe?g", re.IGNORECASE)
+FILE_NAME = re.compile(r"(\d{4})_(\d+)\.jpe?g", re.IGNORECASE)
 DAS_MD5 = "fcb1ff3c62f3ca39c39985a4bba0d873"
 """MD5 of the course's zip."""
+SMALL = 500
+"""Number of images below which rendering them here is faster than starting processes."""
+PROBES = range(0, memes.FAMILIES, 76)
+"""Families whose first images represent the stand-in in its recipe.
+
+With the project's seed they include all three kinds of drawn templates and a variant of one.
+"""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A folder of pictures whose names tell their families."""
+    """A folder of images whose file names begin with their family.
+
+    Attributes
+    ----------
+    name : str
+        ``"das_images"``, ``"memes"`` or ``"drawn"``.
+    folder : Path
+        Folder of the images.
+    paths : list of Path
+        The images of this run, sorted by name.
+    """
 
     name: str
     folder: Path
@@ -55,80 +70,119 @@ class Dataset:
 
     @property
     def families(self) -> np.ndarray:
-        """The family of each path, ``int [n]``."""
+        """The family of each image, as integers of shape ``(images,)``."""
         return families_of(self.paths)
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the names and bytes of all pictures, in order.
+        """SHA-256 of the names and bytes of all images, in order, in hexadecimal.
 
-        Reading every byte takes seconds, so the answer is kept with the pictures' sizes and times.
+        Reading all images takes seconds, so the value is cached on disk. The cache key holds the
+        name, size and modification time of each image.
         """
-        state = hashlib.sha256()
+        key = hashlib.sha256()
         for path in self.paths:
             facts = path.stat()
-            state.update(f"{path.name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
-        kept = project.data() / "fingerprints" / state.hexdigest()
-        if not kept.exists():
-            with whole_file(kept) as partial:
+            key.update(f"{path.name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+        cached = project.data() / "fingerprints" / key.hexdigest()
+        if not cached.exists():
+            with whole_file(cached) as partial:
                 partial.write_text(self._read_fingerprint())
-        return kept.read_text()
+        return cached.read_text()
 
     def _read_fingerprint(self) -> str:
-        state = hashlib.sha256()
+        digest = hashlib.sha256()
         for path in self.paths:
-            state.update(path.name.encode() + b"\0")
-            state.update(hashlib.sha256(path.read_bytes()).digest())
-        return state.hexdigest()
+            digest.update(path.name.encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
 
 
-def families_of(paths: Iterable[str | os.PathLike]) -> np.ndarray:
-    """The family number in each ``FFFF_ID.jpg`` name, ``int [n]``."""
+def families_of(paths: Iterable[str | os.PathLike[str]]) -> np.ndarray:
+    """Return the family number of each file name, as integers of shape ``(paths,)``.
+
+    Examples
+    --------
+    >>> families_of(["memes/0007_00001.jpg", "0012_31.jpg"]).tolist()
+    [7, 12]
+    """
     return np.array([int(Path(path).name[:4]) for path in paths])
 
 
-def family_and_number(path: str | os.PathLike) -> tuple[int, int]:
-    """The two numbers in a ``FFFF_ID.jpg`` name."""
-    family, number = NAME.fullmatch(Path(path).name).groups()
-    return int(family), int(number)
+def family_and_number(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return the two numbers of a file name.
+
+    Examples
+    --------
+    >>> family_and_number("memes/0007_00001.jpg")
+    (7, 1)
+    """
+    match = FILE_NAME.fullmatch(Path(path).name)
+    if match is None:
+        raise ValueError(f"{Path(path).name} is not named FFFF_ID.jpg, for example 0007_00001.jpg")
+    return int(match[1]), int(match[2])
 
 
 def load(scale: project.Scale | None = None, *, progress: bool = True) -> Dataset:
-    """The pictures of this run, rendered first if they are not there yet.
+    """Return the data set of this run; render the stand-in's missing images first.
 
-    ``scale`` is that of ``FINHASH_SCALE`` unless given.
+    Parameters
+    ----------
+    scale : Scale, optional
+        Number of families and images to use. The default is the scale of ``FINHASH_SCALE``.
+    progress : bool
+        Show progress bars.
+
+    Raises
+    ------
+    FileNotFoundError
+        If an environment variable names a place without images or with too few templates.
+    ValueError
+        If the course's zip does not have its known MD5.
     """
     scale = scale or project.scale()
-    own = _das_images(progress)
-    if own is not None:
-        name, folder = "das_images", own
-    else:
-        name = "memes" if _templates() else "drawn"
+    name, source = project.data_set(), _das_images()
+    if source is None:
         folder = project.data() / name
         render(folder, scale, progress=progress)
-    paths = list(_subset(sorted(_pictures(folder)), scale))
+    elif source.is_dir():
+        folder = source
+    else:
+        folder = _unpack(source, progress)
+    paths = list(_subset(sorted(_image_files(folder)), scale))
     if not paths:
-        raise FileNotFoundError(f"no FFFF_ID.jpg pictures in {folder}")
+        raise FileNotFoundError(f"{folder} holds no images named FFFF_ID.jpg")
     return Dataset(name, folder, paths)
 
 
 def render(
     folder: Path, scale: project.Scale, *, progress: bool = True, workers: int | None = None
 ) -> None:
-    """Render the stand-in's missing pictures into ``folder``, with all cores unless told.
+    """Render the missing images of the stand-in into ``folder``.
 
-    A file appears whole or not at all, so an interrupted run resumes. Pictures of another recipe
-    (other seed, templates, renderer or Pillow) are removed first.
+    Every file appears complete or not at all, so an interrupted run can be repeated to finish it.
+    If the folder's images were rendered by another recipe (another seed, other templates, another
+    Pillow or other code), they are deleted first.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder for the images and their recipe, ``recipe.json``.
+    scale : Scale
+        Number of families and images to render.
+    progress : bool
+        Show a progress bar.
+    workers : int, optional
+        Number of processes. The default is the number of cores.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds images but no ``recipe.json``; they are not deleted.
     """
-    _keep_recipe(folder)
-    there = {path.name for path in _pictures(folder)}
-    tasks = []
-    for family, size in enumerate(memes.family_sizes()[: scale.families]):
-        numbers = range(min(size, scale.per_family or size))
-        missing = [n for n in numbers if f"{family:04d}_{n:05d}.jpg" not in there]
-        if missing:
-            tasks.append((folder, family, missing))
-    total = sum(len(missing) for *_, missing in tasks)
+    _delete_outdated(folder)
+    missing = _missing(folder, scale)
+    total = sum(map(len, missing.values()))
     workers = workers or os.cpu_count() or 1
     with tqdm(
         total=total,
@@ -137,12 +191,12 @@ def render(
         disable=not progress or not total,
         leave=False,
     ) as bar:
-        if workers == 1 or total < FEW:
-            for task in tasks:
-                bar.update(_render_family(*task))
+        if workers == 1 or total < SMALL:
+            for family, numbers in missing.items():
+                bar.update(_render_family(folder, family, numbers))
             return
-        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-            futures = [pool.submit(_render_family, *task) for task in tasks]
+        with project.spawn_pool(workers) as pool:
+            futures = [pool.submit(_render_family, folder, *task) for task in missing.items()]
             try:
                 for future in as_completed(futures):
                     bar.update(future.result())
@@ -151,89 +205,79 @@ def render(
 
 
 def template(family: int) -> Image.Image:
-    """The blank template of a stand-in family, 250 x 250 RGB."""
-    names = _templates()
-    if not names:
+    """Return the blank template of a stand-in family, 250 x 250 pixels, RGB."""
+    paths = _templates()
+    if not paths:
         return drawn.draw_template(project.SEED, family)
     side = (memes.SIDE, memes.SIDE)
-    image = open_image(names[family]).convert("RGB")
+    image = open_image(paths[family]).convert("RGB")
     return image if image.size == side else image.resize(side, Image.Resampling.LANCZOS)
 
 
 def caption(family: int, number: int) -> tuple[str, str]:
-    """The upper and the lower caption of a stand-in picture."""
+    """Return the upper and the lower caption of a stand-in image."""
     return memes.draw_caption(random.Random(f"caption {project.SEED} {family} {number}"))
 
 
 def example(family: int) -> bytes:
-    """The JPEG of a captioned picture of a drawn template: ours to show, unlike real ones."""
+    """Return a captioned drawn template as JPEG bytes; unlike a real one it may be published."""
     rng = random.Random(f"sheet {project.SEED} {family}")
     return memes.render(drawn.draw_template(project.SEED, family), *memes.draw_caption(rng))
 
 
-def _render_family(folder: Path, family: int, numbers: list[int]) -> int:
-    blank = template(family)
-    for number in numbers:
-        jpeg = memes.render(blank, *caption(family, number))
-        with whole_file(folder / f"{family:04d}_{number:05d}.jpg") as partial:
-            partial.write_bytes(jpeg)
-    return len(numbers)
-
-
-def _templates() -> list[Path]:
-    """The real templates of the 1,034 families; [] if ``FINHASH_TEMPLATES`` is not set.
-
-    Which template gets which family, and so which size of family, is drawn from the seed.
-    """
-    folder = os.environ.get("FINHASH_TEMPLATES")
-    if not folder:
-        return []
-    paths = sorted(Path(folder).glob("*.jpg"))
-    if len(paths) < memes.FAMILIES:
+def _das_images() -> Path | None:
+    """Return the folder of the course's set, or its zip if not yet unpacked; None if absent."""
+    given = os.environ.get("FINHASH_DAS_IMAGES")
+    place = Path(given) if given else project.data() / "das_images"
+    if given and not place.exists():
+        raise FileNotFoundError(f"FINHASH_DAS_IMAGES={given} does not exist")
+    if place.is_file():
+        return place
+    if place.is_dir():
+        # Unpacking the zip by hand may have made a folder in this one.
+        inside = sorted(path for path in place.iterdir() if path.is_dir() and path.name[0] != ".")
+        for folder in (place, *inside):
+            if any(_image_files(folder)):
+                return folder
+        archives = sorted(place.glob("*.zip"))
+        if archives:
+            return archives[0]
+    if given:
         raise FileNotFoundError(
-            f"FINHASH_TEMPLATES={folder} holds {len(paths)} .jpg templates; "
-            f"{memes.FAMILIES} are needed (see data/README.md)"
+            f"FINHASH_DAS_IMAGES={given} holds neither images named FFFF_ID.jpg nor a zip"
         )
-    random.Random(f"templates {project.SEED}").shuffle(paths)
-    return paths[: memes.FAMILIES]
+    return None
 
 
-def _recipe() -> dict[str, str]:
-    """What decides the pictures' bytes."""
-    renderer = hashlib.sha256()
-    for module in (memes, drawn):
-        renderer.update(Path(module.__file__).read_bytes())
-    for asset in (memes.FONT, memes.WORDS, memes.WORD_COUNTS, memes.WORD_LENGTHS):
-        renderer.update(asset.read_bytes())
-    names = hashlib.sha256("\n".join(path.name for path in _templates()).encode())
-    return {
-        "seed": str(project.SEED),
-        "templates": names.hexdigest() if _templates() else "drawn",
-        "renderer": renderer.hexdigest(),
-        "pillow": PIL.__version__,
-    }
-
-
-def _keep_recipe(folder: Path) -> None:
-    """Empty ``folder`` unless its pictures were made by today's recipe."""
-    recipe, note = json.dumps(_recipe(), indent=1), folder / "recipe.json"
-    if note.exists() and note.read_text() == recipe:
-        return
+def _unpack(archive: Path, progress: bool) -> Path:
+    """Unpack the images of the course's zip, unless that was done before; return their folder."""
+    with archive.open("rb") as file:
+        md5 = hashlib.file_digest(file, "md5").hexdigest()
+    if md5 != DAS_MD5:
+        raise ValueError(
+            f"{archive} has the MD5 {md5}, but the course's zip has {DAS_MD5}: download it again"
+        )
+    folder = project.data() / "das_images" / "unpacked"
     if folder.exists():
-        if not note.exists() and any(_pictures(folder)):
-            raise FileExistsError(f"{folder} holds pictures that were not rendered here")
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    note.write_text(recipe)
+        return folder
+    partial = folder.with_name(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    with zipfile.ZipFile(archive) as contents:
+        members = [m for m in contents.infolist() if FILE_NAME.fullmatch(Path(m.filename).name)]
+        for member in tqdm(members, "unpacking", unit="file", disable=not progress, leave=False):
+            # Without its folders the name of a member cannot lead outside.
+            (partial / Path(member.filename).name).write_bytes(contents.read(member))
+    return partial.replace(folder)
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
+def _image_files(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
-        yield from (path for path in folder.iterdir() if NAME.fullmatch(path.name))
+        yield from (path for path in folder.iterdir() if FILE_NAME.fullmatch(path.name))
 
 
 def _subset(paths: list[Path], scale: project.Scale) -> Iterator[Path]:
-    """The first ``per_family`` pictures of the first ``families`` families."""
+    """Yield the first ``per_family`` images of each of the first ``families`` families."""
     counts: dict[str, int] = {}
     for path in paths:
         family = path.name[:4]
@@ -244,38 +288,95 @@ def _subset(paths: list[Path], scale: project.Scale) -> Iterator[Path]:
             yield path
 
 
-def _das_images(progress: bool) -> Path | None:
-    """The folder of the course's own set, unpacked from its zip if need be; None if not there."""
-    home = project.data() / "das_images"
-    given = os.environ.get("FINHASH_DAS_IMAGES")
-    if given and not Path(given).exists():
-        raise FileNotFoundError(f"FINHASH_DAS_IMAGES={given} does not exist")
-    place = Path(given) if given else home
-    if place.is_dir():
-        # The zip may have been unpacked here, with or without a folder of its own.
-        inside = sorted(p for p in place.iterdir() if p.is_dir() and p.name != ".partial")
-        for folder in (place, *inside):
-            if any(_pictures(folder)):
-                return folder
-    zips = [place] if place.is_file() else sorted(place.glob("*.zip"))
-    if zips:
-        return _unpack(zips[0], home / "unpacked", progress)
-    if given:
-        raise FileNotFoundError(f"FINHASH_DAS_IMAGES={given} holds no FFFF_ID.jpg pictures")
-    return None
+def _templates() -> list[Path]:
+    """Return the real templates by family; none if ``FINHASH_TEMPLATES`` is not set.
+
+    The seed decides which template belongs to which family, and therefore to which family size.
+    """
+    folder = os.environ.get("FINHASH_TEMPLATES")
+    if not folder:
+        return []
+    paths = sorted(Path(folder).glob("*.jpg"))
+    if len(paths) < memes.FAMILIES:
+        raise FileNotFoundError(
+            f"FINHASH_TEMPLATES={folder} holds {len(paths)} .jpg files, but {memes.FAMILIES} "
+            "templates are needed: see data/README.md"
+        )
+    random.Random(f"templates {project.SEED}").shuffle(paths)
+    return paths[: memes.FAMILIES]
 
 
-def _unpack(archive: Path, folder: Path, progress: bool) -> Path:
-    with archive.open("rb") as file:
-        md5 = hashlib.file_digest(file, "md5").hexdigest()
-    if md5 != DAS_MD5:
-        raise ValueError(f"{archive.name} has MD5 {md5}, not the course set's {DAS_MD5}")
-    partial = folder.parent / ".partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    with zipfile.ZipFile(archive) as contents:
-        members = [m for m in contents.infolist() if NAME.fullmatch(Path(m.filename).name)]
-        for member in tqdm(members, "unpacking", unit="file", disable=not progress, leave=False):
-            # Only the last part of a member's name is used, so none can leave the folder.
-            (partial / Path(member.filename).name).write_bytes(contents.read(member))
-    return partial.replace(folder)
+def _missing(folder: Path, scale: project.Scale) -> dict[int, list[int]]:
+    """Return the numbers of the images that are not in ``folder``, by family."""
+    present = {path.name for path in _image_files(folder)}
+    missing = {}
+    for family, size in enumerate(memes.family_sizes()[: scale.families]):
+        numbers = range(min(size, scale.per_family or size))
+        absent = [number for number in numbers if _file_name(family, number) not in present]
+        if absent:
+            missing[family] = absent
+    return missing
+
+
+def _render_family(folder: Path, family: int, numbers: list[int]) -> int:
+    """Render these images of one family; return how many there are."""
+    blank = template(family)
+    for number in numbers:
+        with whole_file(folder / _file_name(family, number)) as partial:
+            partial.write_bytes(memes.render(blank, *caption(family, number)))
+    return len(numbers)
+
+
+def _file_name(family: int, number: int) -> str:
+    return f"{family:04d}_{number:05d}.jpg"
+
+
+def _delete_outdated(folder: Path) -> None:
+    """Delete ``folder`` if another recipe rendered its images, and note the current recipe."""
+    recipe, note = json.dumps(_recipe(), indent=1), folder / "recipe.json"
+    if note.exists() and note.read_text() == recipe:
+        return
+    if folder.exists():
+        if not note.exists() and any(_image_files(folder)):
+            raise FileExistsError(
+                f"{folder} holds images but no recipe.json, so they were not rendered here: "
+                "move them elsewhere"
+            )
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    note.write_text(recipe)
+
+
+def _recipe() -> dict[str, str]:
+    """Return what determines the pixels of the stand-in.
+
+    The code is represented by the images that it renders for ``PROBES``, not by its text, so
+    rewording a comment renders nothing again. A change that affects none of these images goes
+    unnoticed.
+    """
+    names = [path.name for path in _templates()]
+    assets = (memes.FONT, memes.WORDS, memes.WORD_COUNTS, memes.WORD_LENGTHS)
+    return {
+        "seed": str(project.SEED),
+        "pillow": PIL.__version__,
+        "templates": _digest(file.encode() for file in names) if names else "drawn",
+        "family_sizes": _digest(str(size).encode() for size in memes.family_sizes()),
+        "assets": _digest(asset.read_bytes() for asset in assets),
+        "probes": _digest(_probes()),
+    }
+
+
+def _probes() -> Iterator[bytes]:
+    """Yield the JPEG bytes of the first three images of each family in ``PROBES``."""
+    for family in PROBES:
+        blank = template(family)
+        for number in range(3):
+            yield memes.render(blank, *caption(family, number))
+
+
+def _digest(items: Iterable[bytes]) -> str:
+    """Return the SHA-256 of a sequence of byte strings, in hexadecimal."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(hashlib.sha256(item).digest())
+    return digest.hexdigest()

@@ -1,8 +1,8 @@
-"""Drawn templates, for a machine that has no real ones: same layout as the genre, no one's picture.
+"""Drawn meme templates, for machines without real ones.
 
-Three kinds, as among real templates: a sunburst behind a figure (the "advice animal", which many
-families share and which makes other families look alike), a photograph-like texture with objects,
-and a plain or shaded ground with a figure.
+There are three kinds, with the layouts of real templates: a sunburst behind a figure (the "advice
+animal", a background that many families share), a texture with objects that resembles a photograph,
+and a plain or shaded background with a figure.
 """
 
 import math
@@ -14,19 +14,19 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from finhash.study.data.memes import SIDE
 
 KINDS = {"sunburst": 0.35, "photograph": 0.5, "plain": 0.15}
-"""Share of each kind of template."""
+"""Fraction of families with each kind of template."""
 
 VARIANTS = 0.03
-"""Share of families that are another family's template, a little changed: real sets have them."""
+"""Fraction of families whose template is a slight variant of another's, as in real sets."""
 
 SCALE = 2
-"""Shapes are drawn twice as large and reduced, so that their edges are smooth."""
+"""Templates are drawn this many times larger and then reduced, for smooth edges."""
 
 Colour = tuple[int, int, int]
 
 
 def draw_template(seed: int, family: int) -> Image.Image:
-    """The blank template of a family, 250 x 250 RGB; the same seed and family, the same pixels."""
+    """Draw the blank template of a family, 250 x 250 pixels, RGB; its pixels depend on the seed."""
     rng = random.Random(f"template {seed} {family}")
     if family and rng.random() < VARIANTS:
         return _variant(draw_template(seed, rng.randrange(family)), rng)
@@ -41,7 +41,7 @@ def draw_template(seed: int, family: int) -> Image.Image:
 
 
 def _variant(image: Image.Image, rng: random.Random) -> Image.Image:
-    """The picture cropped by up to 4 % a side, lighter or darker."""
+    """Crop up to 4 % from each side, then lighten or darken."""
     edge = [rng.uniform(0, 0.04) * SIDE for _ in range(4)]
     box = (edge[0], edge[1], SIDE - edge[2], SIDE - edge[3])
     image = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=box)
@@ -57,7 +57,7 @@ def _shade(colour: Colour, factor: float) -> Colour:
 
 
 def _sunburst(rng: random.Random) -> Image.Image:
-    """Wedges of two or three colours around a point near the middle."""
+    """Draw wedges of two or three colours around a point near the middle."""
     size = SIDE * SCALE
     image = Image.new("RGB", (size, size))
     draw = ImageDraw.Draw(image)
@@ -75,11 +75,11 @@ def _sunburst(rng: random.Random) -> Image.Image:
 
 
 def _gradient(rng: random.Random) -> Image.Image:
-    """One colour, or two running into each other."""
+    """Draw one colour, or a linear transition between two."""
     first = np.array(_colour(rng))
     second = first if rng.random() < 0.3 else np.array(_colour(rng))
     angle = rng.uniform(0, 2 * math.pi)
-    coarse = SIDE // 4  # a ramp loses nothing by being enlarged
+    coarse = SIDE // 4  # A linear ramp can be enlarged without loss.
     y, x = np.mgrid[0:coarse, 0:coarse] / coarse - 0.5
     mix = np.clip(0.5 + x * math.cos(angle) + y * math.sin(angle), 0, 1)[..., None]
     ramp = Image.fromarray((first * (1 - mix) + second * mix).astype(np.uint8))
@@ -87,7 +87,7 @@ def _gradient(rng: random.Random) -> Image.Image:
 
 
 def _texture(rng: random.Random) -> Image.Image:
-    """Smooth noise whose power falls with frequency, as in photographs, over a shaded ground."""
+    """Draw smooth noise over a gradient; its power falls with frequency, as in photographs."""
     field = np.zeros((SIDE, SIDE))
     for octave in range(1, 8):
         cells = 2**octave + 1
@@ -95,14 +95,16 @@ def _texture(rng: random.Random) -> Image.Image:
         smooth = Image.fromarray(grid).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         field += (np.asarray(smooth, float) / 255 - 0.5) * rng.uniform(0.5, 1.2) * 0.8**octave
     field = field / np.abs(field).max() * rng.uniform(80, 200)
-    ground = np.asarray(_gradient(rng).resize((SIDE, SIDE)), float) * 0.7 + 40
+    background = np.asarray(_gradient(rng).resize((SIDE, SIDE)), float) * 0.7 + 40
     tint = np.array([rng.uniform(0.7, 1.1) for _ in range(3)])
-    texture = Image.fromarray(np.clip(ground + field[..., None] * tint, 0, 255).astype(np.uint8))
+    texture = Image.fromarray(
+        np.clip(background + field[..., None] * tint, 0, 255).astype(np.uint8)
+    )
     return texture.resize((SIDE * SCALE, SIDE * SCALE), Image.Resampling.BILINEAR)
 
 
 def _paste_object(canvas: Image.Image, rng: random.Random) -> Image.Image:
-    """A shaded ellipse, box or polygon of any place and size."""
+    """Paste a shaded ellipse, box or polygon of random place and size."""
     size = SIDE * SCALE
     mask = Image.new("L", (size, size))
     draw = ImageDraw.Draw(mask)
@@ -121,7 +123,7 @@ def _paste_object(canvas: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def _paste_figure(canvas: Image.Image, rng: random.Random) -> Image.Image:
-    """A head with features on shoulders, in the middle or lower part: the genre's portrait."""
+    """Draw a head with ears, eyes and mouth on shoulders, about the middle of the canvas."""
     size = SIDE * SCALE
     draw = ImageDraw.Draw(canvas)
     x, y = size * rng.gauss(0.5, 0.07), size * rng.gauss(0.5, 0.06)
@@ -146,7 +148,7 @@ def _paste_figure(canvas: Image.Image, rng: random.Random) -> Image.Image:
             ear = (x + side * w * 0.75, y - h * rng.uniform(0.7, 1.0))
             draw.polygon(_blob(rng, *ear, w * 0.4, h * 0.5, 5, 0.3), fill=_shade(fur, 0.75))
     draw.polygon(_blob(rng, x, y, w, h, 18, 0.12), fill=fur)
-    for _ in range(rng.randint(2, 6)):  # patches of light and dark
+    for _ in range(rng.randint(2, 6)):  # lighter and darker patches
         patch = (x + rng.gauss(0, 0.45) * w, y + rng.gauss(0, 0.45) * h)
         draw.polygon(
             _blob(rng, *patch, w * rng.uniform(0.1, 0.5), h * rng.uniform(0.1, 0.45), 9, 0.3),
@@ -168,7 +170,7 @@ def _paste_figure(canvas: Image.Image, rng: random.Random) -> Image.Image:
 def _blob(
     rng: random.Random, x: float, y: float, w: float, h: float, corners: int, rough: float
 ) -> list[tuple[float, float]]:
-    """Corners of an ellipse whose radius varies by about ``rough``."""
+    """Return the corners of an ellipse whose radius varies by a fraction of about ``rough``."""
     points = []
     for k in range(corners):
         angle = 2 * math.pi * k / corners

@@ -1,11 +1,13 @@
-"""The Library of Congress's meme pictures, fetched one at a time from its web archive.
+"""Download of the Library of Congress's meme images from its web archive.
 
-LC Labs' *Meme Generator Data Set* (https://labs.loc.gov/work/experiments/webarchive-datasets/)
-is one file, ``memegenerator.csv``: links to archived pictures, but no pictures. Once you have it,
-``python -m finhash.study.data.loc memegenerator.csv`` makes a folder of ``FFFF_ID.jpg`` files, such as
-``finhash.study.data.datasets`` loads. What is there is not fetched again, so it may be interrupted.
+LC Labs' *Meme Generator Data Set* (https://labs.loc.gov/work/experiments/webarchive-datasets/) is
+one file, ``memegenerator.csv``, which links to archived images but holds none.
+``python -m finhash.study.data.loc memegenerator.csv`` downloads the images one at a time into a
+folder that ``finhash.study.data.datasets`` can load. An interrupted download can be repeated to
+finish it: images that are present are not requested again.
 
-Untested against the live archive: the tests serve pictures, and faults, from their own machine.
+This module was tested against a local server that imitates the archive and its faults, but not yet
+against the archive itself.
 """
 
 import hashlib
@@ -28,15 +30,18 @@ from finhash.jobs.files import whole_file
 from finhash.study import project
 
 RATE = 1.0
-"""Requests a second: loc.gov blocks for an hour whoever makes more than 80 a minute (its "Working
-Within Limits"); for the archive no limit is published."""
+"""Requests per second. loc.gov blocks clients for an hour after more than 80 requests per minute
+(its page "Working Within Limits"); no limit is published for the archive."""
 RETRIES = 5
+"""Further attempts after a failed request."""
 TIMEOUT = 30.0
+"""Seconds to wait for a connection, and for each piece of the response."""
 REDIRECTS = 5
+"""Redirects to follow per request."""
 LARGEST = 2**22
-"""Bytes read of an answer, at most: many times the largest picture."""
+"""Largest accepted response, in bytes: many times the size of the images."""
 MISSING = "-"
-"""What the file has for an unknown value."""
+"""Mark of an unknown value in the file."""
 COLUMNS = {
     "Meme ID": "id",
     "Archived URL": "url",
@@ -44,33 +49,58 @@ COLUMNS = {
     "MD5 Hash": "md5",
     "File Size (In Bytes)": "size",
 }
-"""What is used of the file, and its name here."""
+"""Columns of the file that are used, and their names here."""
 
 
 class UsageError(ValueError):
-    """The file is not the Library's, or the folder is not for its pictures."""
+    """The file is not the Library's, or the folder holds other images."""
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """The file's ``id, url, base_meme, md5, size``, all text, and the number of each ``family``.
+    """Read ``memegenerator.csv`` and number its families.
 
-    Families are the base memes, case and spaces as in the file, numbered over the whole file: the
-    largest first, as in the stand-in, those of one size by name. The order of rows does not
-    matter. Raises ``UsageError`` if the file is not the Library's.
+    Each base meme is a family; names that differ in case or spaces are different families. Families
+    are numbered from the largest to the smallest, and by name if their sizes are equal, so the
+    numbers do not depend on the order of rows.
+
+    Returns
+    -------
+    DataFrame
+        One row per row of the file, with ``"-"`` for unknown text:
+
+        id : str
+            Number of the image.
+        url : str
+            Archived address of the image.
+        base_meme : str
+            Name of the family.
+        md5 : str
+            MD5 of the image, in hexadecimal.
+        size : str
+            Size of the image, in bytes.
+        family : Int64
+            Number of the family; missing if the base meme is unknown.
+
+    Raises
+    ------
+    UsageError
+        If the file is not UTF-16 or lacks a column.
     """
     try:
-        # Quotes are Excel's, as the Library's own notebook takes them.
+        # The Library's own notebook also reads the file with Excel's rules for quotes.
         rows = pd.read_csv(
             path,
             sep="\t",
             encoding="utf-16",
             usecols=[*COLUMNS],
-            index_col=False,  # else tabs at the ends of rows would shift the columns
+            index_col=False,  # Otherwise tabs at the ends of rows would shift the columns.
             dtype=str,
             keep_default_na=False,
         )
     except ValueError as error:
-        raise UsageError(f"{path.name} is not the Library's memegenerator.csv: {error}") from error
+        raise UsageError(
+            f"{path} is not the Library's memegenerator.csv ({error}): get it from LC Labs"
+        ) from error
     rows = rows[[*COLUMNS]].rename(columns=COLUMNS).fillna(MISSING).replace("", MISSING)
     sizes = Counter(rows["base_meme"])
     del sizes[MISSING]
@@ -89,12 +119,48 @@ def fetch(
     timeout: float = TIMEOUT,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """The report, a row a picture: ``id, family, file, url, status, reason``.
+    """Download images into ``folder`` and report on each.
 
-    ``rows`` are those of ``read_rows``, of which the first ``limit`` are fetched: ``rate`` requests
-    a second at most, ``timeout`` seconds for connecting and for each wait. ``status`` is
-    ``fetched``, ``there`` or ``failed``. Writes pictures, ``families.csv`` and at the end
-    ``report.csv`` to ``folder``. Raises ``UsageError`` if that holds pictures of other origin.
+    Parameters
+    ----------
+    rows : DataFrame
+        All rows of the file, from ``read_rows``.
+    folder : Path
+        Folder for the images, ``families.csv`` (family numbers and names) and, at the end, the
+        report as ``report.csv``.
+    limit : int, optional
+        Download only the first ``limit`` rows.
+    rate : float
+        Largest number of requests per second.
+    retries : int
+        Further attempts after a failed request.
+    timeout : float
+        Seconds to wait for a connection, and for each piece of the response.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    DataFrame
+        One row per image:
+
+        id : str
+            Number of the image.
+        family : Int64
+            Number of its family.
+        file : str
+            File name; empty if the row of the file is unusable.
+        url : str
+            Archived address.
+        status : str
+            ``"fetched"`` now, ``"present"`` already, or ``"failed"``.
+        reason : str
+            Why the image failed, or which of its values are unknown and were not checked.
+
+    Raises
+    ------
+    UsageError
+        If ``folder`` holds images that were not downloaded from this file.
     """
     _claim(folder, rows)
     client = _client(rate, retries, timeout)
@@ -106,10 +172,10 @@ def fetch(
         file, status, reason = "", "failed", ""
         try:
             file = _file_name(row)
-            status, reason = _have(row, folder / file, client, 1 / rate)
-        except _NotHadError as error:
+            status, reason = _ensure(row, folder / file, client, 1 / rate)
+        except _UnavailableError as error:
             reason = str(error)
-        except (HTTPError, ValueError) as error:  # the latter for a redirect to what is no URL
+        except (HTTPError, ValueError) as error:  # A redirect to a malformed URL: ValueError.
             reason = _reason(error)
         report.append((row.id, row.family, file, row.url, status, reason))
     table = pd.DataFrame(report, columns=["id", "family", "file", "url", "status", "reason"])
@@ -130,19 +196,24 @@ POSITIVE = click.FloatRange(0, min_open=True)
     type=click.Path(file_okay=False, path_type=Path),
     default=lambda: project.data() / "loc",
     show_default="data/loc",
-    help="Folder for the pictures.",
+    help="Folder for the images.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Fetch the first so many rows only.")
-@click.option("--rate", type=POSITIVE, default=RATE, help="Requests a second, at most.")
-@click.option("--retries", type=click.IntRange(0), default=RETRIES, help="Further tries a request.")
-@click.option("--timeout", type=POSITIVE, default=TIMEOUT, help="Seconds to wait for an answer.")
+@click.option("--limit", type=click.IntRange(1), help="Download only this many rows.")
+@click.option("--rate", type=POSITIVE, default=RATE, help="Largest number of requests per second.")
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=RETRIES,
+    help="Further attempts after a failed request.",
+)
+@click.option("--timeout", type=POSITIVE, default=TIMEOUT, help="Seconds to wait for a response.")
 def main(table: Path, folder: Path, **options: float | None) -> None:
-    """Fetch the pictures that TABLE, the Library of Congress's memegenerator.csv, links to.
+    """Download the images that TABLE, the Library of Congress's memegenerator.csv, links to.
 
-    Run it again to resume, or to try again what failed. Beside the pictures lie report.csv, which
-    says what became of each, and families.csv, the base memes by number.
+    Run the command again to resume it, or to retry failed images. The folder also receives
+    report.csv, with the status of each image, and families.csv, with the number of each base meme.
 
-    Exit status: 0 if all pictures were had, 1 if some could not be, 2 for wrong usage, such as a
+    Exit status: 0 if all images were downloaded, 1 if some failed, 2 for wrong usage, such as a
     file that is not the Library's.
     """
     try:
@@ -165,12 +236,12 @@ class _Row(NamedTuple):
     repeated: bool
 
 
-class _NotHadError(Exception):
-    """Why a picture could not be had: a kind of reason, and after a colon the particulars."""
+class _UnavailableError(Exception):
+    """The image cannot be obtained; the message is a kind of reason, a colon and the details."""
 
 
 class _Paced(urllib3.Retry):
-    """Retries and redirects that come no faster than first requests."""
+    """Retry policy that pauses before every retry and redirect, as before a first request."""
 
     def increment(self, *args: object, **options: object) -> urllib3.Retry:
         following = super().increment(*args, **options)
@@ -180,7 +251,7 @@ class _Paced(urllib3.Retry):
 
 def _client(rate: float, retries: int, timeout: float) -> urllib3.PoolManager:
     policy = _Paced(
-        total=None,  # it would count redirects, which every link of the archive needs
+        total=None,  # A total would count redirects, and every archived link has some.
         redirect=REDIRECTS,
         **dict.fromkeys(("connect", "read", "status", "other"), retries),
         status_forcelist=(429, 500, 502, 503, 504),
@@ -192,37 +263,44 @@ def _client(rate: float, retries: int, timeout: float) -> urllib3.PoolManager:
 
 
 def _claim(folder: Path, rows: pd.DataFrame) -> None:
-    """Make the folder these rows' own: no picture of another numbering may be among theirs."""
+    """Write ``families.csv``, or check that the folder's images have the same family numbers."""
     families = rows[["family", "base_meme"]].dropna().drop_duplicates().sort_values("family")
     text, note = families.to_csv(index=False).encode(), folder / "families.csv"
     if not note.exists():
         if any(folder.glob("*.jpg")):
-            raise UsageError(f"{folder} holds pictures that were not fetched here")
+            raise UsageError(
+                f"{folder} holds images but no families.csv, so they were not downloaded here: "
+                "choose another folder"
+            )
         with whole_file(note) as partial:
             partial.write_bytes(text)
     elif note.read_bytes() != text:
-        raise UsageError(f"{folder} holds pictures of another memegenerator.csv")
+        raise UsageError(
+            f"{folder} holds images of another memegenerator.csv, whose families have other "
+            "numbers: choose another folder"
+        )
 
 
 def _file_name(row: _Row) -> str:
-    # Digits, and not too many: what stands in the file becomes a path.
+    """Return the image's file name; raise ``_UnavailableError`` if the row is unusable."""
+    # The number becomes part of a path, so only digits are accepted, and a limited number of them.
     if not re.fullmatch("[0-9]{1,20}", row.id):
-        raise _NotHadError("Meme ID is not a number")
+        raise _UnavailableError("Meme ID is not a number")
     if row.repeated:
-        raise _NotHadError("Meme ID repeated")
+        raise _UnavailableError("Meme ID repeated")
     if row.base_meme == MISSING:
-        raise _NotHadError("no base meme")
+        raise _UnavailableError("no base meme")
     if row.url == MISSING:
-        raise _NotHadError("no URL")
+        raise _UnavailableError("no URL")
     if not row.url.startswith(("http://", "https://")):
-        raise _NotHadError("not an HTTP URL")
+        raise _UnavailableError("not an HTTP URL")
     return f"{row.family:04d}_{row.id}.jpg"
 
 
-def _have(row: _Row, path: Path, client: urllib3.PoolManager, pause: float) -> tuple[str, str]:
-    """Status of the picture, once it is at ``path``, and what of it could not be checked."""
-    with suppress(FileNotFoundError, _NotHadError):
-        return "there", _check(path.read_bytes(), row)
+def _ensure(row: _Row, path: Path, client: urllib3.PoolManager, pause: float) -> tuple[str, str]:
+    """Download the image to ``path`` unless a correct one is present; return status and reason."""
+    with suppress(FileNotFoundError, _UnavailableError):
+        return "present", _check(path.read_bytes(), row)
     path.unlink(missing_ok=True)
     time.sleep(pause)
     body = _download(row.url, client)
@@ -235,29 +313,30 @@ def _have(row: _Row, path: Path, client: urllib3.PoolManager, pause: float) -> t
 def _download(url: str, client: urllib3.PoolManager) -> bytes:
     with client.request("GET", url, preload_content=False) as response:
         if response.status != 200:
-            raise _NotHadError(f"HTTP {response.status}")
+            raise _UnavailableError(f"HTTP {response.status}")
         if response.headers.get("Content-Type", "").startswith("text/"):
-            raise _NotHadError("a web page, no picture")
+            raise _UnavailableError("a web page, not an image")
         body = response.read(LARGEST + 1)
     if len(body) > LARGEST:
-        raise _NotHadError(f"larger than {LARGEST} bytes")
+        raise _UnavailableError(f"larger than {LARGEST} bytes")
     return body
 
 
 def _check(body: bytes, row: _Row) -> str:
+    """Compare size and MD5 with the row; return a note on the values that are unknown."""
     if row.size not in (MISSING, str(len(body))):
-        raise _NotHadError(f"size differs: {len(body)} of {row.size} bytes")
+        raise _UnavailableError(f"size differs: {len(body)} bytes, not {row.size}")
     if row.md5.lower() not in (MISSING, hashlib.md5(body).hexdigest()):
-        raise _NotHadError("MD5 differs")
+        raise _UnavailableError("MD5 differs")
     unknown = [name for name in ("size", "md5") if getattr(row, name) == MISSING]
     return f"not checked: {', '.join(unknown)}" if unknown else ""
 
 
 def _reason(error: Exception) -> str:
     cause = error.reason if isinstance(error, MaxRetryError) else error
-    # To urllib3 a refused connection is a kind of time-out.
+    # urllib3 derives the error for a refused connection from its timeout error.
     if isinstance(cause, TimeoutError) and not isinstance(cause, NewConnectionError):
-        return "time-out"
+        return "timeout"
     return f"{type(cause).__name__}: {cause.args[0]}"
 
 

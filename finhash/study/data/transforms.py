@@ -1,18 +1,17 @@
-"""Robustness: pictures changed as they are in the wild, and whether their hashes still find them.
+"""Transformed images: a grid of realistic changes, and hashes of what they produce.
 
-A grid of sixteen transforms, each at three strengths or more. A changed picture is saved as JPEG
-and decoded again before it is hashed, as it would be when found. What is random has its own stream,
-named by seed, transform, strength and picture: neither order nor workers change a byte.
+The grid has 16 transforms with at least three strengths each; a *cell* is one transform at one
+strength. A transformed image is encoded as JPEG and decoded again before hashing, as if it had been
+found online. Each random transform has its own stream, seeded by the project's seed, the transform,
+its strength and the image, so the bytes depend neither on the order nor on the number of workers.
 """
 
-import io
 import random
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
-from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,74 +27,102 @@ from finhash.study import project
 from finhash.study.data import datasets, memes
 
 QUALITY = 95
-"""JPEG quality of a changed picture, unless that is the change."""
-
+"""JPEG quality of a transformed image, except where the transform sets the quality."""
 
 CELL = ["transform", "strength"]
-
+"""Columns that identify a cell of the grid."""
 
 FROM_TEMPLATE = {"caption_changed", "caption_removed"}
-"""Transforms that render a picture anew, for which its blank template must be known."""
-
+"""Transforms that render the image again and therefore need its blank template."""
 
 Strength = float | str
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A picture to change; if it is one of the stand-in's, also what it was rendered from."""
+    """An image to transform. Template and caption are known only if it is the stand-in's."""
 
     path: Path
 
     @cached_property
     def image(self) -> Image.Image:
-        """The picture as decoded from its file, RGB."""
+        """The decoded image, RGB."""
         return open_image(self.path).convert("RGB")
 
     @cached_property
     def template(self) -> Image.Image:
-        """The blank template."""
-        return datasets.template(int(self.path.stem[:4]))
+        """The blank template from which the image was rendered, RGB."""
+        return datasets.template(datasets.family_and_number(self.path)[0])
 
     @cached_property
     def caption(self) -> tuple[str, str]:
-        """The upper and the lower caption."""
+        """The upper and the lower caption of the image."""
         return datasets.caption(*datasets.family_and_number(self.path))
 
     def stream(self, transform: str, strength: Strength) -> random.Random:
-        """The random stream of one change to this picture."""
+        """Return the random stream for one transform of this image."""
         return random.Random(f"{transform} {strength} {project.SEED} {self.path.stem}")
 
 
 @dataclass(frozen=True)
 class Transform:
-    """A change to a picture; ``unit`` says what its strengths are, the mildest of them first."""
+    """A kind of change to an image.
+
+    Attributes
+    ----------
+    name : str
+        Name in tables.
+    label : str
+        Name in prose.
+    unit : str
+        Meaning of the strengths.
+    strengths : tuple of float or str
+        The mildest strength first.
+    function : callable
+        Takes the subject and a strength; returns an image, or JPEG bytes.
+    """
 
     name: str
     label: str
     unit: str
     strengths: tuple[Strength, ...]
-    function: Callable[[Subject, Strength], Image.Image | bytes]
+    function: Callable[[Subject, Any], Image.Image | bytes]
 
     def apply(self, subject: Subject, strength: Strength) -> bytes:
-        """The changed picture, encoded as JPEG."""
+        """Return the transformed image as JPEG bytes."""
         made = self.function(subject, strength)
-        return made if isinstance(made, bytes) else _jpeg(made, QUALITY)
+        return made if isinstance(made, bytes) else memes.jpeg(made, QUALITY)
 
 
 def grid(dataset: str) -> list[str]:
-    """Names of the transforms that can be made of a data set: all, if its templates are known."""
+    """Return the names of the transforms that can be applied to a data set.
+
+    The templates of ``das_images`` are not known, so it lacks the transforms of captions.
+    """
     return [name for name in TRANSFORMS if dataset != "das_images" or name not in FROM_TEMPLATE]
 
 
 def described() -> pd.DataFrame:
-    """What is changed and how strongly, a row a transform: ``change, unit, strengths``."""
+    """Describe the grid.
+
+    Returns
+    -------
+    DataFrame
+        One row per transform, indexed by its name:
+
+        change : str
+            What the transform changes.
+        unit : str
+            Meaning of the strengths.
+        strengths : str
+            All strengths, separated by commas, the mildest first.
+    """
     rows = [(t.label, t.unit, ", ".join(map(str, t.strengths))) for t in TRANSFORMS.values()]
     return pd.DataFrame(rows, index=list(TRANSFORMS), columns=["change", "unit", "strengths"])
 
 
 def queries(dataset: datasets.Dataset, number: int) -> list[Path]:
-    """The first picture of each of ``number`` families, evenly chosen; of all if that is fewer."""
+    """Return the first image of each of ``number`` evenly spaced families, or of all if fewer."""
     _, first = np.unique(dataset.families, return_index=True)
     number = min(number, len(first))
     return [dataset.paths[row] for row in first[np.arange(number) * len(first) // number]]
@@ -109,42 +136,64 @@ def hash_transformed(
     workers: int = 1,
     progress: bool = True,
 ) -> HashTable:
-    """Hashes by the methods ``names`` of each picture of ``paths`` in every cell of the grid.
+    """Hash each image in every cell of the grid.
 
-    ``path`` is the file name of the unchanged picture; columns ``transform`` and ``strength`` stand
-    beside it. A picture that cannot be changed or hashed is a row with the reason in ``error``.
-    Processes are spawned, so a script needs the ``__main__`` guard.
+    The processes are spawned, so a script that calls this function needs the ``__main__`` guard.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Data set of the images; its name decides which transforms apply.
+    paths : sequence of Path
+        Images to transform.
+    names : sequence of str
+        Names of the hash methods.
+    workers : int
+        Number of processes.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    HashTable
+        One row per image and cell:
+
+        path : str
+            File name of the unchanged image.
+        transform : str
+            Name of the transform.
+        strength : str
+            Strength of the transform, as text.
+        (name of a method) : bytes
+            Packed hash; null if there is an error.
+        error : str
+            Why the image could not be transformed or hashed; otherwise empty.
     """
     schema = rows.schema(names)
     for position, column in enumerate(CELL, start=1):
         schema = schema.insert(position, pa.field(column, pa.string(), nullable=False))
-    hash_one = partial(_hash_query, transforms=grid(dataset.name), names=names)
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    hash_one = partial(_hash_cells, transforms=grid(dataset.name), names=names)
+    with project.spawn_pool(workers) as pool:
         found = pool.map(hash_one, paths)
         bar = tqdm(found, "transforms", len(paths), disable=not progress, leave=False)
-        table = HashTable(pa.Table.from_pylist([row for query in bar for row in query], schema))
+        table = HashTable(pa.Table.from_pylist([row for image in bar for row in image], schema))
     return table.with_provenance(dataset=dataset.name, fingerprint=dataset.fingerprint)
 
 
-def _hash_query(path: Path, transforms: Sequence[str], names: Sequence[str]) -> list[dict]:
+def _hash_cells(path: Path, transforms: Sequence[str], names: Sequence[str]) -> list[dict]:
+    """Return the rows of one image, one per cell."""
     subject, found = Subject(path), []
     for name in transforms:
         for strength in TRANSFORMS[name].strengths:
             row = {"path": path.name, "transform": name, "strength": str(strength), "error": ""}
             try:
-                # All methods share one decoding: the pixels are those that each would decode.
+                # Decode once for all methods: each of them would decode the same pixels.
                 image = open_image(TRANSFORMS[name].apply(subject, strength))
                 row |= {method: methods.get(method).hash(image).tobytes() for method in names}
             except Exception as error:
                 row["error"] = f"{type(error).__name__}: {error}"
             found.append(row)
     return found
-
-
-def _jpeg(image: Image.Image, quality: int) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
 
 
 def _resize(image: Image.Image, across: float, down: float) -> Image.Image:
@@ -164,13 +213,13 @@ def _gamma(image: Image.Image, exponent: float) -> Image.Image:
 
 
 def _crop(image: Image.Image, percent: float) -> Image.Image:
-    """Without so much of width and height at each of its sides; with a black border if negative."""
+    """Cut off this percentage at each side; if it is negative, add a black border instead."""
     x, y = (round(side * percent / 100) for side in image.size)
     return image.crop((x, y, image.width - x, image.height - y))
 
 
 def _watermark(subject: Subject, opacity: float) -> Image.Image:
-    """Three words across the middle, over four fifths of the width."""
+    """Write three words across the middle, 80 % of the width wide."""
     text = memes.words(subject.stream("watermark", opacity), 3)
     image = subject.image.copy()
     font = memes.font(int(80 * image.width / memes.font(100).getlength(text)))
@@ -195,7 +244,7 @@ def _without_caption(subject: Subject, removed: str) -> Image.Image:
 
 
 def _screenshot(image: Image.Image, screen: str) -> Image.Image:
-    """A post with the picture as wide as an upright phone's screen of these sides."""
+    """Show the image in a post on an upright phone screen with this aspect ratio."""
     long, short = map(float, screen.split(":"))
     width, height = image.width, round(image.width * long / short)
     top = (height - image.height) // 2
@@ -219,7 +268,6 @@ FLIPS = {
     "both": Image.Transpose.ROTATE_180,
 }
 
-
 COLOURS = {
     "half": lambda image: ImageEnhance.Color(image).enhance(0.5),
     "16 colours": lambda image: image.quantize(16).convert("RGB"),
@@ -230,9 +278,9 @@ COLOURS = {
 def _registry() -> dict[str, Transform]:
     blur, contrast = ImageFilter.GaussianBlur, ImageEnhance.Contrast
     cubic, screens = Image.Resampling.BICUBIC, ("4:3", "16:9", "19.5:9")
-    # What is added is black, as most programs have it: borders, and the corners of a rotation.
+    # Borders and the corners of a rotation are black, as in most programs.
     transforms = [
-        ("jpeg", "JPEG", "quality", (50, 20, 10), lambda s, q: _jpeg(s.image, q)),
+        ("jpeg", "JPEG", "quality", (50, 20, 10), lambda s, q: memes.jpeg(s.image, q)),
         ("resize", "resize", "times", (2, 0.5, 0.25), lambda s, f: _resize(s.image, f, f)),
         ("aspect", "stretch", "times", (1.1, 1.25, 1.5), lambda s, f: _resize(s.image, f, 1)),
         ("blur", "blur", "radius, px", (1, 2, 4), lambda s, r: s.image.filter(blur(r))),

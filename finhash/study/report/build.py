@@ -1,7 +1,8 @@
-r"""Results tables -> the report's numbers and tables, the README's block, and the PDF.
+r"""The report: numbers and tables from results, then the PDF and the README's block.
 
-``python -m finhash.study.report.build`` writes ``report/generated/`` and builds the PDF. The report
-takes every number as ``\result{key}``; beside each key stands the table that it comes from.
+``python -m finhash.study.report.build`` copies ``report/report.tex`` to the output folder, writes
+``generated/`` beside it and builds the PDF there. The text quotes a number as ``\result{key}``;
+beside each key stands the results table that the number comes from.
 """
 
 import re
@@ -10,35 +11,46 @@ import subprocess
 import sys
 
 from finhash import methods
+from finhash.jobs.files import whole_file
 from finhash.study import project
 from finhash.study.report import numbers_accuracy, numbers_cost
 from finhash.study.report.rounding import Numbers
 
+SOURCES = ("report.tex", "references.bib")
+"""Hand-written files of the report."""
+
 
 def main() -> None:
-    """Write the generated part of the report and the README's block, and build the PDF."""
-    folder = project.report() / "generated"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "numbers.tex").write_text(numbers_tex())
+    """Build the report; if it replaces the committed one, update the README's block too."""
+    folder = project.report()
+    (folder / "generated").mkdir(parents=True, exist_ok=True)
+    if not project.writes_to_checkout():
+        for name in SOURCES:
+            shutil.copy(project.root() / "report" / name, folder / name)
+    (folder / "generated" / "numbers.tex").write_text(numbers_tex())
     for name, table in tables().items():
-        (folder / f"{name}.tex").write_text(table)
-    (folder / "words.tex").write_text(f"{count_words()}\n")
+        (folder / "generated" / f"{name}.tex").write_text(table)
+    (folder / "generated" / "words.tex").write_text(f"{count_words()}\n")
+    status = build_pdf()
     readme = project.root() / "README.md"
-    if readme.exists():
-        readme.write_text(with_block(readme.read_text()))
-    sys.exit(build_pdf())
+    if status == 0 and project.writes_to_checkout():
+        text = with_block(readme.read_text())
+        with whole_file(readme) as partial:
+            partial.write_text(text)
+    print(f"report: {folder / 'report.pdf'}" if status == 0 else "report: LaTeX failed")
+    sys.exit(status)
 
 
 def count_words() -> int:
-    """Words of the report's text, headers and captions, by ``texcount``."""
+    """Return the number of words in the report's text, headings and captions, by ``texcount``."""
     command = ["texcount", "-1", "-sum", "-q", "report.tex"]
     run = subprocess.run(command, cwd=project.report(), capture_output=True, text=True, check=True)
     return int(run.stdout.split()[0])
 
 
 def build_pdf() -> int:
-    """Build ``report/report.pdf`` by ``latexmk``; its exit code, with the log's errors printed."""
-    build = project.root() / "build" / "latex"
+    """Build ``report.pdf`` with latexmk and return its exit code; print the log's errors."""
+    scratch = project.root() / "build" / "latex"
     # -g: latexmk would not try again after an error whose cause it cannot see to be gone.
     options = [
         "-g",
@@ -48,19 +60,19 @@ def build_pdf() -> int:
         "-file-line-error",
         "-silent",
     ]
-    command = ["latexmk", *options, f"-outdir={build}", "report.tex"]
+    command = ["latexmk", *options, f"-outdir={scratch}", "report.tex"]
     run = subprocess.run(command, cwd=project.report(), capture_output=True, text=True, check=False)
     if run.returncode:
-        log = (build / "report.log").read_text(errors="replace")
+        log = (scratch / "report.log").read_text(errors="replace")
         errors = re.findall(r"^(?:.*:\d+: .*|! .*)(?:\n(?!\n).*){0,3}", log, re.MULTILINE)
         print("\n".join(errors) or run.stdout + run.stderr)
     else:
-        shutil.copy(build / "report.pdf", project.report() / "report.pdf")
+        shutil.copy(scratch / "report.pdf", project.report() / "report.pdf")
     return run.returncode
 
 
 def numbers_tex() -> str:
-    """The numbers as LaTeX definitions, each with the results table that it comes from."""
+    """Return the numbers as LaTeX definitions, each with its results table in a comment."""
     return "".join(
         f"\\expandafter\\def\\csname result@{key}\\endcsname{{{text}}}% data/results/{source}.csv\n"
         for key, (text, source) in numbers().items()
@@ -68,17 +80,17 @@ def numbers_tex() -> str:
 
 
 def numbers() -> Numbers:
-    """Every number that the report's text quotes."""
+    """Return every number that the report may quote, by key."""
     return numbers_cost.numbers() | numbers_accuracy.numbers()
 
 
 def tables() -> dict[str, str]:
-    """The report's tables by file name, as LaTeX."""
+    """Return the report's tables as LaTeX, by file name."""
     return numbers_cost.tables() | numbers_accuracy.tables()
 
 
 def with_block(readme: str) -> str:
-    """The README's text with its results block made anew."""
+    """Return the README's text with its block of results replaced by today's."""
     return re.sub(
         r"(<!-- results -->\n).*?(<!-- /results -->)",
         lambda found: found[1] + readme_block() + found[2],
@@ -88,7 +100,7 @@ def with_block(readme: str) -> str:
 
 
 def readme_block() -> str:
-    """The headline numbers as Markdown."""
+    """Return the headline numbers as a Markdown table."""
     text = {
         key: value.replace("\\,\\%", "%").replace("\\,", ",").replace("\\%", "%").replace("\\", "")
         for key, (value, _) in numbers().items()
@@ -104,7 +116,7 @@ def readme_block() -> str:
             "`imagehash`, 64 bits, file to hash",
             f"{text['peer-fastest-ms']} to {text['peer-slowest-ms']} ms",
         ),
-        (f"all {text['images']} pictures, {text['cores']} cores", f"{text['whole-seconds']} s"),
+        (f"all {text['images']} images, {text['cores']} cores", f"{text['whole-seconds']} s"),
         (
             "recall at a false positive rate of 1 in 100,000, one picture one family",
             ", ".join(

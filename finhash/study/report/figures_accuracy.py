@@ -1,67 +1,101 @@
-"""Figures of accuracy: one function each, from results tables alone."""
+"""Figures of accuracy. Each function draws one figure from the results tables it is given."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from finhash import methods
 from finhash.study.accuracy import rates
-from finhash.study.report.style import HERO, INK, OTHER, SAME, percent_axis, power
+from finhash.study.report.style import (
+    DARK,
+    FIND,
+    OTHER_FAMILY,
+    SAME_FAMILY,
+    name_rows,
+    power,
+    show_percent,
+    show_plain,
+)
 from finhash.study.results import medians
 
 
 def family_sizes(sizes: pd.DataFrame) -> Figure:
-    """Pictures in each family, by rank: a few large families, a long tail."""
-    figure, axis = plt.subplots(figsize=(3.6, 2))
-    axis.loglog(sizes["rank"], sizes["images"], color=HERO)
-    axis.set(xlabel="rank of the family", ylabel="images", ylim=(1, None))
+    """Plot the number of images in each family against the family's rank by size.
+
+    Parameters
+    ----------
+    sizes : DataFrame
+        ``memes_family_sizes``; columns ``rank`` and ``images`` are read.
+    """
+    figure, axes = plt.subplots(figsize=(3.6, 2))
+    axes.loglog(sizes["rank"], sizes["images"], color=FIND)
+    axes.set(xlabel="rank of the family", ylabel="images", ylim=(1, None))
     return figure
 
 
 def calibration(table: pd.DataFrame) -> Figure:
-    """Same- and other-family distances: published for the real set against the stand-in."""
-    figure, axes = plt.subplots(1, 2, figsize=(6.3, 2.1), sharey=True)
-    sources = list(table["source"].unique())
-    names = list(table["method"].unique())
+    """Plot mean and standard deviation of distances: published, and of the stand-in.
+
+    The left panel shows pairs within a family, the right one pairs between families.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``rates_calibration``; columns ``method``, ``source``, ``metric`` and ``value`` are read,
+        for the metrics ``same_mean``, ``same_sd``, ``other_mean`` and ``other_sd`` (bits).
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(6.3, 2.1), sharey=True)
+    sources, names = list(table["source"].unique()), list(table["method"].unique())
+    wide = table.pivot_table(index=["method", "source"], columns="metric", values="value")
     markers = dict(zip(sources, "os^D", strict=False))
-    for axis, kind in zip(axes, ("same", "other"), strict=True):
-        wide = table.pivot_table(index=["method", "source"], columns="metric", values="value")
+    for axes, kind in zip(panels, ("same", "other"), strict=True):
         for k, name in enumerate(names):
             for m, source in enumerate(sources):
                 row = wide.loc[(name, source)]
-                axis.errorbar(
+                axes.errorbar(
                     row[f"{kind}_mean"],
                     k + 0.22 * (m - (len(sources) - 1) / 2),
                     xerr=row[f"{kind}_sd"],
                     fmt=markers[source],
-                    color=INK if m == 0 else methods.get(name).colour,
+                    color=DARK if m == 0 else methods.get(name).colour,
                     alpha=1 if m < 2 else 0.5,
                     label=source if k == 0 else None,
                     capsize=2,
                 )
-        axis.set(xlabel="Hamming distance of 256 bits, mean ± sd", title=f"{kind} family")
-        axis.grid(axis="y", visible=False)
-    axes[0].set_yticks(range(len(names)), [methods.get(name).label for name in names])
-    axes[0].invert_yaxis()
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        axes.set(xlabel="Hamming distance of 256 bits, mean ± sd", title=f"{kind} family")
+        axes.grid(axis="y", visible=False)
+    name_rows(panels[0], [methods.get(name).label for name in names])
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
 def distances(histograms: pd.DataFrame) -> Figure:
-    """Distances within and between families for the 256-bit hashes, each pair class to one."""
-    histograms = histograms[histograms["labels"] == "merged"]
-    names = [n for n in histograms["method"].unique() if methods.get(n).bits == 256]
+    """Plot the distribution of distances within and between families, one panel per hash.
+
+    Only hashes of 256 bits are drawn. The shares of each kind of pair sum to one.
+
+    Parameters
+    ----------
+    histograms : DataFrame
+        ``counting_histograms``; columns ``labels``, ``method``, ``distance``, ``same`` and
+        ``other`` (numbers of pairs) are read, for the labels ``merged``.
+    """
+    merged = histograms[histograms["labels"] == "merged"]
+    names = [name for name in merged["method"].unique() if methods.get(name).bits == 256]
     columns = 3
     rows = -(-len(names) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(6.3, 1.35 * rows), sharex=True)
-    for axis, name in zip(np.ravel(axes), names, strict=False):
-        counts = histograms[histograms["method"] == name]
-        for kind, colour in (("same", SAME), ("other", OTHER)):
-            # Two distances a bin: where exactly half the bits are set, all distances are even.
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(6.3, 1.35 * rows), sharex=True, squeeze=False
+    )
+    panels = grid.ravel()
+    for axes, name in zip(panels, names, strict=False):
+        counts = merged[merged["method"] == name]
+        for kind, colour in (("same", SAME_FAMILY), ("other", OTHER_FAMILY)):
+            # Two distances per bin: hashes with exactly half their bits set differ in an even
+            # number of bits.
             share = counts.groupby(counts["distance"] // 2 * 2)[kind].sum() / counts[kind].sum()
-            axis.fill_between(
+            axes.fill_between(
                 share.index,
                 share,
                 color=colour,
@@ -70,217 +104,309 @@ def distances(histograms: pd.DataFrame) -> Figure:
                 linewidth=0,
                 label=f"{kind} family",
             )
-        axis.set_title(methods.get(name).label)
-        axis.set(xlim=(0, 200), yticks=[])
-        axis.grid(axis="y", visible=False)
-    for axis in np.ravel(axes)[len(names) :]:
-        axis.remove()
+        axes.set_title(methods.get(name).label)
+        axes.set(xlim=(0, 200), yticks=[])
+        axes.grid(axis="y", visible=False)
+    for axes in panels[len(names) :]:
+        axes.remove()
     figure.supxlabel("Hamming distance of 256 bits", fontsize=8)
     figure.supylabel("share of pairs", fontsize=8)
-    figure.legend(
-        *np.ravel(axes)[0].get_legend_handles_labels(), loc="outside upper right", ncols=2
-    )
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     return figure
 
 
 def roc(histograms: pd.DataFrame) -> Figure:
-    """Recall of the 256-bit hashes against the false positive rate, on a log axis."""
-    figure, axes = plt.subplots(1, 2, figsize=(6.3, 2.7), sharey=True)
-    titles = {"as labelled": "as labelled", "merged": "one picture, one family"}
-    for axis, (labels, title) in zip(axes, titles.items(), strict=True):
-        for name, counts in histograms[histograms["labels"] == labels].groupby(
-            "method", sort=False
-        ):
+    """Plot the recall of the 256-bit hashes against their false positive rate.
+
+    The left panel takes families as labelled; the right one merges families of one image.
+
+    Parameters
+    ----------
+    histograms : DataFrame
+        ``counting_histograms``; columns ``labels``, ``method``, ``same`` and ``other`` (numbers of
+        pairs by distance) are read.
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(6.3, 2.7), sharey=True)
+    titles = {"as labelled": "as labelled", "merged": "families of one image merged"}
+    for axes, (labels, title) in zip(panels, titles.items(), strict=True):
+        rows = histograms[histograms["labels"] == labels]
+        for name, counts in rows.groupby("method", sort=False):
             method = methods.get(name)
             if method.bits == 256:
                 curve = rates.roc(counts["same"], counts["other"])
                 curve = curve[curve["fpr"] > 0]
-                axis.plot(curve["fpr"], curve["tpr"], color=method.colour, label=method.label)
-        axis.set_xscale("log")
-        axis.set(title=title, xlabel="false positive rate", xlim=(1e-7, 1), ylim=(0, 1.02))
-        axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes[1].legend(loc="lower right")
-    axes[0].set_ylabel("recall: same-family pairs found")
+                axes.plot(curve["fpr"], curve["tpr"], color=method.colour, label=method.label)
+        axes.set_xscale("log")
+        axes.set(title=title, xlabel="false positive rate", xlim=(1e-7, 1), ylim=(0, 1.02))
+        show_percent(axes.yaxis)
+    panels[0].set_ylabel("recall of same-family pairs")
+    panels[1].legend(loc="lower right")
     return figure
 
 
 def recall_intervals(table: pd.DataFrame) -> Figure:
-    """Recall with its interval at two false positive rates: as labelled, and families merged."""
+    """Plot recall with its interval, one panel per false positive rate.
+
+    Open circles take families as labelled; filled ones merge families of one image.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``resampling_intervals``; columns ``labels``, ``method``, ``target`` (false positive rate),
+        ``recall``, ``low`` and ``high`` are read.
+    """
     targets = sorted(table["target"].unique(), reverse=True)
-    figure, axes = plt.subplots(1, len(targets), figsize=(6.3, 2.2), sharey=True)
     names = list(table["method"].unique())
-    for axis, target in zip(axes, targets, strict=True):
-        for shift, (labels, rows) in zip((-0.14, 0.14), table.groupby("labels"), strict=True):
-            rows = rows[rows["target"] == target].set_index("method").loc[names]
+    figure, panels = plt.subplots(1, len(targets), figsize=(6.3, 2.2), sharey=True, squeeze=False)
+    for axes, target in zip(panels[0], targets, strict=True):
+        for shift, labels in ((-0.14, "as labelled"), (0.14, "merged")):
+            chosen = (table["target"] == target) & (table["labels"] == labels)
+            rows = table[chosen].set_index("method").loc[names]
             for k, (name, row) in enumerate(rows.iterrows()):
                 colour = methods.get(name).colour
-                axis.plot([row["low"], row["high"]], [k + shift] * 2, color=colour, linewidth=1.2)
+                axes.plot([row["low"], row["high"]], [k + shift] * 2, color=colour, linewidth=1.2)
                 fill = colour if labels == "merged" else "white"
-                axis.plot(row["recall"], k + shift, "o", color=colour, markerfacecolor=fill)
-        power = round(np.log10(target))
-        axis.set(title=f"false positive rate $10^{{{power}}}$", xlabel="recall", xlim=(0, 1))
-        axis.set_yticks(range(len(names)), [methods.get(name).label for name in names])
-        axis.grid(axis="y", visible=False)
-    axes[0].invert_yaxis()
+                axes.plot(row["recall"], k + shift, "o", color=colour, markerfacecolor=fill)
+        axes.set(title=f"false positive rate {power(target)}", xlabel="recall", xlim=(0, 1))
+        axes.grid(axis="y", visible=False)
+    name_rows(panels[0, 0], [methods.get(name).label for name in names])
     return figure
 
 
 def pareto(
-    costs_: pd.DataFrame,
-    ladder_: pd.DataFrame,
+    each_hash: pd.DataFrame,
+    ladder: pd.DataFrame,
     matching: pd.DataFrame,
     accuracy: pd.DataFrame,
     middle: pd.DataFrame,
 ) -> Figure:
-    """Recall at a false positive rate of 1 in 100,000 against two costs: up and left is better."""
+    """Plot recall at a false positive rate of 1e-5 against the time to hash and to match.
+
+    Up and to the left is better. An arrow leads from the published program to the library.
+
+    Parameters
+    ----------
+    each_hash : DataFrame
+        ``each_hash``; columns ``method`` and ``ms_file`` (milliseconds, file to hash) are read.
+    ladder : DataFrame
+        ``ladder``; the time of the contender ``reference`` is read.
+    matching : DataFrame
+        ``each_hash_matching``; columns ``contender`` (method), ``state`` and ``seconds`` are read.
+    accuracy : DataFrame
+        ``rates``; columns ``labels``, ``method``, ``pairs`` and ``tpr_1e-05`` are read, for the
+        labels ``merged``.
+    middle : DataFrame
+        ``bits_variant_intervals``; columns ``method``, ``target`` and ``recall`` are read, for the
+        method ``find_middle``.
+    """
     merged = accuracy[accuracy["labels"] == "merged"].set_index("method")
     recall = merged["tpr_1e-05"]
-    milliseconds = costs_.set_index("method")["ms_file"]
+    milliseconds = each_hash.set_index("method")["ms_file"]
     seconds = medians(matching)
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.7), sharey=True)
-    for axis, cost in ((left, milliseconds), (right, seconds)):
+    for axes, cost in ((left, milliseconds), (right, seconds)):
         for name in recall.index:
             method = methods.get(name)
             fill = method.colour if method.bits == 256 else "white"
-            axis.plot(cost[name], recall[name], "o", color=method.colour, markerfacecolor=fill)
-    slow = medians(ladder_)["reference"] * 1e3
-    fast = milliseconds["find"]
-    left.plot(slow, recall["find"], "o", color=HERO, markerfacecolor="white", markeredgewidth=1.2)
-    arrow = {"arrowstyle": "->", "color": HERO, "linewidth": 0.8, "shrinkA": 4, "shrinkB": 4}
-    left.annotate("", (fast, recall["find"]), (slow, recall["find"]), arrowprops=arrow)
-    left.text(slow, recall["find"] + 0.04, "FINd, published", fontsize=7, ha="right", color=HERO)
-    left.set(xlabel="milliseconds, JPEG file to hash", ylabel="recall at FPR $10^{-5}$")
-    left.set_xscale("log")
-    right.set(xlabel=f"seconds, all pairs of {_thousands(merged)} pictures", xlim=(0, None))
+            axes.plot(cost[name], recall[name], "o", color=method.colour, markerfacecolor=fill)
+    published = medians(ladder)["reference"] * 1e3
+    start, end = (published, recall["find"]), (milliseconds["find"], recall["find"])
+    left.plot(*start, "o", color=FIND, markerfacecolor="white", markeredgewidth=1.2)
+    arrow = {"arrowstyle": "->", "color": FIND, "linewidth": 0.8, "shrinkA": 4, "shrinkB": 4}
+    left.annotate("", end, start, arrowprops=arrow)
+    left.text(
+        published, recall["find"] + 0.04, "FINd, published", fontsize=7, ha="right", color=FIND
+    )
     for name in recall.index:
         method = methods.get(name)
         if method.bits == 256:
             right.plot([], [], "o", color=method.colour, label=method.label)
-    right.plot([], [], "o", color=INK, markerfacecolor="white", label="64 bits")
+    right.plot([], [], "o", color=DARK, markerfacecolor="white", label="64 bits")
+    # FINd of the middle half has as many bits as FINd, so matching takes as long.
     found = middle.query("method == 'find_middle' and target == 1e-5")["recall"].item()
-    for axis, cost in ((left, milliseconds["find_middle"]), (right, seconds["find"])):
-        axis.plot(cost, found, "D", color=methods.get("find_middle").colour)
-    right.plot([], [], "D", color=methods.get("find_middle").colour, label="FINd middle")
-    left.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    left.xaxis.set_minor_formatter(NullFormatter())
-    left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    left.set_ylim(0, 1.02)
+    colour = methods.get("find_middle").colour
+    left.plot(milliseconds["find_middle"], found, "D", color=colour)
+    right.plot(seconds["find"], found, "D", color=colour, label="FINd middle")
+
+    left.set(xlabel="milliseconds per image, JPEG file to hash")
+    left.set_xscale("log")
+    show_plain(left.xaxis)
+    left.set(ylabel="recall at false positive rate $10^{-5}$", ylim=(0, 1.02))
+    show_percent(left.yaxis)
+    images = _images(merged["pairs"].iloc[0])
+    right.set(xlabel=f"seconds, all pairs of {images:,} images", xlim=(0, None))
     figure.legend(*right.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 
 def clusterings(scores: pd.DataFrame) -> Figure:
-    """Quality and chaining against the radius, for components and for spheres."""
-    figure, axes = plt.subplots(1, 2, figsize=(6.3, 2.5))
-    scores = scores[scores["truth"] == "merged"]
+    """Plot the pairwise F1 of clusters and the size of the largest against the threshold.
+
+    Solid lines are connected components, dashed lines spheres.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        ``clustering``; columns ``truth``, ``algorithm``, ``method``, ``radius`` (bits), ``f1`` and
+        ``largest`` (share of all images) are read, for the truth ``merged``.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.5))
+    merged = scores[scores["truth"] == "merged"]
     styles = {"components": "-", "spheres": "--"}
     for algorithm, style in styles.items():
-        rows_ = scores[scores["algorithm"] == algorithm]
-        for name, rows in rows_.groupby("method", sort=False):
+        of_algorithm = merged[merged["algorithm"] == algorithm]
+        for name, rows in of_algorithm.groupby("method", sort=False):
             method = methods.get(name)
-            radius = rows["radius"] / method.bits
-            for axis, column in zip(axes, ("f1", "largest"), strict=True):
-                axis.plot(radius, rows[column], style, color=method.colour)
-    percent_axis(axes[0], "pairwise F1 (more is better)", "quality")
-    percent_axis(axes[1], "pictures in the largest cluster", "chaining")
-    for axis in axes:
-        axis.set_xlabel("radius as a share of the bits")
-        axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    for name in scores["method"].unique():
-        axes[1].plot([], [], color=methods.get(name).colour, label=methods.get(name).label)
+            threshold = rows["radius"] / method.bits
+            left.plot(threshold, rows["f1"], style, color=method.colour)
+            right.plot(threshold, rows["largest"], style, color=method.colour)
+    left.set(title="quality", ylabel="pairwise F1 (higher is better)")
+    right.set(title="chaining", ylabel="images in the largest cluster")
+    for axes in (left, right):
+        axes.set(xlabel="threshold as a share of the bits", ylim=(0, 1.02))
+        show_percent(axes.xaxis)
+        show_percent(axes.yaxis)
+    for name in merged["method"].unique():
+        right.plot([], [], color=methods.get(name).colour, label=methods.get(name).label)
     for algorithm, style in styles.items():
-        axes[1].plot([], [], style, color=INK, label=algorithm)
-    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside right center")
+        right.plot([], [], style, color=DARK, label=algorithm)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 
 def bit_maps(table: pd.DataFrame) -> Figure:
-    """For each bit as the picture lies: how often captions flip it, and what it could tell."""
+    """Draw each bit of a hash as a cell: how often it differs within families, and its entropy.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``bits``; columns ``method``, ``row``, ``column``, ``same`` (share of same-family pairs in
+        which the bit differs) and ``entropy`` (bits) are read.
+    """
     names = list(table["method"].unique())
-    columns = {"same": "differs within families", "entropy": "entropy, bits"}
-    figure, axes = plt.subplots(len(columns), len(names), figsize=(6.3, 2.5))
-    for row, (column, label) in zip(axes, columns.items(), strict=True):
-        limits = {"same": (0, 0.5), "entropy": (0.5, 1)}[column]
-        for axis, name in zip(row, names, strict=True):
-            own = table[table["method"] == name]
-            image = own.pivot(index="row", columns="column", values=column)
-            shown = axis.imshow(image, cmap="viridis", vmin=limits[0], vmax=limits[1])
-            axis.set(xticks=[], yticks=[])
-            axis.grid(visible=False)
-        bar = figure.colorbar(shown, ax=row, aspect=10, pad=0.01)
+    figure, grid = plt.subplots(2, len(names), figsize=(6.3, 2.5), squeeze=False)
+    maps = (
+        ("same", "differs within families", (0, 0.5)),
+        ("entropy", "entropy, bits", (0.5, 1)),
+    )
+    for panels, (column, label, (low, high)) in zip(grid, maps, strict=True):
+        for axes, name in zip(panels, names, strict=True):
+            rows = table[table["method"] == name]
+            cells = rows.pivot(index="row", columns="column", values=column)
+            image = axes.imshow(cells, cmap="viridis", vmin=low, vmax=high)
+            axes.set(xticks=[], yticks=[])
+            axes.grid(visible=False)
+        bar = figure.colorbar(image, ax=panels, aspect=10, pad=0.01)
         bar.set_label(label, fontsize=7)
         bar.ax.tick_params(labelsize=6)
-    for axis, name in zip(axes[0], names, strict=True):
-        axis.set_title(methods.get(name).label)
+    for axes, name in zip(grid[0], names, strict=True):
+        axes.set_title(methods.get(name).label)
     return figure
 
 
 def caption_area(table: pd.DataFrame) -> Figure:
-    """Distance to the family's majority hash against the share of the picture under captions."""
-    figure, axis = plt.subplots(figsize=(4.2, 2.4))
-    bins = (table["area"] * 20).round() / 20
+    """Plot the median distance to the family's majority hash against the area of captions.
+
+    Areas are rounded to 5 %.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``bits_caption_area``; columns ``method``, ``area`` (share of the image) and ``distance``
+        (bits) are read.
+    """
+    figure, axes = plt.subplots(figsize=(4.2, 2.4))
+    area = (table["area"] * 20).round() / 20
     for name, rows in table.groupby("method", sort=False):
-        median = rows.groupby(bins[rows.index])["distance"].median()
+        median = rows.groupby(area[rows.index])["distance"].median()
         method = methods.get(name)
-        axis.plot(median.index, median, "o-", color=method.colour, label=method.label)
-    axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axis.set(xlabel="share of the picture under captions", ylabel="bits, median", ylim=(0, None))
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside right center")
+        axes.plot(median.index, median, "o-", color=method.colour, label=method.label)
+    show_percent(axes.xaxis)
+    axes.set(xlabel="share of the image under captions", ylim=(0, None))
+    axes.set(ylabel="median distance, bits")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 
 def variants(table: pd.DataFrame) -> Figure:
-    """Recall of hashes with chosen bits on families that did not choose, at three rates."""
+    """Plot the recall of hashes with chosen bits, one panel per false positive rate.
+
+    Recall is measured on families that had no part in choosing the bits; a line spans the folds.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``bits_variants``; columns ``variant``, ``bits``, ``target`` (false positive rate),
+        ``recall``, ``low`` and ``high`` are read.
+    """
     targets = sorted(table["target"].unique(), reverse=True)
-    names = list(table["variant"].unique())
-    bits = table.groupby("variant")["bits"].first()
-    figure, axes = plt.subplots(1, len(targets), figsize=(6.3, 2.1), sharey=True)
-    for axis, target in zip(axes, targets, strict=True):
-        rows = table[table["target"] == target].set_index("variant").loc[names]
+    bits = table.groupby("variant", sort=False)["bits"].first()
+    figure, panels = plt.subplots(1, len(targets), figsize=(6.3, 2.1), sharey=True, squeeze=False)
+    for axes, target in zip(panels[0], targets, strict=True):
+        rows = table[table["target"] == target].set_index("variant").loc[bits.index]
         for k, (name, row) in enumerate(rows.iterrows()):
-            colour = HERO if name in ("FINd", "dHash") else INK
-            axis.plot([row["low"], row["high"]], [k, k], color=colour, linewidth=1)
-            axis.plot(row["recall"], k, "o", color=colour)
-        axis.set(title=f"FPR {power(target)}", xlabel="recall", xlim=(0, 1.03))
-        axis.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axis.grid(axis="y", visible=False)
-    axes[0].set_yticks(range(len(names)), [f"{name} ({bits[name]})" for name in names])
-    axes[0].invert_yaxis()
+            colour = FIND if name in ("FINd", "dHash") else DARK
+            axes.plot([row["low"], row["high"]], [k, k], color=colour, linewidth=1)
+            axes.plot(row["recall"], k, "o", color=colour)
+        axes.set(title=f"FPR {power(target)}", xlabel="recall", xlim=(0, 1.03))
+        show_percent(axes.xaxis)
+        axes.grid(axis="y", visible=False)
+    name_rows(panels[0, 0], [f"{name} ({count})" for name, count in bits.items()])
     return figure
 
 
-def robustness(table: pd.DataFrame, column: str = "recall", top: float = 1.0) -> Figure:
-    """A panel a method: transforms down, strengths from mild to strong, as colours."""
-    names = list(table["method"].unique())
-    transforms = list(table["transform"].unique())
-    widths = table.groupby(["method", "transform"])["strength"].nunique()
-    most = widths.max()
-    figure, axes = plt.subplots(1, len(names), figsize=(6.3, 2.9), sharey=True)
-    for axis, name in zip(axes, names, strict=True):
+def robustness(table: pd.DataFrame) -> Figure:
+    """Draw recall for transformed queries as colours, one panel per hash.
+
+    Each row is a transform, with its strengths from left to right.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``robustness``; columns ``method``, ``transform``, ``strength`` (from mild to strong) and
+        ``recall`` are read.
+    """
+    return _strengths(table, "recall", 1.0, "recall")
+
+
+def robustness_distance(table: pd.DataFrame) -> Figure:
+    """Draw the median distance of transformed queries to their originals, as ``robustness`` does.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``robustness``; columns ``method``, ``transform``, ``strength`` (from mild to strong) and
+        ``own_median`` (bits) are read.
+    """
+    return _strengths(table, "own_median", 128, "median distance, bits")
+
+
+def _strengths(table: pd.DataFrame, column: str, top: float, label: str) -> Figure:
+    """Draw a column by transform and strength as colours from 0 to ``top``."""
+    names, transforms = list(table["method"].unique()), list(table["transform"].unique())
+    most = table.groupby(["method", "transform"])["strength"].nunique().max()
+    figure, grid = plt.subplots(1, len(names), figsize=(6.3, 2.9), sharey=True, squeeze=False)
+    for axes, name in zip(grid[0], names, strict=True):
         cells = np.full((len(transforms), most), np.nan)
         for k, transform in enumerate(transforms):
-            own = table[(table["method"] == name) & (table["transform"] == transform)]
-            cells[k, : len(own)] = own[column]
-        shown = axis.imshow(cells, cmap="viridis", vmin=0, vmax=top, aspect="auto")
-        axis.set_title(methods.get(name).label.removesuffix(" 256"), fontsize=8)
-        axis.set(xticks=[], yticks=[])
-        axis.grid(visible=False)
-        axis.spines[:].set_visible(False)
-    axes[0].set_yticks(range(len(transforms)), [t.replace("_", " ") for t in transforms])
-    bar = figure.colorbar(shown, ax=axes, aspect=30, pad=0.01)
+            rows = table[(table["method"] == name) & (table["transform"] == transform)]
+            cells[k, : len(rows)] = rows[column]
+        image = axes.imshow(cells, cmap="viridis", vmin=0, vmax=top, aspect="auto")
+        axes.set_title(methods.get(name).label.removesuffix(" 256"), fontsize=8)
+        axes.set(xticks=[], yticks=[])
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+    labels = [transform.replace("_", " ") for transform in transforms]
+    grid[0, 0].set_yticks(range(len(transforms)), labels)
+    bar = figure.colorbar(image, ax=grid, aspect=30, pad=0.01)
+    bar.set_label(label, fontsize=7)
     bar.ax.tick_params(labelsize=6)
     if column == "recall":
-        bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        show_percent(bar.ax.yaxis)
     figure.supxlabel("strength: mild to strong, left to right", fontsize=8)
     return figure
 
 
-def robustness_distance(table: pd.DataFrame) -> Figure:
-    """The same for the median distance to the picture that was transformed."""
-    return robustness(table, "own_median", top=128)
-
-
-def _thousands(accuracy: pd.DataFrame) -> str:
-    # n (n - 1) / 2 pairs were counted.
-    pairs = accuracy["pairs"].iloc[0]
-    return f"{round((1 + (1 + 8 * pairs) ** 0.5) / 2):,}"
+def _images(pairs: int) -> int:
+    """Return the number n of images that form n (n - 1) / 2 pairs."""
+    return round((1 + (1 + 8 * pairs) ** 0.5) / 2)

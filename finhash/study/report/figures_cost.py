@@ -1,285 +1,400 @@
-"""Figures of cost: one function each, from results tables alone."""
+"""Figures of cost. Each function draws one figure from the results tables it is given."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 from finhash import methods
 from finhash.find import compiled
 from finhash.find.geometry import MAX_SIDE
 from finhash.study.cost import operations
-from finhash.study.report.style import EXECUTORS, HERO, INK, PALE, SAME, duration
+from finhash.study.report.style import (
+    BLUE,
+    DARK,
+    EXECUTOR_COLOURS,
+    FIND,
+    LIGHT,
+    duration,
+    name_rows,
+    show_percent,
+    show_plain,
+)
 from finhash.study.results import medians
 
 
-def profile(shares: pd.DataFrame) -> Figure:
-    """Where the reference spends its time, a bar a step, and what removing the step would give."""
-    seconds = shares.groupby("step", sort=False)["seconds"].median() * 1e3
-    figure, axis = plt.subplots(figsize=(6.3, 1.9))
-    axis.barh(seconds.index, seconds, color=[HERO if s == seconds.max() else PALE for s in seconds])
-    for k, value in enumerate(seconds):
-        share = value / seconds.sum()
+def profile(steps: pd.DataFrame) -> Figure:
+    """Plot the median time of each step of the published program, one bar per step.
+
+    Text beside a bar gives the step's share of the total and, above 1 %, how many times faster
+    the program would be without the step.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        ``baseline_steps``; columns ``step`` and ``seconds`` are read.
+    """
+    milliseconds = steps.groupby("step", sort=False)["seconds"].median() * 1e3
+    figure, axes = plt.subplots(figsize=(6.3, 1.9))
+    for k, value in enumerate(milliseconds):
+        axes.barh(k, value, color=FIND if value == milliseconds.max() else LIGHT)
+        share = value / milliseconds.sum()
         text = f"  {value:,.3g} ms ({share:.1%})"
         if share > 0.01:
             text += f", without it {1 / (1 - share):.3g} times faster"
-        axis.text(value, k, text, va="center", fontsize=7.5)
-    axis.set(xlabel="milliseconds a picture (fewer is better)", xlim=(0, seconds.max() * 1.9))
-    axis.invert_yaxis()
-    axis.grid(axis="y", visible=False)
+        _write(axes, value, k, text)
+    axes.set(xlabel="milliseconds per image (lower is better)", xlim=(0, milliseconds.max() * 1.9))
+    name_rows(axes, list(milliseconds.index))
     return figure
 
 
 def growth(by_count: pd.DataFrame, by_side: pd.DataFrame) -> Figure:
-    """The reference's time against the number of pictures and against their size."""
+    """Plot the published program's time against the number of images and against their size.
+
+    The left panel gives the fitted exponent with its 95 % interval. The right panel compares the
+    fastest repeats with a fit to counted operations.
+
+    Parameters
+    ----------
+    by_count : DataFrame
+        ``baseline_growth_count``; columns ``images`` and ``seconds`` are read.
+    by_side : DataFrame
+        ``baseline_growth_side``; columns ``content``, ``side`` and ``seconds`` are read.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.5))
-    power = operations.exponent(by_count["images"], by_count["seconds"])
+    fit = operations.exponent(by_count["images"], by_count["seconds"])
     count = by_count.groupby("images")["seconds"].median()
-    left.plot(count.index, count, "o-", color=HERO)
-    text = f"power {power['exponent']:.2f}\n95 %: {power['low']:.2f} to {power['high']:.2f}"
+    left.plot(count.index, count, "o-", color=FIND)
+    text = f"exponent {fit['exponent']:.2f}\n95 % interval: {fit['low']:.2f} to {fit['high']:.2f}"
     left.text(0.05, 0.82, text, transform=left.transAxes, fontsize=7.5)
-    left.set(xlabel="pictures of 250 × 250", ylabel="seconds", title="number of pictures")
+    left.set(xlabel="images of 250 × 250 pixels", ylabel="seconds", title="number of images")
 
     best = by_side.groupby(["content", "side"])["seconds"].min()
     noise, flat = best["noise"], best["flat"]
     model = operations.fit_work([(side, side) for side in noise.index], noise)
     sides = np.unique(np.geomspace(noise.index.min(), noise.index.max(), 400).astype(int))
-    line = operations.predict(model, [(side, side) for side in sides])
-    right.plot(sides, line, color=PALE, label="counted operations", zorder=1)
-    right.plot(noise.index, noise, "o", color=HERO, label="measured, noise")
-    right.plot(flat.index, flat, "s", color=INK, markerfacecolor="none", label="measured, flat")
-    right.set(xlabel="side of a square picture, pixels", title="size of pictures")
-    for axis in (left, right):
-        axis.set_xscale("log", base=2)
-        axis.set_yscale("log", base=2 if axis is left else 10)
-        for scale in (axis.xaxis, axis.yaxis):
-            scale.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-            scale.set_minor_formatter(NullFormatter())
-    if noise.index.max() > MAX_SIDE:
-        right.text(MAX_SIDE * 1.1, noise.max() / 3, "larger ones are\nshrunk to 512", fontsize=7)
-    right.legend(loc="upper left" if noise.index.max() <= MAX_SIDE else "lower right")
+    predicted = operations.predict(model, [(side, side) for side in sides])
+    right.plot(sides, predicted, color=LIGHT, label="fit to counted operations", zorder=1)
+    right.plot(noise.index, noise, "o", color=FIND, label="measured, noise")
+    right.plot(flat.index, flat, "s", color=DARK, markerfacecolor="none", label="measured, flat")
+    right.set(xlabel="side of a square image, pixels", ylabel="seconds per image")
+    right.set(title="size of images")
+    for axes, base in ((left, 2), (right, 10)):
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log", base=base)
+        show_plain(axes.xaxis)
+        show_plain(axes.yaxis)
+    shrinks = noise.index.max() > MAX_SIDE
+    if shrinks:
+        text = f"larger images are\nshrunk to {MAX_SIDE}"
+        right.text(MAX_SIDE * 1.1, noise.max() / 3, text, fontsize=7)
+    right.legend(loc="lower right" if shrinks else "upper left")
     return figure
 
 
 def operation_costs(by_step: pd.DataFrame, by_shape: pd.DataFrame) -> Figure:
-    """Time by operation for each step, and other shapes against what their counts say."""
+    """Plot the time per operation of each step, and predicted against measured times of shapes.
+
+    Parameters
+    ----------
+    by_step : DataFrame
+        ``baseline_operations``; columns ``step``, ``cols`` (pixels) and ``ns_per_operation`` are
+        read.
+    by_shape : DataFrame
+        ``baseline_growth_shape``; columns ``cols``, ``rows`` (pixels), ``seconds`` and
+        ``predicted`` (seconds) are read. The fastest repeat of each shape is drawn.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.5))
     markers = {"luma": "s-", "box filter": "o-", "DCT": "^-"}
     for step, style in markers.items():
         rows = by_step[by_step["step"] == step]
-        colour = HERO if step == "box filter" else INK
-        left.plot(rows["cols"], rows["ns_an_operation"], style, color=colour, label=step)
-    left.set(xlabel="side of a square picture, pixels", ylabel="nanoseconds an operation")
+        colour = FIND if step == "box filter" else DARK
+        left.plot(rows["cols"], rows["ns_per_operation"], style, color=colour, label=step)
+    left.set(xlabel="side of a square image, pixels", ylabel="nanoseconds per operation")
     left.set_xscale("log", base=2)
     left.set_yscale("log")
-    left.set(title="an operation", ylim=(None, by_step["ns_an_operation"].max() * 4))
+    left.set(title="time per operation", ylim=(None, by_step["ns_per_operation"].max() * 4))
+    show_plain(left.xaxis)
+    show_plain(left.yaxis)
     left.legend(ncols=3, loc="upper center", columnspacing=1)
 
     shapes = by_shape.groupby(["cols", "rows"], as_index=False)[["seconds", "predicted"]].min()
     top = shapes[["seconds", "predicted"]].max().max() * 1.15
-    right.plot([0, top], [0, top], color=PALE, zorder=1)
-    lying = shapes["cols"] > shapes["rows"]
-    for kind, rows, face in (("landscape", shapes[lying], HERO), ("portrait", shapes[~lying], "w")):
-        right.plot(rows["predicted"], rows["seconds"], "o", color=HERO, mfc=face, label=kind)
-    right.set(xlabel="seconds, by fitted counts", ylabel="seconds, measured")
+    right.plot([0, top], [0, top], color=LIGHT, zorder=1)
+    wide = shapes["cols"] > shapes["rows"]
+    for label, rows, face in (("landscape", shapes[wide], FIND), ("portrait", shapes[~wide], "w")):
+        right.plot(rows["predicted"], rows["seconds"], "o", color=FIND, mfc=face, label=label)
+    right.set(xlabel="seconds per image, predicted", ylabel="seconds per image, measured")
     right.set(title="other shapes", xlim=(0, top), ylim=(0, top))
     right.legend(loc="lower right")
-    for scale in (left.xaxis, left.yaxis):
-        scale.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        scale.set_minor_formatter(NullFormatter())
     return figure
 
 
 def candidates(timings: pd.DataFrame, exactness: pd.DataFrame) -> Figure:
-    """Candidates for one step: time on a log axis, exact ones filled, with the bits they change."""
-    seconds = medians(timings) * 1e6
+    """Plot the median time of candidates for one step; bars of exact candidates are filled.
+
+    Parameters
+    ----------
+    timings : DataFrame
+        ``candidates_box`` or ``candidates_luma``; columns ``contender``, ``state`` and ``seconds``
+        are read.
+    exactness : DataFrame
+        The table of the same name with ``_exactness``; columns ``contender`` and ``bits_changed``
+        are read.
+    """
+    seconds = medians(timings)
     changed = exactness.set_index("contender")["bits_changed"]
-    figure, axis = plt.subplots(figsize=(6.3, 0.55 + 0.28 * len(seconds)))
+    figure, axes = plt.subplots(figsize=(6.3, 0.55 + 0.28 * len(seconds)))
     for k, (name, value) in enumerate(seconds.items()):
         exact = changed[name] == 0
-        axis.barh(k, value, color=HERO if exact else "white", edgecolor=HERO, linewidth=1.2)
-        bits = "exact" if exact else f"{changed[name]:,} bits change"
-        axis.text(value * 1.15, k, f"{duration(value / 1e6)}, {bits}", va="center", fontsize=7.5)
-    axis.set_xscale("log")
-    axis.set(xlim=(seconds.min() / 3, seconds.max() * 30))
-    axis.set(xlabel="microseconds a picture, log scale (fewer is better)")
-    axis.set_yticks(range(len(seconds)), list(seconds.index))
-    axis.invert_yaxis()
-    axis.grid(axis="y", visible=False)
+        colour = FIND if exact else "white"
+        axes.barh(k, value * 1e6, color=colour, edgecolor=FIND, linewidth=1.2)
+        result = "exact" if exact else f"{changed[name]:,} bits changed"
+        _write(axes, value * 1e6 * 1.15, k, f"{duration(value)}, {result}")
+    axes.set_xscale("log")
+    axes.set(xlim=(seconds.min() * 1e6 / 3, seconds.max() * 1e6 * 30))
+    axes.set(xlabel="microseconds per image, log scale (lower is better)")
+    name_rows(axes, list(seconds.index))
     return figure
 
 
 def margins(table: pd.DataFrame) -> Figure:
-    """Pictures by their margin, with the bound beyond which the fast path is proved exact."""
-    figure, axis = plt.subplots(figsize=(6.3, 2))
-    kinds = table["kind"].unique()
-    for k, (kind, colour) in enumerate(zip(kinds, (HERO, PALE), strict=False)):
+    """Plot the share of images by margin, with the bound above which the fast path is exact.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``certificate_margins``; columns ``kind``, ``exponent`` (of ten, lower end of a bin) and
+        ``images`` are read.
+    """
+    figure, axes = plt.subplots(figsize=(6.3, 2))
+    for k, (kind, colour) in enumerate(zip(table["kind"].unique(), (FIND, LIGHT), strict=False)):
         rows = table[table["kind"] == kind]
         share = rows["images"] / rows["images"].sum()
-        axis.bar(rows["exponent"] + 0.3 + 0.4 * k, share, 0.4, color=colour, label=kind)
+        axes.bar(rows["exponent"] + 0.3 + 0.4 * k, share, 0.4, color=colour, label=kind)
+    # The kernel weighs colours by 299, 587 and 114, so its coefficients are in luma / 1000.
     bound = np.log10(compiled.MARGIN / 1000)
-    axis.axvline(bound, color=INK, linewidth=1)
-    axis.annotate(
-        "proved exact →",
-        (bound, 1),
-        xytext=(4, -8),
-        textcoords="offset points",
-        xycoords=("data", "axes fraction"),
-        fontsize=7,
-    )
-    axis.annotate(
-        "← computed again",
-        (bound, 1),
-        xytext=(-4, -8),
-        textcoords="offset points",
-        xycoords=("data", "axes fraction"),
-        fontsize=7,
-        ha="right",
-    )
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"$10^{{{x:.0f}}}$"))
-    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axis.set(
+    axes.axvline(bound, color=DARK, linewidth=1)
+    for text, side, shift in (("proved exact →", "left", 4), ("← computed again", "right", -4)):
+        axes.annotate(
+            text,
+            (bound, 1),
+            xytext=(shift, -8),
+            textcoords="offset points",
+            xycoords=("data", "axes fraction"),
+            fontsize=7,
+            ha=side,
+        )
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"$10^{{{x:.0f}}}$"))
+    show_percent(axes.yaxis)
+    axes.set(
         xlabel="margin: distance from the median to the nearest coefficient, units of luma",
-        ylabel="share of pictures",
+        ylabel="share of images",
         xlim=(-11.2, 4),
     )
-    axis.legend(loc="upper left", bbox_to_anchor=(0.45, 0.85))
+    axes.legend(loc="upper left", bbox_to_anchor=(0.45, 0.85))
     return figure
 
 
 def ladder(timings: pd.DataFrame) -> Figure:
-    """File to hash after each optimisation, with imagehash's hashes beside it."""
+    """Plot the time from file to hash after each optimisation, then that of imagehash's hashes.
+
+    Parameters
+    ----------
+    timings : DataFrame
+        ``ladder``; columns ``contender``, ``state`` and ``seconds`` are read. Contenders are
+        optimisations of FINd, the first of them the published program, and names of methods.
+    """
     seconds = medians(timings)
-    figure, axis = plt.subplots(figsize=(6.3, 0.6 + 0.25 * len(seconds)))
-    labels = {method.name: method for method in methods.METHODS.values()}
+    figure, axes = plt.subplots(figsize=(6.3, 0.6 + 0.25 * len(seconds)))
+    names = []
     for k, (name, value) in enumerate(seconds.items()):
-        peer = labels.get(name)
-        axis.barh(k, value * 1e3, color=peer.colour if peer else HERO, alpha=0.55 if peer else 1)
-        text = f"{duration(value)}"
-        if not peer and k:
-            text += f", {seconds.iloc[0] / value:,.0f} times faster"
-        axis.text(value * 1.15e3, k, text, va="center", fontsize=7.5)
-    names = [labels[n].label + " (imagehash)" if n in labels else n for n in seconds.index]
-    axis.set_yticks(range(len(seconds)), names)
-    axis.set_xscale("log")
-    axis.set(xlim=(seconds.min() * 300, seconds.max() * 3e4))
-    axis.set(xlabel="milliseconds, JPEG file to hash, log scale (fewer is better)")
-    axis.invert_yaxis()
-    axis.grid(axis="y", visible=False)
+        text = duration(value)
+        other = methods.METHODS.get(name)
+        if other:
+            names.append(f"{other.label} (imagehash)")
+            axes.barh(k, value * 1e3, color=other.colour, alpha=0.55)
+        else:
+            names.append(name)
+            axes.barh(k, value * 1e3, color=FIND)
+            if k:
+                text += f", {seconds.iloc[0] / value:,.0f} times faster"
+        _write(axes, value * 1e3 * 1.15, k, text)
+    axes.set_xscale("log")
+    axes.set(xlim=(seconds.min() * 1e3 * 0.3, seconds.max() * 1e3 * 30))
+    axes.set(xlabel="milliseconds per image, JPEG file to hash, log scale (lower is better)")
+    name_rows(axes, names)
     return figure
 
 
 def throughput(small: pd.DataFrame, large: pd.DataFrame) -> Figure:
-    """Pictures a second, start included and left out, beside twice the rate of decoding alone."""
-    figure, axes = plt.subplots(1, 2, figsize=(6.3, 2.3))
-    for axis, table, title in zip(
-        axes, (small, large), ("250 pixels a side", "2,000 pixels a side"), strict=True
-    ):
-        rates = table.set_index(["executor", "workers"])
-        bars = [(e, w) for e, w in rates.index if e in EXECUTORS]
-        for k, bar in enumerate(bars):
-            row, colour = rates.loc[bar], EXECUTORS[bar[0]]
-            axis.barh(k, row["rate"], color=colour, alpha=0.35)
-            axis.barh(k, row["with_start"], color=colour)
-        decoding = table.loc[~table["executor"].isin(EXECUTORS), "rate"].item()
+    """Plot the throughput of each executor on small and on large images.
+
+    Solid bars include the start of the workers, pale bars leave it out. Dashed lines mark the
+    throughput of decoding alone on one core, and twice that.
+
+    Parameters
+    ----------
+    small, large : DataFrame
+        ``parallel_throughput_small`` and ``parallel_throughput_large``; columns ``executor``,
+        ``workers``, ``throughput`` and ``with_start`` (both in images per second) are read. The
+        one row whose ``executor`` is none of the executors is that of decoding alone.
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(6.3, 2.3))
+    titles = ("250 pixels per side", "2,000 pixels per side")
+    for axes, table, title in zip(panels, (small, large), titles, strict=True):
+        hashes = table["executor"].isin(EXECUTOR_COLOURS)
+        for k, row in enumerate(table[hashes].itertuples()):
+            colour = EXECUTOR_COLOURS[row.executor]
+            axes.barh(k, row.throughput, color=colour, alpha=0.35)
+            axes.barh(k, row.with_start, color=colour)
+        decoding = table.loc[~hashes, "throughput"].item()
         for cores in (1, 2):
-            axis.axvline(cores * decoding, color="#555555", linewidth=0.8, linestyle=(0, (4, 2)))
-        axis.set_yticks(range(len(bars)), [f"{e}, {w}" for e, w in bars])
-        axis.invert_yaxis()
-        axis.set(title=title, xlabel="pictures a second (more is better)")
-        axis.grid(axis="y", visible=False)
+            axes.axvline(cores * decoding, color="#555555", linewidth=0.8, linestyle=(0, (4, 2)))
+        axes.set(title=title, xlabel="images per second (higher is better)")
+        name_rows(axes, _settings(table[hashes]))
     return figure
 
 
-def memory_jobs(jobs: pd.DataFrame, paths: pd.DataFrame) -> Figure:
-    """Peak memory of all processes together: by executor, and against the number of files."""
+def memory_jobs(jobs: pd.DataFrame, by_files: pd.DataFrame) -> Figure:
+    """Plot the peak memory of all processes by executor, and against the number of files.
+
+    Parameters
+    ----------
+    jobs : DataFrame
+        ``parallel_memory``; columns ``executor``, ``workers`` and ``bytes`` are read.
+    by_files : DataFrame
+        ``parallel_memory_files``, measured with two processes; columns ``files`` and ``bytes`` are
+        read.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.1))
-    names = [f"{e}, {w}" for e, w in zip(jobs["executor"], jobs["workers"], strict=True)]
-    left.barh(names, jobs["bytes"] / 1e6, color=[EXECUTORS[e] for e in jobs["executor"]])
-    left.invert_yaxis()
-    left.set(xlabel="peak, MB, all processes")
-    left.grid(axis="y", visible=False)
-    right.semilogx(paths["files"], paths["bytes"] / 1e6, "o-", color=EXECUTORS["processes"])
-    right.set(xlabel="files, two processes", ylabel="peak, MB", ylim=(0, 500))
+    for k, row in enumerate(jobs.itertuples()):
+        left.barh(k, row.bytes / 1e6, color=EXECUTOR_COLOURS[row.executor])
+    left.set(xlabel="peak memory, MB (lower is better)")
+    name_rows(left, _settings(jobs))
+    colour = EXECUTOR_COLOURS["processes"]
+    right.semilogx(by_files["files"], by_files["bytes"] / 1e6, "o-", color=colour)
+    right.set(xlabel="files, two processes", ylabel="peak memory, MB", ylim=(0, 500))
     return figure
 
 
-def scaling_model(forecast: pd.DataFrame, rates: pd.DataFrame) -> Figure:
-    """Pictures a second against cores: modelled lines, and points where it was measured."""
-    figure, axis = plt.subplots(figsize=(4.2, 2.4))
+def scaling_model(forecast: pd.DataFrame, measured: pd.DataFrame) -> Figure:
+    """Plot throughput against cores: modelled as dashed lines, measured as points.
+
+    Parameters
+    ----------
+    forecast : DataFrame
+        ``parallel_model``; columns ``executor``, ``cores`` and ``throughput`` (images per second)
+        are read.
+    measured : DataFrame
+        ``parallel_throughput_small``; columns ``executor``, ``workers`` and ``throughput`` are
+        read.
+    """
+    figure, axes = plt.subplots(figsize=(4.2, 2.4))
     for executor, rows in forecast.groupby("executor", sort=False):
-        colour = EXECUTORS[executor]
-        axis.loglog(rows["cores"], rows["rate"], "--", color=colour, label=f"{executor}, model")
-        measured = rates[rates["executor"] == executor]
-        axis.loglog(measured["workers"], measured["rate"], "o", color=colour)
-    most = forecast["cores"].max()
-    serial = forecast["rate"].min()
-    axis.loglog([1, most], [serial, serial * most], ":", color="#999999", label="proportional")
-    axis.set(xlabel="cores", ylabel="pictures a second")
-    axis.legend(fontsize=6.5)
+        colour = EXECUTOR_COLOURS[executor]
+        label = f"{executor}, model"
+        axes.loglog(rows["cores"], rows["throughput"], "--", color=colour, label=label)
+        points = measured[measured["executor"] == executor]
+        axes.loglog(points["workers"], points["throughput"], "o", color=colour)
+    cores, serial = forecast["cores"].max(), forecast["throughput"].min()
+    line = [serial, serial * cores]
+    axes.loglog([1, cores], line, ":", color="#999999", label="proportional to cores")
+    axes.set(xlabel="cores", ylabel="images per second")
+    axes.legend(fontsize=6.5)
     return figure
 
 
-def peers(table: pd.DataFrame) -> Figure:
-    """Queries a second in one batch on one core, exact ones filled, with what they find."""
-    figure, axis = plt.subplots(figsize=(6.3, 0.55 + 0.24 * len(table)))
+def contenders(table: pd.DataFrame) -> Figure:
+    """Plot the queries per second of each search; bars of those that find every match are filled.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``search_contenders``; columns ``contender``, ``throughput`` (queries per second in one
+        batch on one core) and ``recall`` are read.
+    """
+    figure, axes = plt.subplots(figsize=(6.3, 0.55 + 0.24 * len(table)))
     for k, row in enumerate(table.itertuples()):
-        colour = HERO if row.peer.startswith("finhash") else INK
+        colour = FIND if row.contender.startswith("finhash") else DARK
         fill = colour if row.recall == 1 else "white"
-        axis.barh(k, row.a_second, color=fill, edgecolor=colour, linewidth=1.2)
-        found = "finds all" if row.recall == 1 else f"finds {row.recall:.1%}"
-        text = f"{row.a_second:,.0f}, {found}"
-        axis.text(row.a_second * 1.15, k, text, va="center", fontsize=7.5)
-    axis.set_xscale("log")
-    axis.set(xlim=(table["a_second"].min() / 3, table["a_second"].max() * 30))
-    axis.set(xlabel="queries a second, one core, log scale (more is better)")
-    axis.set_yticks(range(len(table)), list(table["peer"]))
-    axis.invert_yaxis()
-    axis.grid(axis="y", visible=False)
+        axes.barh(k, row.throughput, color=fill, edgecolor=colour, linewidth=1.2)
+        recall = "100%" if row.recall == 1 else f"{row.recall:.1%}"
+        _write(axes, row.throughput * 1.15, k, f"{row.throughput:,.0f}, recall {recall}")
+    axes.set_xscale("log")
+    axes.set(xlim=(table["throughput"].min() / 3, table["throughput"].max() * 50))
+    axes.set(xlabel="queries per second, one core, log scale (higher is better)")
+    name_rows(axes, list(table["contender"]))
     return figure
 
 
 def cluster_jobs(table: pd.DataFrame) -> Figure:
-    """Seconds and memory of clustering against the number of pictures."""
+    """Plot the time and the memory of clustering against the number of images.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``search_cluster_jobs``; columns ``algorithm``, ``images``, ``seconds`` and ``peak``
+        (bytes) are read.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.2))
     for algorithm, rows in table.groupby("algorithm", sort=False):
-        colour = HERO if algorithm == "components" else INK
+        colour = FIND if algorithm == "components" else DARK
         left.loglog(rows["images"], rows["seconds"], "o-", color=colour, label=algorithm)
         right.semilogx(rows["images"], rows["peak"] / 1e6, "o-", color=colour)
     left.set(xlabel="images", ylabel="seconds")
-    right.set(xlabel="images", ylabel="peak, MB", ylim=(0, None))
+    right.set(xlabel="images", ylabel="peak memory, MB", ylim=(0, None))
     left.legend()
     return figure
 
 
-def offload(timings: pd.DataFrame, floor: pd.DataFrame) -> Figure:
-    """A file's way to its hash: today, and if a GPU hashed in no time but had to be sent pixels."""
-    micro = medians(timings) * 1e6
-    sent = floor[floor["what"] == "image, sent"]["seconds"].max() * 1e6
-    decode = micro["file to pixels"]
-    ways = {
-        "CPU alone": {"read and decode": decode, "hash": micro["file to hash"] - decode},
+def offload(timings: pd.DataFrame, floors: pd.DataFrame) -> Figure:
+    """Plot the time from file to hash today, and with a GPU that hashes in no time.
+
+    The GPU's bar holds gathering the pixels and sending them at the link's full bandwidth.
+
+    Parameters
+    ----------
+    timings : DataFrame
+        ``gpu_offload``; columns ``contender``, ``state`` and ``seconds`` are read.
+    floors : DataFrame
+        ``gpu_floors``; columns ``what`` and ``seconds`` are read.
+    """
+    seconds = medians(timings)
+    decode = seconds["file to pixels"]
+    bars = {
+        "CPU alone": {"read and decode": decode, "hash": seconds["file to hash"] - decode},
         "with a GPU": {
             "read and decode": decode,
-            "gather": micro["file to gathered pixels"] - decode,
-            "send (bound)": sent,
+            "gather": seconds["file to gathered pixels"] - decode,
+            "send (bound)": floors[floors["what"] == "image, sent"]["seconds"].max(),
         },
     }
-    colours = {"read and decode": PALE, "hash": HERO, "gather": SAME, "send (bound)": INK}
-    figure, axis = plt.subplots(figsize=(6.3, 1.5))
-    for k, parts in enumerate(ways.values()):
+    colours = {"read and decode": LIGHT, "hash": FIND, "gather": BLUE, "send (bound)": DARK}
+    figure, axes = plt.subplots(figsize=(6.3, 1.5))
+    labelled = set()
+    for k, steps in enumerate(bars.values()):
         start = 0.0
-        for name, width in parts.items():
-            # Only names not yet in the legend: a leading underscore hides the others.
-            label = "_" + name if k and name in ways["CPU alone"] else name
-            axis.barh(k, width, left=start, color=colours[name], label=label)
-            start += width
-        axis.text(start, k, f"  {start:,.0f} µs", va="center", fontsize=7.5)
-    axis.set_yticks(range(len(ways)), list(ways))
-    axis.set(xlabel="microseconds a picture of 250 × 250, one core (fewer is better)")
-    axis.margins(x=0.12)
-    axis.invert_yaxis()
-    axis.grid(axis="y", visible=False)
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+        for name, width in steps.items():
+            label = None if name in labelled else name
+            axes.barh(k, width * 1e6, left=start, color=colours[name], label=label)
+            labelled.add(name)
+            start += width * 1e6
+        _write(axes, start, k, f"  {start:,.0f} µs")
+    axes.set(xlabel="microseconds per image of 250 × 250 pixels, one core (lower is better)")
+    axes.margins(x=0.12)
+    name_rows(axes, list(bars))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
+
+
+def _write(axes: Axes, x: float, row: int, text: str) -> None:
+    """Write a text beside a bar."""
+    axes.text(x, row, text, va="center", fontsize=7.5)
+
+
+def _settings(table: pd.DataFrame) -> list[str]:
+    """Return executor and number of workers of each row, as text."""
+    return [f"{row.executor}, {row.workers}" for row in table.itertuples()]

@@ -1,31 +1,44 @@
-"""Run notebooks in place, with progress in the terminal and no debris in the file.
+"""Notebooks run only when what they depend on has changed.
 
-``python -m finhash.study.report.notebooks notebooks/00_dataset.ipynb ...`` executes each with nbconvert's
-own preprocessor. Progress bars go to the terminal and are left out of the file, as is metadata
-that would change at every run. A notebook that fails is not written, and stops the run.
+``python -m finhash.study.report.notebooks digests`` writes, for each notebook, a digest of
+everything that decides its results. ``... run NAME`` executes one notebook into the output folder.
+Progress bars go to the terminal and are left out of the file, as is metadata that changes at every
+run. A notebook that fails is not written, and stops the run.
 """
 
+import ast
+import hashlib
 import os
+import re
 import sys
 import time
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import grimp
 import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
 from nbconvert.preprocessors import ExecutePreprocessor
+from nbformat import NotebookNode
 from tqdm import tqdm
 
 from finhash.jobs.files import whole_file
+from finhash.study import project, results
 
 TIMEOUT = 3600
-"""Seconds a cell may take: a hang ends as an error."""
+"""Seconds that a cell may take before it is stopped with an error."""
+
+PUBLISHING = "finhash.study.report"
+"""Package whose modules draw and print results, and so cannot change them."""
 
 
 class Runner(ExecutePreprocessor):
-    """Executes a notebook; passes what cells write to stderr on to the terminal."""
+    """Executor of a notebook that passes progress bars on to the terminal."""
 
     def process_message(self, msg: dict, cell: Any, cell_index: int) -> Any:  # noqa: ANN401
-        """Keep progress bars out of the notebook; show them where the user looks."""
+        """Handle a message of the kernel; print a progress bar instead of keeping it."""
         content = msg["content"]
         if msg["msg_type"] == "stream" and content["name"] == "stderr" and "\r" in content["text"]:
             sys.stderr.write(content["text"])
@@ -34,12 +47,79 @@ class Runner(ExecutePreprocessor):
         return super().process_message(msg, cell, cell_index)
 
 
-def run(path: Path, output: Path | None = None) -> None:
-    """Execute the notebook at ``path`` and write it to ``output``, in place unless given.
+def names() -> list[str]:
+    """Return the stems of all notebooks, in the order in which they run."""
+    return sorted(path.stem for path in (project.root() / "notebooks").glob("*.ipynb"))
 
-    It runs in its own folder, so that it finds what it would find in JupyterLab.
+
+def run(name: str) -> None:
+    """Execute the notebook ``name`` and write it to the output folder.
+
+    The kernel works in the notebook's own folder, as in JupyterLab. If only the notebook's text
+    has changed since it was last executed, its outputs are kept and nothing runs.
     """
-    notebook = nbformat.read(path, as_version=4)
+    source, target = _source(name), project.notebooks() / f"{name}.ipynb"
+    notebook = nbformat.read(source, as_version=4)
+    current, stamp = _digest_file(name).read_text(), _stamp(name)
+    if stamp.exists() and stamp.read_text() == current and target.exists():
+        _take_outputs(notebook, nbformat.read(target, as_version=4))
+    else:
+        _execute(notebook, source)
+    with whole_file(target) as partial:
+        nbformat.write(notebook, partial)
+    with whole_file(stamp) as partial:
+        partial.write_text(current)
+
+
+def write_digests() -> None:
+    """Write the digest of each notebook beside its stamp, unless it is there already."""
+    makers, digests = results.makers(), {}
+    for name in names():
+        digests[name] = digest(name, makers, digests)
+        file = _digest_file(name)
+        if not file.exists() or file.read_text() != digests[name]:
+            with whole_file(file) as partial:
+                partial.write_text(digests[name])
+
+
+def digest(name: str, makers: dict[str, str], earlier: dict[str, str]) -> str:
+    """Return a digest of everything that decides what the notebook ``name`` measures.
+
+    That is its code cells, the modules that they import, directly or not, without docstrings and
+    comments; the assets; the committed hash tables, if it reads them; scale and data set; and the
+    digests of the ``earlier`` notebooks whose results tables it loads, named by ``makers``.
+    """
+    code = _python(name)
+    state = hashlib.sha256(code.encode())
+    modules = sorted(_imported(code))
+    for module in modules:
+        state.update(_module_code(module).encode())
+    data = [*_files(Path(str(project.ASSETS)))]
+    if "finhash.study.data.committed" in modules:
+        data += _files(project.hashes())
+    for file in data:
+        state.update(hashlib.sha256(file.read_bytes()).digest())
+    inputs = (project.scale().name, project.data_set())
+    folders = (os.environ.get(key, "") for key in ("FINHASH_TEMPLATES", "FINHASH_DAS_IMAGES"))
+    state.update("\n".join([*inputs, *folders]).encode())
+    for table in sorted(set(re.findall(r'results\.load\w*\("(\w+)"', code))):
+        state.update(earlier.get(makers.get(table, ""), "").encode())
+    return state.hexdigest()
+
+
+def _source(name: str) -> Path:
+    return project.root() / "notebooks" / f"{name}.ipynb"
+
+
+def _stamp(name: str) -> Path:
+    return project.out() / ".stamps" / name
+
+
+def _digest_file(name: str) -> Path:
+    return project.out() / ".stamps" / f"{name}.digest"
+
+
+def _execute(notebook: NotebookNode, source: Path) -> None:
     runner = Runner(
         timeout=TIMEOUT,
         kernel_name="python3",
@@ -48,24 +128,85 @@ def run(path: Path, output: Path | None = None) -> None:
         extra_arguments=["--log-level=ERROR"],
     )
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    with tqdm(total=cells, desc=path.stem, unit="cell", dynamic_ncols=True) as bar:
+    with tqdm(total=cells, desc=source.stem, unit="cell", dynamic_ncols=True) as bar:
         runner.on_cell_executed = lambda **_: bar.update()
-        runner.preprocess(notebook, {"metadata": {"path": str(path.parent)}})
+        runner.preprocess(notebook, {"metadata": {"path": str(source.parent)}})
     notebook.metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python"},
     }
-    with whole_file(output or path) as partial:
-        nbformat.write(notebook, partial)
+
+
+def _take_outputs(notebook: NotebookNode, executed: NotebookNode) -> None:
+    """Give the notebook the outputs of an executed one with equal code cells."""
+    cells, done = (
+        [cell for cell in each.cells if cell.cell_type == "code"] for each in (notebook, executed)
+    )
+    for cell, earlier in zip(cells, done, strict=True):
+        cell.outputs, cell.execution_count = earlier.outputs, earlier.execution_count
+
+
+def _python(name: str) -> str:
+    """Return the code cells of a notebook as one Python program, magics as function calls."""
+    cells = nbformat.read(_source(name), as_version=4).cells
+    transform = TransformerManager().transform_cell
+    return "".join(transform(cell.source) for cell in cells if cell.cell_type == "code")
+
+
+@cache
+def _graph() -> grimp.ImportGraph:
+    return grimp.build_graph("finhash")
+
+
+def _imported(code: str) -> set[str]:
+    """Return the modules of ``finhash`` that code depends on, publishing left out."""
+    graph, found = _graph(), set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    direct = {module for module in found & graph.modules if not module.startswith(PUBLISHING)}
+    return direct.union(*(graph.find_upstream_modules(module) for module in direct))
+
+
+def _module_code(module: str) -> str:
+    path = Path(__file__).resolve().parents[3].joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return _without_docstrings(file.read_text())
+
+
+def _without_docstrings(code: str) -> str:
+    """Return the code's syntax tree as text, without comments and without bare strings."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        for field in ("body", "orelse", "finalbody"):
+            statements = getattr(node, field, None)
+            if isinstance(statements, list):
+                setattr(node, field, [each for each in statements if not _is_string(each)])
+    return ast.dump(tree)
+
+
+def _is_string(node: ast.AST) -> bool:
+    is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return is_constant and isinstance(node.value.value, str)
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def main() -> None:
-    """Run the notebooks named on the command line, in order."""
+    """Write all digests, or run the notebooks named on the command line, in order."""
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-    for name in sys.argv[1:]:
+    command, *arguments = sys.argv[1:]
+    if command == "digests":
+        write_digests()
+        return
+    for name in arguments:
         start = time.perf_counter()
-        run(Path(name))
-        print(f"{Path(name).stem}: {time.perf_counter() - start:.0f} s", flush=True)
+        run(name)
+        print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,11 @@
-"""Part 2 of the report in numbers: how right each hash is, what it costs, which to use."""
+r"""Numbers and tables of the report's Part 2: how accurate each hash is, and what it costs.
 
-import math
+``NUMBERS`` lists the results tables that are read, each with the function that takes the report's
+numbers from it. Keys are those of ``\result{key}`` in ``report/report.tex``. A digit in a key is
+that of a false positive rate: ``merged5-find`` is FINd's recall at 1e-5.
+"""
+
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
@@ -9,349 +14,404 @@ from finhash.study import results
 from finhash.study.accuracy import rates, twins
 from finhash.study.report.rounding import (
     Numbers,
+    Texts,
+    between,
+    exponent,
     milliseconds,
+    numbers_from,
     percent,
     scientific,
+    tables_from,
     tabular,
     times,
     whole,
+    with_source,
 )
 from finhash.study.results import medians
 
 LABELS = {"as labelled": "labelled", "merged": "merged"}
-"""Which labels a number counts by, as they stand in its key."""
+"""Labels of families -> their name in keys."""
 
 VARIANTS = {
+    "FINd": "find",
     "FINd, 128 best bits": "find-128",
     "FINd, 192 best bits": "find-192",
-    "FINd, bits weighed": "find-weighed",
+    "FINd, weighted bits": "find-weighed",
     "FINd, middle half": "find-middle",
     "dHash, middle rows": "dhash-middle",
     "FINd and dHash, 128 best of each": "both",
 }
-"""Short keys for the variants that the text names."""
+"""Variant in ``bits_variants`` -> its name in keys."""
 
-
-def numbers() -> Numbers:
-    """Every number that Part 2 quotes."""
-    parts = (
-        _accuracy,
-        _by_family,
-        _noise,
-        _retrieval,
-        _clusters,
-        _robustness,
-        _why,
-        _variants,
-        _cost,
-        _scale,
-    )
-    return {key: value for part in parts for key, value in part().items()}
-
-
-def tables() -> dict[str, str]:
-    """Part 2's tables by file name, as LaTeX."""
-    return {
-        "table_accuracy": _accuracy_table(),
-        "table_recall": _recall_table(),
-        "table_cost": _cost_table(),
-    }
-
-
-def _from(source: str, found: dict[str, str]) -> Numbers:
-    return {key: (text, source) for key, text in found.items()}
-
-
-def _accuracy() -> Numbers:
-    found = {}
-    table = results.load("rates")
-    for labels, rows in table.groupby("labels"):
-        key = LABELS[labels]
-        for row in rows.to_dict("records"):
-            name = row["method"]
-            found[f"{key}-auc-{name}"] = f"{row['auc']:.4f}"
-            for target in rates.FPR_TARGETS[1:]:
-                power = _power(target)
-                found[f"{key}{power}-{name}"] = percent(row[f"tpr_{target:.0e}"])
-                found[f"{key}{power}-{name}-radius"] = str(int(row[f"radius_{target:.0e}"]))
-            for target in rates.PRECISION_TARGETS:
-                share = percent(row[f"recall_p{target:g}"])
-                found[f"{key}-p{target * 100:g}-{name}"] = share
-            found[f"{key}-effective-{name}"] = f"{row['effective_bits']:.0f}"
-        wide = rows[rows["bits"] == 256].set_index("method")
-        for power in (3, 4, 5):
-            best = wide[f"tpr_1e-0{power}"].idxmax()
-            found[f"{key}{power}-best"] = methods.get(best).label
-    untuned = results.load("rates_published_radii").set_index(["method", "radius"])
-    radii = {}
-    for (name, radius), row in untuned.iterrows():
-        radii[f"untuned-{name}-{radius}"] = percent(row["recall"])
-        radii[f"untuned-{name}-{radius}-fpr"] = scientific(row["fpr"])
-    claims = results.load("rates_prevalence").set_index("families")
-    precise = {
-        f"precision{_power(float(rate))}-{number}": percent(share, 0)
-        for rate, column in claims.items()
-        for number, share in column.items()
-    }
-    return (
-        _from("rates", found)
-        | _from("rates_published_radii", radii)
-        | _from("rates_prevalence", precise)
-    )
-
-
-def _by_family() -> Numbers:
-    found: Numbers = {}
-    share = results.load("twins_false_share")
-    most = share[share["target"] == share["target"].min()]["share"].min()
-    found["twins-least"] = percent(most), "twins_false_share"
-    for row in results.load("resampling_intervals").to_dict("records"):
-        key = f"{LABELS[row['labels']]}{_power(row['target'])}-{row['method']}-between"
-        between = f"{percent(row['low'])} to {percent(row['high'])}"
-        found[key] = between, "resampling_intervals"
-    held = results.load("resampling_held_out")
-    held = held[held["labels"] == "merged"].drop(columns="labels").groupby(["target", "method"])
-    for (target, name), row in held.mean().iterrows():
-        key = f"held{_power(target)}-{name}"
-        found[f"{key}-radius"] = f"{row['radius']:.0f}", "resampling_held_out"
-        found[f"{key}-recall"] = percent(row["recall"]), "resampling_held_out"
-        found[f"{key}-fpr"] = scientific(row["fpr"]), "resampling_held_out"
-    apart = results.load("resampling_differences")
-    for row in apart[apart["labels"] == "merged"].to_dict("records"):
-        found[f"p{_power(row['target'])}-{row['method']}"] = (
-            f"{row['p']:.2f}",
-            "resampling_differences",
-        )
-    for row in results.load("resampling_macro").to_dict("records"):
-        key = f"macro{_power(row['target'])}-{row['method']}"
-        found[key] = percent(row["recall"]), "resampling_macro"
-    looked_at = twins.known("memes")["verdict"].value_counts()
-    for verdict, number in looked_at.items():
-        found[f"twins-{verdict}"] = str(number), "twins_closest"
-    found["twins-looked-at"] = str(looked_at.sum()), "twins_closest"
-    return found
-
-
-def _noise() -> Numbers:
-    table = results.load("rates_label_noise").set_index(["labels", "method"]).sort_index()
-    found = {"noise": percent(rates.PUBLISHED_NOISE)}
-    found |= {f"noisy-auc-{name}": f"{auc:.4f}" for name, auc in table.loc["noisy", "auc"].items()}
-    found["noisy-auc-best"] = f"{table.loc['noisy', 'auc'].max():.4f}"
-    return _from("rates_label_noise", found)
-
-
-def _retrieval() -> Numbers:
-    found = {}
-    for row in results.load("retrieval").to_dict("records"):
-        key = f"{row['score']}-{row['method']}" + ("-worst" if row["ties"] == "worst" else "")
-        found[key] = percent(row["images"])
-    opened = {}
-    for row in results.load("retrieval_open_set").to_dict("records"):
-        for what in ("identified", "mistaken", "false_accepts"):
-            key = f"{what.replace('_', '-')}{_power(row['target'])}-{row['method']}"
-            opened[key] = percent(row[what])
-    return _from("retrieval", found) | _from("retrieval_open_set", opened)
-
-
-def _clusters() -> Numbers:
-    scores = results.load("clustering")
-    scores = scores[scores["truth"] == "merged"]
-    found = {}
-    for (algorithm, name), rows in scores.groupby(["algorithm", "method"], sort=False):
-        best = rows.loc[rows["f1"].idxmax()]
-        key = f"{algorithm}-{name}"
-        found[f"{key}-f1"] = percent(best["f1"])
-        found[f"{key}-b3"] = percent(rows["b3_f1"].max())
-        found[f"{key}-ari"] = f"{best['ari']:.3f}"
-        found[f"{key}-radius"] = str(int(best["radius"]))
-        found[f"{key}-precision"] = percent(best["precision"])
-        found[f"{key}-recall"] = percent(best["recall"])
-    halves = results.load("clustering_held_out").groupby(["algorithm", "method"], sort=False)
-    held = {
-        f"held-{algorithm}-{name}-{score}": percent(row[score])
-        if score != "radius"
-        else f"{row[score]:.0f}"
-        for (algorithm, name), row in halves[["f1", "b3_f1", "radius"]].mean().iterrows()
-        for score in ("f1", "b3_f1", "radius")
-    }
-    chained = results.load("clustering_chaining").set_index("method")
-    starts = {}
-    for name in scores["method"].unique():
-        # Where no radius of the sweep chains there is nothing to quote but a dash.
-        there = name in chained.index
-        starts[f"chain-radius-{name}"] = str(chained["radius"][name]) if there else "--"
-        starts[f"chain-share-{name}"] = percent(chained["largest"][name]) if there else "--"
-    return (
-        _from("clustering", found)
-        | _from("clustering_held_out", held)
-        | _from("clustering_chaining", starts)
-    )
-
-
-def _robustness() -> Numbers:
-    table = results.load("robustness")
-    found = {}
-    for (transform, name), share in table.groupby(["transform", "method"])["recall"].mean().items():
-        found[f"robust-{transform}-{name}"] = percent(share, 0)
-    for name, share in table.groupby("method")["recall"].mean().items():
-        found[f"robust-{name}"] = percent(share, 0)
-    for row in table.to_dict("records"):
-        cell = f"{row['transform']}-{row['strength']}".replace(" ", "-")
-        found[f"cell-{cell}-{row['method']}"] = percent(row["recall"], 0)
-    facts = {"transforms": str(table["transform"].nunique())}
-    facts["cells"] = str(len(table[["transform", "strength"]].drop_duplicates()))
-    return _from("robustness", found | facts)
-
-
-def _why() -> Numbers:
-    bits = results.load("bits")
-    found = {}
-    for name, rows in bits.groupby("method"):
-        rates = rows.groupby("row")["same"].mean()
-        found[f"flips-{name}"] = percent(rows["same"].mean(), 0)
-        found[f"flips-low-{name}"] = percent(rates[1:8].mean(), 0)
-        found[f"flips-high-{name}"] = percent(rates[8:].mean(), 0)
-        found[f"flips-middle-{name}"] = percent(rates[4:12].mean(), 0)
-        found[f"flips-outer-{name}"] = percent(pd.concat([rates[:4], rates[12:]]).mean(), 0)
-    few = results.load("bits_concentration").set_index("method")
-    claims = {}
-    for name, row in few.iterrows():
-        claims[f"claims-pairs-{name}"] = whole(row["pairs"])
-        claims[f"claims-first-{name}"] = percent(row["first_ten"], 0)
-    return _from("bits", found) | _from("bits_concentration", claims)
-
-
-def _variants() -> Numbers:
-    found = {}
-    for row in results.load("bits_variants").to_dict("records"):
-        if row["variant"] in VARIANTS:
-            key = f"variant{_power(row['target'])}-{VARIANTS[row['variant']]}"
-            found[key] = percent(row["recall"])
-        elif row["variant"] == "FINd":
-            found[f"variant{_power(row['target'])}-find"] = percent(row["recall"])
-    sure = {}
-    for row in (
-        results.load("bits_variant_intervals").query("method == 'find_middle'").to_dict("records")
-    ):
-        key = f"middle{_power(row['target'])}"
-        sure[key] = percent(row["recall"])
-        sure[f"{key}-between"] = f"{percent(row['low'])} to {percent(row['high'])}"
-    grouped = {"middle-f1": percent(results.load("bits_variant_clusters")["f1"].max())}
-    return (
-        _from("bits_variant_clusters", grouped)
-        | _from("bits_variants", found)
-        | _from("bits_variant_intervals", sure)
-    )
-
-
-def _cost() -> Numbers:
-    table = results.load("each_hash").set_index("method")
-    found = {}
-    for name, row in table.iterrows():
-        found[f"cost-{name}"] = milliseconds(row["ms_file"] / 1e3)
-        found[f"pixels-{name}"] = milliseconds(row["ms_pixels"] / 1e3)
-        found[f"rate-{name}"] = whole(row["rate"])
-    seconds = medians(results.load("each_hash_matching"))
-    matched = {f"matching-{name}": f"{value:.2f}" for name, value in seconds.items()}
-    grown = results.load("each_hash_growth")
-    largest = grown[grown["side"] == grown["side"].max()].groupby("method")["seconds"].median()
-    large = {f"large-{name}": milliseconds(value) for name, value in largest.items()}
-    large["large-side"] = whole(grown["side"].max())
-    return (
-        _from("each_hash", found)
-        | _from("each_hash_matching", matched)
-        | _from("each_hash_growth", large)
-    )
-
-
-PEERS = {
+SEARCHES = {
     "FAISS flat": "flat",
     "FAISS multi-index, 16 x 16, 1 flip": "multi",
     "FAISS IVF, 1/32 of the lists": "ivf",
     "FAISS HNSW, 100 nearest": "hnsw",
     "finhash scan": "scan",
 }
-"""Short keys for the peers that the text names."""
+"""Contender of ``search_contenders`` -> its name in keys."""
+
+GOALS = {
+    "join-rate": "join, 1e9 pairs per second",
+    "join-flat": "join / FAISS flat",
+    "join-gain": "join, 2 threads / 1 thread",
+    "histogram-rate": "histogram, 1e9 pairs per second",
+}
+"""Key -> goal in ``search_goals``."""
 
 
-def _scale() -> Numbers:
-    goals = results.load("search_goals").set_index("quantity")["measured"]
-    quoted = {
-        "join-rate": "join, real hashes, 1e9 pairs a second",
-        "join-flat": "join / FAISS flat",
-        "join-gain": "two threads / one, join",
-        "histogram-rate": "histogram, 1e9 pairs a second",
+def numbers() -> Numbers:
+    """Return all numbers of Part 2."""
+    # Verdicts were given by looking at the pairs of families that ``twins_closest`` lists.
+    verdicts = with_source(_verdicts(twins.known("memes")), "twins_closest")
+    clustered = results.load("clustering")["method"].unique()
+    chaining = _chaining(results.load("clustering_chaining"), clustered)
+    return numbers_from(NUMBERS) | verdicts | with_source(chaining, "clustering_chaining")
+
+
+def tables() -> Texts:
+    """Return the tables of Part 2 as LaTeX, by file name."""
+    return tables_from(TABLES)
+
+
+def _rates(table: pd.DataFrame) -> Texts:
+    found = {}
+    for row in table.to_dict("records"):
+        name, key = row["method"], LABELS[row["labels"]]
+        found[f"{key}-auc-{name}"] = f"{row['auc']:.4f}"
+        found[f"{key}-effective-{name}"] = f"{row['effective_bits']:.0f}"
+        for target in rates.FPR_TARGETS[1:]:
+            digit = exponent(target)
+            found[f"{key}{digit}-{name}"] = percent(row[f"tpr_{target:.0e}"])
+            found[f"{key}{digit}-{name}-radius"] = str(int(row[f"radius_{target:.0e}"]))
+        for target in rates.PRECISION_TARGETS:
+            found[f"{key}-p{target * 100:g}-{name}"] = percent(row[f"recall_p{target:g}"])
+    for labels, rows in table[table["bits"] == 256].groupby("labels"):
+        recall = rows.set_index("method")
+        for digit in (3, 4, 5):
+            best = recall[f"tpr_1e-0{digit}"].idxmax()
+            found[f"{LABELS[labels]}{digit}-best"] = methods.get(best).label
+    return found
+
+
+def _published_radii(table: pd.DataFrame) -> Texts:
+    found = {}
+    for row in table.itertuples():
+        key = f"untuned-{row.method}-{row.radius}"
+        found[key] = percent(row.recall)
+        found[f"{key}-fpr"] = scientific(row.fpr)
+    return found
+
+
+def _prevalence(table: pd.DataFrame) -> Texts:
+    precision = table.set_index("families")
+    return {
+        f"precision{exponent(float(rate))}-{families}": percent(share, 0)
+        for rate, column in precision.items()
+        for families, share in column.items()
     }
-    found = {key: f"{goals[quantity]:.1f}" for key, quantity in quoted.items()}
-    rates = results.load("search_kernels").groupby(["contender", "bits"])["rate"].median()
-    order = {"join-scattered": f"{rates['join, scattered', 256] / 1e9:.1f}"}
-    table = results.load("search_peers").set_index("peer")
-    asked = {}
-    for name, key in PEERS.items():
-        asked[f"peer-{key}-recall"] = percent(table["recall"][name], 0)
-        asked[f"peer-{key}-rate"] = whole(table["a_second"][name])
-    speed = table["a_second"]["FAISS IVF, 1/32 of the lists"] / table["a_second"]["finhash scan"]
-    asked["ivf-times"] = times(speed)
-    one = medians(results.load("search_one"))
-    jobs = results.load("search_cluster_jobs")
-    largest = jobs[jobs["images"] == jobs["images"].max()].set_index("algorithm")
-    grouped = {"cluster-pictures": whole(largest["images"].iloc[0])}
-    for name, row in largest.iterrows():
-        grouped[f"cluster-{name}-seconds"] = f"{row['seconds']:.0f}"
-        grouped[f"cluster-{name}-memory"] = whole((row["peak"] - row["before"]) / 1e6)
-    model = results.load("search_model").set_index("images")
-    priced = {f"model-{power}-dollars": whole(model["dollars"][10**power]) for power in (8, 9)} | {
-        f"model-{power}-hours": whole(model["core_hours"][10**power]) for power in (8, 9)
+
+
+def _label_noise(table: pd.DataFrame) -> Texts:
+    auc = table[table["labels"] == "noisy"].set_index("method")["auc"]
+    found = {f"noisy-auc-{name}": f"{value:.4f}" for name, value in auc.items()}
+    found["noisy-auc-best"] = f"{auc.max():.4f}"
+    found["noise"] = percent(rates.PUBLISHED_NOISE)
+    return found
+
+
+def _false_share(table: pd.DataFrame) -> Texts:
+    lowest = table[table["target"] == table["target"].min()]
+    return {"twins-least": percent(lowest["share"].min())}
+
+
+def _verdicts(known: pd.DataFrame) -> Texts:
+    counts = known["verdict"].value_counts()
+    found = {f"twins-{verdict}": str(count) for verdict, count in counts.items()}
+    return found | {"twins-looked-at": str(len(known))}
+
+
+def _intervals(table: pd.DataFrame) -> Texts:
+    return {
+        f"{LABELS[row.labels]}{exponent(row.target)}-{row.method}-between": between(
+            row.low, row.high
+        )
+        for row in table.itertuples()
     }
-    return (
-        _from("search_goals", found)
-        | _from("search_kernels", order)
-        | _from("search_peers", asked)
-        | _from("search_one", {"match-one": milliseconds(one["within the radius"])})
-        | _from("search_cluster_jobs", grouped)
-        | _from("search_model", priced)
-    )
 
 
-def _power(target: float) -> int:
-    """4 for a rate of 1 in 10,000."""
-    return round(-math.log10(target))
+def _held_out(table: pd.DataFrame) -> Texts:
+    merged = table[table["labels"] == "merged"]
+    means = merged.groupby(["target", "method"])[["radius", "recall", "fpr"]].mean()
+    found = {}
+    for row in means.reset_index().itertuples():
+        key = f"held{exponent(row.target)}-{row.method}"
+        found[f"{key}-radius"] = f"{row.radius:.0f}"
+        found[f"{key}-recall"] = percent(row.recall)
+        found[f"{key}-fpr"] = scientific(row.fpr)
+    return found
 
 
-def _accuracy_table() -> str:
-    merged = results.load("rates").query("labels == 'merged'").set_index("method")
-    number = {key: text for key, (text, _) in (_accuracy() | _retrieval()).items()}
+def _differences(table: pd.DataFrame) -> Texts:
+    merged = table[table["labels"] == "merged"]
+    return {f"p{exponent(row.target)}-{row.method}": f"{row.p:.2f}" for row in merged.itertuples()}
+
+
+def _macro(table: pd.DataFrame) -> Texts:
+    return {
+        f"macro{exponent(row.target)}-{row.method}": percent(row.recall)
+        for row in table.itertuples()
+    }
+
+
+def _retrieval(table: pd.DataFrame) -> Texts:
+    return {
+        f"{row.score}-{row.method}" + ("-worst" if row.ties == "worst" else ""): percent(row.images)
+        for row in table.itertuples()
+    }
+
+
+def _open_set(table: pd.DataFrame) -> Texts:
+    found = {}
+    for row in table.itertuples():
+        key = f"{exponent(row.target)}-{row.method}"
+        found[f"identified{key}"] = percent(row.identified)
+        found[f"mistaken{key}"] = percent(row.mistaken)
+        found[f"false-accepts{key}"] = percent(row.false_accepts)
+    return found
+
+
+def _clustering(table: pd.DataFrame) -> Texts:
+    merged = table[table["truth"] == "merged"]
+    found = {}
+    for (algorithm, name), rows in merged.groupby(["algorithm", "method"], sort=False):
+        key, best = f"{algorithm}-{name}", rows.loc[rows["f1"].idxmax()]
+        found[f"{key}-f1"] = percent(best["f1"])
+        found[f"{key}-b3"] = percent(rows["b3_f1"].max())
+        found[f"{key}-ari"] = f"{best['ari']:.3f}"
+        found[f"{key}-radius"] = str(int(best["radius"]))
+        found[f"{key}-precision"] = percent(best["precision"])
+        found[f"{key}-recall"] = percent(best["recall"])
+    return found
+
+
+def _clustering_held_out(table: pd.DataFrame) -> Texts:
+    halves = table.groupby(["algorithm", "method"], sort=False)[["f1", "b3_f1", "radius"]].mean()
+    found = {}
+    for row in halves.reset_index().itertuples():
+        key = f"held-{row.algorithm}-{row.method}"
+        found[f"{key}-f1"] = percent(row.f1)
+        found[f"{key}-b3_f1"] = percent(row.b3_f1)
+        found[f"{key}-radius"] = f"{row.radius:.0f}"
+    return found
+
+
+def _chaining(table: pd.DataFrame, clustered: Iterable[str]) -> Texts:
+    """Quote where clusters chain; a dash for clustered methods that never do, and have no row."""
+    found = {}
+    for name in clustered:
+        found[f"chain-radius-{name}"] = found[f"chain-share-{name}"] = "--"
+    for row in table.itertuples():
+        found[f"chain-radius-{row.method}"] = str(row.radius)
+        found[f"chain-share-{row.method}"] = percent(row.largest)
+    return found
+
+
+def _robustness(table: pd.DataFrame) -> Texts:
+    found = {
+        "transforms": str(table["transform"].nunique()),
+        "cells": str(len(table[["transform", "strength"]].drop_duplicates())),
+    }
+    for (transform, name), recall in (
+        table.groupby(["transform", "method"])["recall"].mean().items()
+    ):
+        found[f"robust-{transform}-{name}"] = percent(recall, 0)
+    for name, recall in table.groupby("method")["recall"].mean().items():
+        found[f"robust-{name}"] = percent(recall, 0)
+    for row in table.itertuples():
+        cell = f"{row.transform}-{row.strength}".replace(" ", "-")
+        found[f"cell-{cell}-{row.method}"] = percent(row.recall, 0)
+    return found
+
+
+def _bits(table: pd.DataFrame) -> Texts:
+    found = {}
+    for name, cells in table.groupby("method"):
+        # A row is a vertical frequency in FINd, pHash and PDQ, and a place in the other hashes.
+        by_row = cells.groupby("row")["same"].mean()
+        outer = pd.concat([by_row[:4], by_row[12:]])
+        found[f"flips-{name}"] = percent(cells["same"].mean(), 0)
+        found[f"flips-low-{name}"] = percent(by_row[1:8].mean(), 0)
+        found[f"flips-high-{name}"] = percent(by_row[8:].mean(), 0)
+        found[f"flips-middle-{name}"] = percent(by_row[4:12].mean(), 0)
+        found[f"flips-outer-{name}"] = percent(outer.mean(), 0)
+    return found
+
+
+def _concentration(table: pd.DataFrame) -> Texts:
+    found = {}
+    for row in table.itertuples():
+        found[f"claims-pairs-{row.method}"] = whole(row.pairs)
+        found[f"claims-first-{row.method}"] = percent(row.first_ten, 0)
+    return found
+
+
+def _variants(table: pd.DataFrame) -> Texts:
+    return {
+        f"variant{exponent(row.target)}-{VARIANTS[row.variant]}": percent(row.recall)
+        for row in table.itertuples()
+        if row.variant in VARIANTS
+    }
+
+
+def _variant_intervals(table: pd.DataFrame) -> Texts:
+    found = {}
+    for row in table[table["method"] == "find_middle"].itertuples():
+        key = f"middle{exponent(row.target)}"
+        found[key] = percent(row.recall)
+        found[f"{key}-between"] = between(row.low, row.high)
+    return found
+
+
+def _variant_clusters(table: pd.DataFrame) -> Texts:
+    return {"middle-f1": percent(table["f1"].max())}
+
+
+def _each_hash(table: pd.DataFrame) -> Texts:
+    found = {}
+    for row in table.itertuples():
+        found[f"cost-{row.method}"] = milliseconds(row.ms_file / 1e3)
+        found[f"pixels-{row.method}"] = milliseconds(row.ms_pixels / 1e3)
+        found[f"rate-{row.method}"] = whole(row.throughput)
+    return found
+
+
+def _matching(timings: pd.DataFrame) -> Texts:
+    return {f"matching-{name}": f"{value:.2f}" for name, value in medians(timings).items()}
+
+
+def _growth(table: pd.DataFrame) -> Texts:
+    side = table["side"].max()
+    seconds = table[table["side"] == side].groupby("method")["seconds"].median()
+    found = {f"large-{name}": milliseconds(value) for name, value in seconds.items()}
+    return found | {"large-side": whole(side)}
+
+
+def _goals(table: pd.DataFrame) -> Texts:
+    measured = table.set_index("goal")["measured"]
+    return {key: f"{measured[goal]:.1f}" for key, goal in GOALS.items()}
+
+
+def _kernels(table: pd.DataFrame) -> Texts:
+    throughput = table.groupby(["contender", "bits"])["throughput"].median()
+    return {"join-scattered": f"{throughput['join, scattered', 256] / 1e9:.1f}"}
+
+
+def _contenders(table: pd.DataFrame) -> Texts:
+    row = table.set_index("contender").loc
+    found = {}
+    for name, key in SEARCHES.items():
+        found[f"peer-{key}-recall"] = percent(row[name]["recall"], 0)
+        found[f"peer-{key}-rate"] = whole(row[name]["throughput"])
+    lists, scan = row["FAISS IVF, 1/32 of the lists"], row["finhash scan"]
+    found["ivf-times"] = times(lists["throughput"] / scan["throughput"])
+    return found
+
+
+def _one(timings: pd.DataFrame) -> Texts:
+    return {"match-one": milliseconds(medians(timings)["within the radius"])}
+
+
+def _cluster_jobs(table: pd.DataFrame) -> Texts:
+    largest = table[table["images"] == table["images"].max()]
+    found = {"cluster-pictures": whole(largest["images"].iloc[0])}
+    for row in largest.itertuples():
+        found[f"cluster-{row.algorithm}-seconds"] = f"{row.seconds:.0f}"
+        found[f"cluster-{row.algorithm}-memory"] = whole((row.peak - row.before) / 1e6)
+    return found
+
+
+def _model(table: pd.DataFrame) -> Texts:
+    row = table.set_index("images").loc
+    found = {}
+    for digit in (8, 9):
+        found[f"model-{digit}-dollars"] = whole(row[10**digit]["dollars"])
+        found[f"model-{digit}-hours"] = whole(row[10**digit]["core_hours"])
+    return found
+
+
+NUMBERS: dict[str, Callable[[pd.DataFrame], Texts]] = {
+    "rates": _rates,
+    "rates_published_radii": _published_radii,
+    "rates_prevalence": _prevalence,
+    "rates_label_noise": _label_noise,
+    "twins_false_share": _false_share,
+    "resampling_intervals": _intervals,
+    "resampling_held_out": _held_out,
+    "resampling_differences": _differences,
+    "resampling_macro": _macro,
+    "retrieval": _retrieval,
+    "retrieval_open_set": _open_set,
+    "clustering": _clustering,
+    "clustering_held_out": _clustering_held_out,
+    "robustness": _robustness,
+    "bits": _bits,
+    "bits_concentration": _concentration,
+    "bits_variants": _variants,
+    "bits_variant_intervals": _variant_intervals,
+    "bits_variant_clusters": _variant_clusters,
+    "each_hash": _each_hash,
+    "each_hash_matching": _matching,
+    "each_hash_growth": _growth,
+    "search_goals": _goals,
+    "search_kernels": _kernels,
+    "search_contenders": _contenders,
+    "search_one": _one,
+    "search_cluster_jobs": _cluster_jobs,
+    "search_model": _model,
+}
+"""Results table -> function that takes the report's numbers from it.
+
+``numbers`` adds the verdicts on twins and ``clustering_chaining``, which need more than one table.
+"""
+
+
+def _accuracy_table(table: pd.DataFrame, retrieval: pd.DataFrame) -> str:
+    number = _rates(table) | _retrieval(retrieval)
+    digits = (3, 4, 5, 6)
     rows = [
         [
-            methods.get(name).label,
-            f"{row['auc']:.4f}",
-            percent(row["eer"], 2),
-            *(number[f"merged{power}-{name}"] for power in (3, 4, 5, 6)),
-            number[f"merged-p99-{name}"],
-            number[f"p1-{name}"],
-            number[f"ap-{name}"],
-            f"{row['effective_bits']:.0f}",
+            methods.get(row.method).label,
+            f"{row.auc:.4f}",
+            percent(row.eer, 2),
+            *(number[f"merged{digit}-{row.method}"] for digit in digits),
+            number[f"merged-p99-{row.method}"],
+            number[f"p1-{row.method}"],
+            number[f"ap-{row.method}"],
+            number[f"merged-effective-{row.method}"],
         ]
-        for name, row in merged.iterrows()
+        for row in table[table["labels"] == "merged"].itertuples()
     ]
-    rates = [f"$10^{{-{power}}}$" for power in (3, 4, 5, 6)]
-    head = ["hash", "AUC", "EER", *rates, r"at 99\,\%", "P@1", "mAP", "bits"]
+    powers = [f"$10^{{-{digit}}}$" for digit in digits]
+    head = ["hash", "AUC", "EER", *powers, r"at 99\,\%", "P@1", "mAP", "bits"]
     return tabular("lrrrrrrrrrr", head, rows)
 
 
-def _recall_table() -> str:
-    recall = results.load("resampling_intervals")
-    number = {key: text for key, (text, _) in _by_family().items()}
+def _recall_table(
+    intervals: pd.DataFrame, differences: pd.DataFrame, held_out: pd.DataFrame
+) -> str:
+    number = _differences(differences) | _held_out(held_out)
+    recall = intervals.set_index(["method", "target", "labels"])
     rows = []
-    for name in recall["method"].unique():
+    for name in intervals["method"].unique():
         cells = [methods.get(name).label]
-        for target in sorted(recall["target"].unique(), reverse=True):
-            own = recall.query("method == @name and target == @target").set_index("labels")
-            low, high = 100 * own.loc["merged", ["low", "high"]]
-            cells += [f"{100 * own['recall'][labels]:.1f}" for labels in LABELS]
+        for target in sorted(intervals["target"].unique(), reverse=True):
+            cells += [f"{100 * recall['recall'][name, target, labels]:.1f}" for labels in LABELS]
+            low, high = 100 * recall.loc[(name, target, "merged"), ["low", "high"]]
             cells.append(f"{low:.0f} to {high:.0f}")
-            cells.append("--" if name == "find" else number[f"p{_power(target)}-{name}"])
-        cells += [number[f"held5-{name}-{what}"] for what in ("radius", "fpr", "recall")]
+            cells.append("--" if name == "find" else number[f"p{exponent(target)}-{name}"])
+        cells += [number[f"held5-{name}-{column}"] for column in ("radius", "fpr", "recall")]
         rows.append(cells)
     head = ["hash", *["labelled", "merged", "interval", "$p$"] * 2, "radius", "rate", "recall"]
     over = r" & \multicolumn{4}{c}{$10^{-4}$} & \multicolumn{4}{c}{$10^{-5}$} & \multicolumn{3}{c}"
@@ -359,18 +419,29 @@ def _recall_table() -> str:
     return tabular("l" + "r" * 11, head, rows).replace("\\toprule\n", f"\\toprule\n{over}\n")
 
 
-def _cost_table() -> str:
-    number = {key: text for key, (text, _) in _cost().items()}
+def _cost_table(each_hash: pd.DataFrame, matching: pd.DataFrame, growth: pd.DataFrame) -> str:
+    number = _each_hash(each_hash) | _matching(matching) | _growth(growth)
     rows = [
         [
-            methods.get(row["method"]).label,
-            str(row["bytes"]),
-            *(number[f"{what}-{row['method']}"] for what in ("cost", "pixels", "large")),
-            whole(row["peak_kB"]),
-            number[f"rate-{row['method']}"],
-            number.get(f"matching-{row['method']}", "--"),
+            methods.get(row.method).label,
+            str(row.bytes),
+            *(number[f"{key}-{row.method}"] for key in ("cost", "pixels", "large")),
+            whole(row.peak_kB),
+            number[f"rate-{row.method}"],
+            number.get(f"matching-{row.method}", "--"),
         ]
-        for row in results.load("each_hash").to_dict("records")
+        for row in each_hash.itertuples()
     ]
     head = ["hash", "bytes", "ms file", "ms pixels", "ms large", "kB", "a second", "s all pairs"]
     return tabular("lrrrrrrr", head, rows)
+
+
+TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
+    "table_accuracy": (_accuracy_table, ("rates", "retrieval")),
+    "table_recall": (
+        _recall_table,
+        ("resampling_intervals", "resampling_differences", "resampling_held_out"),
+    ),
+    "table_cost": (_cost_table, ("each_hash", "each_hash_matching", "each_hash_growth")),
+}
+"""File name -> function that writes the table, and results tables that it reads."""

@@ -1,15 +1,56 @@
-"""Part 1 of the report in numbers: what FINd costs, what each optimisation brought."""
+r"""Numbers and tables of the report's Part 1: what FINd costs and what each optimisation brought.
+
+``NUMBERS`` lists the results tables that are read, each with the function that takes the report's
+numbers from it. Keys are those of ``\result{key}`` in ``report/report.tex``.
+"""
 
 import math
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
 
 from finhash import methods
 from finhash.study import results
 from finhash.study.cost import gpu, operations, parallel
 from finhash.study.data import memes
-from finhash.study.report.rounding import Numbers, milliseconds, percent, tabular, tex, times, whole
+from finhash.study.report.rounding import (
+    Numbers,
+    Texts,
+    milliseconds,
+    numbers_from,
+    percent,
+    tables_from,
+    tabular,
+    tex,
+    times,
+    whole,
+    with_source,
+)
 from finhash.study.results import medians
 
-PEERS = ("ahash64", "phash64", "dhash64", "whash64")
+STEPS = {"box": "box filter", "luma": "luma", "dct": "DCT", "decode": "open, decode"}
+"""Key -> step of the published program, in ``baseline_steps``."""
+
+BOX_FILTERS = {
+    "samples": "samples only",
+    "shifted": "shifted copies",
+    "area": "summed area",
+    "integers": "integer area",
+    "scipy": "SciPy uniform",
+    "numba": "Numba",
+}
+"""Key -> contender of ``candidates_box``."""
+
+LUMAS = {
+    "channels": "NumPy channels",
+    "matmul": "NumPy matmul",
+    "integers": "integers",
+    "pillow": "Pillow L",
+    "numba": "Numba",
+}
+"""Key -> contender of ``candidates_luma``."""
+
 RUNGS = {
     "reference": "reference",
     "box": "+ box filter",
@@ -18,139 +59,134 @@ RUNGS = {
     "certified": "+ certified integers",
     "deployed": "+ simplejpeg",
 }
+"""Key -> optimisation, a contender of ``ladder``."""
+
+OTHER_HASHES = ("ahash64", "phash64", "dhash64", "whash64")
+"""The hashes of imagehash among the contenders of ``ladder``."""
 
 
 def numbers() -> Numbers:
-    """Every number that Part 1 quotes, and the setting of the whole."""
-    parts = _setting, _profile, _candidates, _certificate, _kernel, _ladder, _batch, _gpu
-    return {key: value for part in parts for key, value in part().items()}
+    """Return all numbers of Part 1, and those that describe machine, software and data."""
+    setting = with_source(_setting(results.load_provenance("ladder")), "ladder")
+    return setting | numbers_from(NUMBERS) | _gpu_measured()
 
 
-def tables() -> dict[str, str]:
-    """Part 1's tables by file name, as LaTeX."""
-    return {"table_calibration": _calibration_table(), "table_candidates": _candidates_table()}
+def tables() -> Texts:
+    """Return the tables of Part 1 as LaTeX, by file name."""
+    return tables_from(TABLES)
 
 
-def _setting() -> Numbers:
-    facts = results.load_provenance("ladder")
-    found = {
+def _setting(facts: dict) -> Texts:
+    """Describe the machine and the software, from the provenance of ``ladder``."""
+    versions = facts["versions"]
+    found = {key: versions[key] for key in ("python", "pillow", "numpy", "numba", "libjpeg-turbo")}
+    return found | {
         "scale": facts["scale"],
         "cpu": facts["cpu"],
         "cores": str(facts["cores"]),
-        **{key: facts["versions"][key] for key in ("python", "pillow", "numpy", "numba")},
-        "imagehash-version": facts["versions"]["imagehash"],
-        "libjpeg-turbo": facts["versions"]["libjpeg-turbo"],
+        "imagehash-version": versions["imagehash"],
         "families-full": whole(memes.FAMILIES),
-        "pictures-full": whole(memes.PICTURES),
+        "pictures-full": whole(memes.IMAGES),
     }
-    counts = results.load("counting_histograms").query(
-        "labels == 'as labelled' and method == 'find'"
-    )
-    same, other = counts[["same", "other"]].sum()
-    source = {
+
+
+def _pairs(histograms: pd.DataFrame) -> Texts:
+    rows = histograms.query("labels == 'as labelled' and method == 'find'")
+    same, other = rows[["same", "other"]].sum()
+    found = {
         "pairs": whole(same + other),
         "pairs-same": whole(same),
         "pairs-other": whole(other),
         "prevalence": percent(same / (same + other), 2),
-        "false-claims-3": percent(1e-3 * other / (same + 1e-3 * other), 0),
-        "false-claims-4": percent(1e-4 * other / (same + 1e-4 * other), 0),
     }
-    return {
-        **{key: (text, "ladder") for key, text in found.items()},
-        **{key: (text, "counting_histograms") for key, text in source.items()},
-    }
-
-
-def _profile() -> Numbers:
-    steps = results.load("baseline_steps").groupby("step", sort=False)["seconds"].median()
-    share = steps / steps.sum()
-    found = {}
-    for key, step in (
-        ("box", "box filter"),
-        ("luma", "luma"),
-        ("dct", "DCT"),
-        ("decode", "open, decode"),
-    ):
-        found[f"share-{key}"] = percent(share[step])
-        found[f"bound-{key}"] = f"{1 / (1 - share[step]):.1f}"
-    numbers_ = {key: (text, "baseline_steps") for key, text in found.items()}
-
-    bill = results.load("operations_bill").set_index("images")
-    numbers_ |= {
-        "hours-set": (f"{bill['core_hours'][memes.PICTURES]:.1f}", "operations_bill"),
-        "days-million": (f"{bill['core_hours'][10**6] / 24:.1f}", "operations_bill"),
-        "dollars-million": (f"{bill['dollars'][10**6]:.0f}", "operations_bill"),
-        "years-billion": (f"{bill['core_years'][10**9]:.0f}", "operations_bill"),
-        "dollars-billion": (whole(bill["dollars"][10**9]), "operations_bill"),
-    }
-    counts = results.load("baseline_growth_count")
-    power = operations.exponent(counts["images"], counts["seconds"])
-    numbers_["growth-power"] = f"{power['exponent']:.2f}", "baseline_growth_count"
-    numbers_["growth-low"] = f"{power['low']:.2f}", "baseline_growth_count"
-    numbers_["growth-high"] = f"{power['high']:.2f}", "baseline_growth_count"
-    each = results.load("baseline_operations").query("step == 'box filter' and cols == cols.max()")
-    numbers_["ns-addition"] = f"{each['ns_an_operation'].median():.0f}", "baseline_operations"
-    numbers_["bytecodes-addition"] = f"{each['bytecodes'].iloc[0]:.0f}", "baseline_operations"
-    faults = results.load("baseline_faults").query("cols > rows")
-    numbers_["wrong-bits"] = f"{faults['bits_wrong'].max():.0f}", "baseline_faults"
-    sides = results.load("baseline_growth_side")
-    by_side = sides[sides["content"] == "noise"].groupby("side")["seconds"].median()
-    small, large = by_side.index.min(), by_side.index.max()
-    numbers_ |= {
-        "side-small": (str(small), "baseline_growth_side"),
-        "side-large": (str(large), "baseline_growth_side"),
-        "side-small-ms": (f"{by_side[small] * 1e3:.0f}", "baseline_growth_side"),
-        "side-large-seconds": (f"{by_side[large]:.1f}", "baseline_growth_side"),
-        "side-512-seconds": (
-            f"{by_side[by_side.index <= 512].iloc[-1]:.1f}",
-            "baseline_growth_side",
-        ),
-    }
-    memory = results.load("baseline_memory").set_index("side")["bytes"]
-    side = memory.index.max()
-    numbers_["memory-pixel"] = (f"{memory[side] / side**2:.0f}", "baseline_memory")
-    return numbers_
-
-
-CANDIDATES = {
-    "candidates_box": {
-        "samples": "samples only",
-        "shifted": "shifted copies",
-        "area": "summed area",
-        "integers": "integer area",
-        "scipy": "SciPy uniform",
-        "numba": "Numba",
-    },
-    "candidates_luma": {
-        "channels": "NumPy channels",
-        "matmul": "NumPy matmul",
-        "integers": "integers",
-        "pillow": "Pillow L",
-        "numba": "Numba",
-    },
-}
-"""Short keys for the candidates that the text names."""
-
-
-def _candidates() -> Numbers:
-    found: Numbers = {}
-    for step, names in CANDIDATES.items():
-        speed = medians(results.load(step))
-        facts = results.load(f"{step}_exactness").set_index("contender")
-        short, exactness = step.removeprefix("candidates_"), f"{step}_exactness"
-        for key, name in names.items():
-            fact = facts.loc[name]
-            found[f"{short}-{key}-times"] = times(speed.iloc[0] / speed[name]), step
-            found[f"{short}-{key}-bits"] = whole(fact["bits_changed"]), exactness
-            found[f"{short}-{key}-memory"] = f"{fact['peak_kB'] / 1000:.1f}", exactness
-        found[f"{short}-pictures"] = whole(facts["images"].iloc[0]), exactness
+    for digit in (3, 4):
+        # Share of false matches at perfect recall.
+        false = 10.0**-digit * other
+        found[f"false-claims-{digit}"] = percent(false / (same + false), 0)
     return found
 
 
-def _certificate() -> Numbers:
-    table = results.load("certificate").set_index("kind")
+def _steps(steps: pd.DataFrame) -> Texts:
+    seconds = steps.groupby("step", sort=False)["seconds"].median()
+    share = seconds / seconds.sum()
+    found = {}
+    for key, step in STEPS.items():
+        found[f"share-{key}"] = percent(share[step])
+        # Amdahl's law: the speed-up if the step took no time.
+        found[f"bound-{key}"] = f"{1 / (1 - share[step]):.1f}"
+    return found
+
+
+def _bill(bill: pd.DataFrame) -> Texts:
+    row = bill.set_index("images").loc
+    return {
+        "hours-set": f"{row[memes.IMAGES]['core_hours']:.1f}",
+        "days-million": f"{row[10**6]['core_hours'] / 24:.1f}",
+        "dollars-million": f"{row[10**6]['dollars']:.0f}",
+        "years-billion": f"{row[10**9]['core_years']:.0f}",
+        "dollars-billion": whole(row[10**9]["dollars"]),
+    }
+
+
+def _growth_count(counts: pd.DataFrame) -> Texts:
+    fit = operations.exponent(counts["images"], counts["seconds"])
+    return {
+        "growth-power": f"{fit['exponent']:.2f}",
+        "growth-low": f"{fit['low']:.2f}",
+        "growth-high": f"{fit['high']:.2f}",
+    }
+
+
+def _operations(table: pd.DataFrame) -> Texts:
+    largest = table.query("step == 'box filter' and cols == cols.max()")
+    return {
+        "ns-addition": f"{largest['ns_per_operation'].median():.0f}",
+        "bytecodes-addition": f"{largest['bytecodes'].iloc[0]:.0f}",
+    }
+
+
+def _faults(faults: pd.DataFrame) -> Texts:
+    landscape = faults.query("cols > rows")
+    return {"wrong-bits": f"{landscape['bits_wrong'].max():.0f}"}
+
+
+def _growth_side(sides: pd.DataFrame) -> Texts:
+    seconds = sides[sides["content"] == "noise"].groupby("side")["seconds"].median()
+    small, large = seconds.index.min(), seconds.index.max()
+    return {
+        "side-small": str(small),
+        "side-large": str(large),
+        "side-small-ms": f"{seconds[small] * 1e3:.0f}",
+        "side-large-seconds": f"{seconds[large]:.1f}",
+        "side-512-seconds": f"{seconds[seconds.index <= 512].iloc[-1]:.1f}",
+    }
+
+
+def _memory(memory: pd.DataFrame) -> Texts:
+    largest = memory.loc[memory["side"].idxmax()]
+    return {"memory-pixel": f"{largest['bytes'] / largest['side'] ** 2:.0f}"}
+
+
+def _candidate_times(timings: pd.DataFrame, step: str, names: dict[str, str]) -> Texts:
+    seconds = medians(timings)
+    return {
+        f"{step}-{key}-times": times(seconds.iloc[0] / seconds[name]) for key, name in names.items()
+    }
+
+
+def _candidate_exactness(exactness: pd.DataFrame, step: str, names: dict[str, str]) -> Texts:
+    table = exactness.set_index("contender")
+    found = {f"{step}-pictures": whole(table["images"].iloc[0])}
+    for key, name in names.items():
+        found[f"{step}-{key}-bits"] = whole(table["bits_changed"][name])
+        found[f"{step}-{key}-memory"] = f"{table['peak_kB'][name] / 1000:.1f}"
+    return found
+
+
+def _certificate(certificate: pd.DataFrame) -> Texts:
+    table = certificate.set_index("kind")
     random, real = table.loc["random"], table.drop(index="random").iloc[0]
-    found = {
+    return {
         "proved-pictures": whole(table["images"].sum()),
         "proved-bits": whole(table["bits_changed"].sum()),
         "proved-pixels": whole(table["pixels_changed"].sum()),
@@ -158,157 +194,236 @@ def _certificate() -> Numbers:
         "fallback-random": percent(1 - random["certified"] / random["images"], 0),
         "unproved-bits": whole(table["fast_bits_changed"].sum()),
     }
-    return {key: (text, "certificate") for key, text in found.items()}
 
 
-def _kernel() -> Numbers:
-    speed = medians(results.load("ladder_kernel"))
-    fresh = results.load("ladder_cold_start")
-    start = medians(fresh)
-    compiling = fresh[~fresh["contender"].isin(start.index)]["seconds"]  # once, and so cold
-    found = {
-        "kernel-us": f"{speed['kernel'] * 1e6:.0f}",
-        "kernel-decode": percent(speed["kernel"] / speed["decode"]),
-        "kernel-pdq": f"{speed['PDQ kernel'] / speed['kernel']:.0f}",
-        "decode-ms": milliseconds(speed["decode"]),
-        "decode-pillow-ms": milliseconds(speed["decode, Pillow"]),
-        "over-decoding": f"{speed['file to hash'] / speed['file to pixels']:.2f}",
-    }
-    cold = {
-        "start-import": milliseconds(start["import finhash"] - start["python"]),
-        "start-hash": f"{start['find_hash']:.1f}",
-        "start-compile": f"{compiling.item():.0f}",
-    }
+def _kernel(timings: pd.DataFrame) -> Texts:
+    seconds = medians(timings)
     return {
-        **{key: (text, "ladder_kernel") for key, text in found.items()},
-        **{key: (text, "ladder_cold_start") for key, text in cold.items()},
+        "kernel-us": f"{seconds['kernel'] * 1e6:.0f}",
+        "kernel-decode": percent(seconds["kernel"] / seconds["decode"]),
+        "kernel-pdq": f"{seconds['PDQ kernel'] / seconds['kernel']:.0f}",
+        "decode-ms": milliseconds(seconds["decode"]),
+        "decode-pillow-ms": milliseconds(seconds["decode, Pillow"]),
+        "over-decoding": f"{seconds['file to hash'] / seconds['file to pixels']:.2f}",
     }
 
 
-def _ladder() -> Numbers:
-    speed = medians(results.load("ladder"))
+def _cold_start(timings: pd.DataFrame) -> Texts:
+    seconds = medians(timings)
+    # Compilation is timed once, so it is the contender without warm repeats.
+    compiling = timings[~timings["contender"].isin(seconds.index)]["seconds"].item()
+    return {
+        "start-import": milliseconds(seconds["import finhash"] - seconds["python"]),
+        "start-hash": f"{seconds['find_hash']:.1f}",
+        "start-compile": f"{compiling:.0f}",
+    }
+
+
+def _ladder(timings: pd.DataFrame) -> Texts:
+    seconds = medians(timings)
     found = {}
     for key, rung in RUNGS.items():
-        found[f"{key}-ms"] = milliseconds(speed[rung])
-        found[f"{key}-times"] = times(speed["reference"] / speed[rung])
-    for peer in PEERS:
-        found[f"against-{peer}"] = f"{speed[RUNGS['deployed']] / speed[peer]:.2f}"
-    found["peer-fastest-ms"] = milliseconds(min(speed[peer] for peer in PEERS))
-    found["peer-slowest-ms"] = milliseconds(max(speed[peer] for peer in PEERS))
-    return {key: (text, "ladder") for key, text in found.items()}
+        found[f"{key}-ms"] = milliseconds(seconds[rung])
+        found[f"{key}-times"] = times(seconds["reference"] / seconds[rung])
+    for name in OTHER_HASHES:
+        found[f"against-{name}"] = f"{seconds[RUNGS['deployed']] / seconds[name]:.2f}"
+    others = seconds[list(OTHER_HASHES)]
+    found["peer-fastest-ms"] = milliseconds(others.min())
+    found["peer-slowest-ms"] = milliseconds(others.max())
+    return found
 
 
-def _batch() -> Numbers:
-    found: Numbers = {}
-    for size in ("small", "large"):
-        name = f"parallel_rates_{size}"
-        table = results.load(name).set_index(["executor", "workers"])
-        found[f"serial-rate-{size}"] = whole(table["rate"]["serial", 1]), name
-        for executor in ("threads", "processes", "dask"):
-            found[f"{executor}-gain-{size}"] = f"{table['gain'][executor, 2]:.2f}", name
-    small = results.load("parallel_rates_small")
-    share = small.set_index(["executor", "workers"])["gain"]
-    of_decoding = share["processes", 2] / (2 * share[parallel.DECODE, 1])
-    found["processes-of-decoding"] = percent(of_decoding, 0), "parallel_rates_small"
-    starts = small.set_index(["executor", "workers"])["start"]
+def _throughput(table: pd.DataFrame, size: str) -> Texts:
+    rows = table.set_index(["executor", "workers"])
+    found = {f"serial-rate-{size}": whole(rows["throughput"]["serial", 1])}
+    for executor in ("threads", "processes", "dask"):
+        found[f"{executor}-gain-{size}"] = f"{rows['gain'][executor, 2]:.2f}"
+    return found
+
+
+def _throughput_small(table: pd.DataFrame) -> Texts:
+    found = _throughput(table, "small")
+    rows = table.set_index(["executor", "workers"])
+    gain = rows["gain"]
+    of_decoding = gain["processes", 2] / (2 * gain[parallel.DECODE, 1])
+    found["processes-of-decoding"] = percent(of_decoding, 0)
+    found["job-pictures"] = whole(table["images"].iloc[0])
     for executor in ("processes", "dask"):
-        found[f"{executor}-start"] = f"{starts[executor, 2]:.1f}", "parallel_rates_small"
-        even = parallel.break_even(small, (executor, 2))
-        number = whole(round(even, -2)) if math.isfinite(even) else r"$\infty$"
-        found[f"{executor}-even"] = number, "parallel_rates_small"
-    found["job-pictures"] = whole(small["images"].iloc[0]), "parallel_rates_small"
-    shares = results.load("parallel_serial_share").set_index(["executor", "images"])["share"]
-    found["threads-share"] = percent(shares["threads", "small"], 0), "parallel_serial_share"
-    overheads = results.load("parallel_overheads").set_index("executor")
-    for executor, row in overheads.iterrows():
-        found[f"{executor}-overhead"] = percent(row["share"]), "parallel_overheads"
-    memory = results.load("parallel_memory").set_index("executor")["bytes"] / 1e6
-    found |= {f"{e}-memory": (whole(value), "parallel_memory") for e, value in memory.items()}
-    files = results.load("parallel_memory_files").sort_values("files").iloc[[0, -1]]
-    found["files-most"] = whole(files["files"].iloc[1]), "parallel_memory_files"
-    for key, value in zip(("few", "many"), files["bytes"] / 1e6, strict=True):
-        found[f"memory-{key}"] = whole(value), "parallel_memory_files"
-    reading = results.load("parallel_reading").groupby("state")["seconds"].median()
-    found["cold-times"] = f"{reading['cold'] / reading['warm']:.0f}", "parallel_reading"
-    job = results.load("parallel_whole_set").set_index("executor")
-    best = job["seconds"].drop(parallel.DECODE)
-    found["whole-seconds"] = f"{best.min():.0f}", "parallel_whole_set"
-    found["images"] = whole(job["images"].iloc[0]), "parallel_whole_set"
-    found["cluster-rows"] = (
-        whole(results.load("parallel_cluster")["rows"].iloc[0]),
-        "parallel_cluster",
-    )
-    forecast = results.load("parallel_model").set_index(["executor", "cores"])
-    for executor, cores in (("processes", 64), ("dask", 64), ("dask", 1000)):
-        share = percent(forecast["efficiency"][executor, cores], 0)
-        found[f"{executor}-model-{cores}"] = share, "parallel_model"
+        found[f"{executor}-start"] = f"{rows['start'][executor, 2]:.1f}"
+        images = parallel.break_even(table, (executor, 2))
+        found[f"{executor}-even"] = whole(round(images, -2)) if images < math.inf else r"$\infty$"
     return found
 
 
-def _gpu() -> Numbers:
-    speed = medians(results.load("gpu_offload"))
-    beyond = speed - speed["file to pixels"]
-    precision = results.load("gpu_precision").set_index("precision")["share"]
-    floors = results.load("gpu_floors").groupby("what")["seconds"].max()
-    found = {
-        "gpu-gather": (
-            percent(beyond["file to gathered pixels"] / beyond["file to hash"], 0),
-            "gpu_offload",
-        ),
-        "gpu-single": (percent(precision["single"], 0), "gpu_precision"),
-        "gpu-floor": (f"{floors['all pairs']:.1f}", "gpu_floors"),
-        "gpu-measured": ("not measured", "gpu_floors"),
+def _serial_share(table: pd.DataFrame) -> Texts:
+    share = table.set_index(["executor", "images"])["share"]
+    return {"threads-share": percent(share["threads", "small"], 0)}
+
+
+def _overheads(table: pd.DataFrame) -> Texts:
+    return {f"{row.executor}-overhead": percent(row.share) for row in table.itertuples()}
+
+
+def _memory_jobs(table: pd.DataFrame) -> Texts:
+    return {f"{row.executor}-memory": whole(row.bytes / 1e6) for row in table.itertuples()}
+
+
+def _memory_files(table: pd.DataFrame) -> Texts:
+    few, many = table.loc[table["files"].idxmin()], table.loc[table["files"].idxmax()]
+    return {
+        "files-most": whole(many["files"]),
+        "memory-few": whole(few["bytes"] / 1e6),
+        "memory-many": whole(many["bytes"] / 1e6),
     }
-    if gpu.measured():
-        table = gpu.rates(results.load("gpu_times"), results.load("gpu_floors"))
-        table = table.set_index(["task", "contender"])
-        rate = whole(round(table["a_second"]["hash", "compute"], -3))
-        join = table["seconds"]["pairs of many", "join"]
-        found["gpu-measured"] = (
-            f"{rate} hashes a second, those pairs in {join:.1f}\\,s",
-            "gpu_times",
-        )
-    return found
 
 
-def _calibration_table() -> str:
-    wide = results.load("rates_calibration").pivot_table(
+def _reading(table: pd.DataFrame) -> Texts:
+    seconds = table.groupby("state")["seconds"].median()
+    return {"cold-times": f"{seconds['cold'] / seconds['warm']:.0f}"}
+
+
+def _whole_set(table: pd.DataFrame) -> Texts:
+    hashing = table[table["executor"] != parallel.DECODE]
+    return {
+        "whole-seconds": f"{hashing['seconds'].min():.0f}",
+        "images": whole(table["images"].iloc[0]),
+    }
+
+
+def _cluster(table: pd.DataFrame) -> Texts:
+    return {"cluster-rows": whole(table["rows"].iloc[0])}
+
+
+def _model(table: pd.DataFrame) -> Texts:
+    efficiency = table.set_index(["executor", "cores"])["efficiency"]
+    return {
+        f"{executor}-model-{cores}": percent(efficiency[executor, cores], 0)
+        for executor, cores in (("processes", 64), ("dask", 64), ("dask", 1000))
+    }
+
+
+def _gpu_offload(timings: pd.DataFrame) -> Texts:
+    seconds = medians(timings)
+    beyond_decoding = seconds - seconds["file to pixels"]
+    share = beyond_decoding["file to gathered pixels"] / beyond_decoding["file to hash"]
+    return {"gpu-gather": percent(share, 0)}
+
+
+def _gpu_precision(table: pd.DataFrame) -> Texts:
+    return {"gpu-single": percent(table.set_index("precision")["share"]["single"], 0)}
+
+
+def _gpu_floors(table: pd.DataFrame) -> Texts:
+    return {"gpu-floor": f"{table.groupby('what')['seconds'].max()['all pairs']:.1f}"}
+
+
+def _gpu_measured() -> Numbers:
+    """Quote the measurement on a GPU, if there is one."""
+    if not gpu.measured():
+        return {"gpu-measured": ("not measured", "gpu_floors")}
+    table = gpu.summary(results.load("gpu_times"), results.load("gpu_floors"))
+    table = table.set_index(["task", "contender"])
+    hashes = whole(round(table["throughput"]["hash", "compute"], -3))
+    join = table["seconds"]["pairs of many", "join"]
+    return {
+        "gpu-measured": (f"{hashes} hashes per second, those pairs in {join:.1f}\\,s", "gpu_times")
+    }
+
+
+NUMBERS: dict[str, Callable[[pd.DataFrame], Texts]] = {
+    "counting_histograms": _pairs,
+    "baseline_steps": _steps,
+    "operations_bill": _bill,
+    "baseline_growth_count": _growth_count,
+    "baseline_operations": _operations,
+    "baseline_faults": _faults,
+    "baseline_growth_side": _growth_side,
+    "baseline_memory": _memory,
+    "candidates_box": partial(_candidate_times, step="box", names=BOX_FILTERS),
+    "candidates_box_exactness": partial(_candidate_exactness, step="box", names=BOX_FILTERS),
+    "candidates_luma": partial(_candidate_times, step="luma", names=LUMAS),
+    "candidates_luma_exactness": partial(_candidate_exactness, step="luma", names=LUMAS),
+    "certificate": _certificate,
+    "ladder_kernel": _kernel,
+    "ladder_cold_start": _cold_start,
+    "ladder": _ladder,
+    "parallel_throughput_small": _throughput_small,
+    "parallel_throughput_large": partial(_throughput, size="large"),
+    "parallel_serial_share": _serial_share,
+    "parallel_overheads": _overheads,
+    "parallel_memory": _memory_jobs,
+    "parallel_memory_files": _memory_files,
+    "parallel_reading": _reading,
+    "parallel_whole_set": _whole_set,
+    "parallel_cluster": _cluster,
+    "parallel_model": _model,
+    "gpu_offload": _gpu_offload,
+    "gpu_precision": _gpu_precision,
+    "gpu_floors": _gpu_floors,
+}
+"""Results table -> function that takes the report's numbers from it.
+
+``numbers`` adds the provenance of ``ladder`` and, if a GPU was measured, ``gpu_times``.
+"""
+
+
+def _calibration_table(calibration: pd.DataFrame) -> str:
+    wide = calibration.pivot_table(
         index=["method", "source"], columns="metric", values="value", sort=False
     )
-    rows = []
-    for (name, source), row in wide.iterrows():
-        rows.append(
-            [
-                methods.get(name).label,
-                tex(source),
-                f"${row['same_mean']:.1f} \\pm {row['same_sd']:.1f}$",
-                f"${row['other_mean']:.1f} \\pm {row['other_sd']:.1f}$",
-                f"{row['auc']:.4f}",
-                f"{row['tpr_0.1%']:.3f}",
-                f"{row['tpr_1%']:.3f}",
-            ]
-        )
+    rows = [
+        [
+            methods.get(name).label,
+            tex(source),
+            f"${row['same_mean']:.1f} \\pm {row['same_sd']:.1f}$",
+            f"${row['other_mean']:.1f} \\pm {row['other_sd']:.1f}$",
+            f"{row['auc']:.4f}",
+            f"{row['tpr_0.1%']:.3f}",
+            f"{row['tpr_1%']:.3f}",
+        ]
+        for (name, source), row in wide.iterrows()
+    ]
     head = ["hash", "images", "same family", "other family", "AUC", r"recall 0.1\,\%", r"1\,\%"]
     return tabular("llccccc", head, rows)
 
 
-def _candidates_table() -> str:
+def _candidates_table(
+    box: pd.DataFrame,
+    box_exactness: pd.DataFrame,
+    luma: pd.DataFrame,
+    luma_exactness: pd.DataFrame,
+) -> str:
     rows = []
-    for step, label in (("candidates_box", "box filter"), ("candidates_luma", "luma")):
-        speed = medians(results.load(step))
-        facts = results.load(f"{step}_exactness").set_index("contender")
-        for name, seconds in speed.items():
-            fact = facts.loc[name]
-            changed = f"{whole(fact['bits_changed'])} in {whole(fact['images_changed'])}"
+    steps = (("box filter", box, box_exactness), ("luma", luma, luma_exactness))
+    for step, timings, exactness in steps:
+        seconds = medians(timings)
+        table = exactness.set_index("contender")
+        for name, value in seconds.items():
+            changed, images = table["bits_changed"][name], table["images_changed"][name]
             rows.append(
                 [
-                    label,
+                    step,
                     name,
-                    milliseconds(seconds),
-                    times(speed.iloc[0] / seconds),
-                    "0" if not fact["bits_changed"] else changed,
-                    f"{fact['peak_kB'] / 1000:.1f}",
+                    milliseconds(value),
+                    times(seconds.iloc[0] / value),
+                    f"{whole(changed)} in {whole(images)}" if changed else "0",
+                    f"{table['peak_kB'][name] / 1000:.1f}",
                 ]
             )
     head = ["step", "candidate", "ms", "times faster", "bits changed in pictures", "peak MB"]
     return tabular("llrrrr", head, rows)
+
+
+TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
+    "table_calibration": (_calibration_table, ("rates_calibration",)),
+    "table_candidates": (
+        _candidates_table,
+        (
+            "candidates_box",
+            "candidates_box_exactness",
+            "candidates_luma",
+            "candidates_luma_exactness",
+        ),
+    ),
+}
+"""File name -> function that writes the table, and results tables that it reads."""

@@ -1,29 +1,109 @@
-"""Simulated sets are what they are said to be."""
+"""Counts of pairs, against brute force and tables worked by hand."""
+
+import itertools
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
-from finhash.study.accuracy import counting
-from finhash.study.data import simulated
+from finhash.hamming import pair_histogram
+from finhash.jobs import rows
+from finhash.jobs.table import HashTable
+from finhash.study.accuracy import counting, rates
+from tests.study.accuracy.conftest import REACH, on_a_line
+
+# On a line: family A at 0 and 1, B at 3 and 5, C at 6.
+# Distances:  A-A 1   B-B 2   A-B 3 5 2 4   A-C 6 5   B-C 3 1
+LINE = on_a_line([0, 1, 3, 5, 6])
+FAMILIES = np.array([10, 10, 20, 20, 30])
 
 
-def test_copies_keep_the_distances_within(hashes):
-    many = simulated.hashes(hashes, 1500, seed=2)
-    assert many.shape == (1500, 32)
-    assert (many[:600] == hashes).all()
-    own = np.bitwise_count(hashes[3] ^ hashes[500]).sum()
-    assert np.bitwise_count(many[603] ^ many[1100]).sum() == own
-    across = np.bitwise_count(many[:600] ^ many[600:1200]).sum(axis=1)
-    assert len(np.unique(across)) == 1
-    assert 90 < across[0] < 166
+def brute_rates(hashes: np.ndarray, families: np.ndarray) -> pd.DataFrame:
+    return rates.roc(*pair_histogram(hashes, families)).iloc[: REACH + 1]
 
 
-def test_the_check_of_a_simulation(hashes):
+def test_pair_histograms_count_every_pair_once():
+    images = [{"path": str(k), "dhash64": h.tobytes(), "error": ""} for k, h in enumerate(LINE)]
+    table = HashTable(pa.Table.from_pylist(images, rows.schema(["dhash64"])))
+    found = counting.pair_histograms(table, ["dhash64"], FAMILIES)
+    assert found["distance"].tolist() == list(range(65))
+    assert found["same"].tolist() == [0, 1, 1] + [0] * 62
+    assert found["other"].tolist() == [0, 1, 1, 2, 1, 2, 1] + [0] * 58
+
+
+def test_weighted_rates_by_hand():
+    table = counting.count_pairs(LINE, {"": FAMILIES}, 4)[""]
+    # Weights A 2, B 1, C 1. Pairs within families: A 2, B 1, together 3.
+    # Pairs between: A-B 2 * 4, A-C 2 * 2, B-C 1 * 2, together 14.
+    # Up to 1: one of B-C.  2: and one of A-B.  3: one of each.  4: one of A-B.
+    fpr, recall = table.rates(np.array([2.0, 1, 1]))
+    assert recall == pytest.approx([0, 2 / 3, 1, 1, 1])
+    assert fpr == pytest.approx([0, 1 / 14, 3 / 14, 6 / 14, 8 / 14])
+
+
+def test_macro_rates_by_hand():
+    table = counting.count_pairs(LINE, {"": FAMILIES}, 2)[""]
+    # Recall: A finds its pair at 1, B at 2; C has none.
+    # Share of claimed pairs up to 2: A-B 1 / 4, A-C 0, B-C 1 / 2; the mean is 1 / 4.
+    fpr, recall = table.macro_rates()
+    assert recall == pytest.approx([0, 1 / 2, 1])
+    assert fpr == pytest.approx([0, (1 / 2) / 3, 1 / 4])
+
+
+def test_rates_equal_those_of_all_pairs(ten_families, pair_table):
+    fpr, recall = pair_table.rates()
+    expected = brute_rates(*ten_families)
+    np.testing.assert_allclose(fpr, expected["fpr"])
+    np.testing.assert_allclose(recall, expected["tpr"])
+
+
+def test_families_of_weight_zero_are_left_out(ten_families, pair_table):
+    hashes, families = ten_families
+    weights = np.array([1, 0, 1, 1, 0, 1, 0, 1, 1, 1.0])
+    kept = weights[families // 3] > 0
+    fpr, recall = pair_table.rates(weights)
+    expected = brute_rates(hashes[kept], families[kept])
+    np.testing.assert_allclose(fpr, expected["fpr"])
+    np.testing.assert_allclose(recall, expected["tpr"])
+
+
+def test_macro_rates_average_over_families(ten_families, pair_table):
+    hashes, families = ten_families
+    distances = np.bitwise_count(hashes[:, None] ^ hashes[None]).sum(axis=2)
+    radii = [30, 60, 110]
+    shares = {True: [], False: []}
+    for a, b in itertools.combinations_with_replacement(np.unique(families), 2):
+        block = distances[np.ix_(families == a, families == b)]
+        block = block[np.triu_indices(len(block), 1)] if a == b else block
+        shares[a == b].append([(block <= radius).mean() for radius in radii])
+    fpr, recall = pair_table.macro_rates()
+    np.testing.assert_allclose(recall[radii], np.mean(shares[True], axis=0))
+    np.testing.assert_allclose(fpr[radii], np.mean(shares[False], axis=0))
+
+
+def test_radius_beyond_the_reach_is_refused(pair_table):
+    with pytest.raises(ValueError, match="larger reach"):
+        pair_table.radius(0.5)
+
+
+def test_radius_of_rate_zero_claims_no_false_pair(pair_table):
+    radius = pair_table.radius(0.0)
+    fpr, _ = pair_table.rates()
+    assert fpr[radius] == 0 < fpr[radius + 1]
+
+
+def test_several_labellings_are_counted_in_one_pass(ten_families, pair_table):
+    hashes, families = ten_families
+    both = counting.count_pairs(hashes, {"own": families, "coarse": families // 9}, REACH)
+    np.testing.assert_array_equal(both["own"].rates(), pair_table.rates())
+    expected = brute_rates(hashes, families // 9)
+    np.testing.assert_allclose(both["coarse"].rates()[0], expected["fpr"])
+
+
+def test_simulated_set_has_the_accuracy_of_the_original(hashes):
     families = np.arange(600) % 20
-    found = counting.check(hashes, families, 3, 100, seed=1, workers=1)
+    found = counting.check_simulated(hashes, families, 3, 100, seed=1, workers=1)
     found = found.set_index("copies")
     assert found["same_mean"][3] == pytest.approx(found["same_mean"][1])
     assert found["recall"][3] == pytest.approx(found["recall"][1])
-    labels = simulated.families(families, 1500)
-    assert len(np.unique(labels)) == 60
-    assert (labels[:600] == families).all()

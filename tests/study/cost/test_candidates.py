@@ -1,11 +1,11 @@
-"""The candidates do the same step; those that claim to be exact are."""
+"""Candidates for a step compute the same values; the exact ones change no bit of the hash."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from finhash.study.cost import candidates, ladder
-from tests.conftest import jpeg_bytes, noise
+from finhash.study.cost import candidates
+from tests.conftest import noise
 
 EXACT_BOX = ["reference", "samples only", "Numba"]
 EXACT_LUMA = ["getpixel", "NumPy channels", "Numba"]
@@ -37,20 +37,27 @@ def test_dct_candidates_agree(name):
 
 
 @pytest.mark.parametrize("name", EXACT_BOX)
-def test_exact_box_candidates(name):
+def test_exact_box_candidates_change_no_bit(name):
     small = {k: im.resize((70, 70)) for k, im in candidates.edge_cases().items()}
     assert not any(candidates.bits_changed(small, box=candidates.BOX[name]).values())
 
 
 @pytest.mark.parametrize("name", EXACT_LUMA)
-def test_exact_luma_candidates(name):
-    assert not any(
-        candidates.bits_changed(candidates.edge_cases(), luma=candidates.LUMA[name]).values()
-    )
+def test_exact_luma_candidates_change_no_bit(name):
+    changed = candidates.bits_changed(candidates.edge_cases(), luma=candidates.LUMA[name])
+    assert not any(changed.values())
 
 
-def test_every_rung_of_the_ladder_gives_the_same_hash(tmp_path):
-    path = tmp_path / "picture.jpg"
-    path.write_bytes(jpeg_bytes(70, 90))
-    hashes = {hash_file(path).tobytes() for hash_file in ladder.LADDER.values()}
-    assert len(hashes) == 1
+def test_exactness_counts_images_and_bits_by_kind():
+    some = {"exact": candidates.luma_channels, "rounded": candidates.luma_pillow}
+    subjects = {
+        "edge": {"flat colour": candidates.edge_cases()["flat colour"]},
+        "noise": {str(k): Image.fromarray(noise(70, 70, seed=k)) for k in range(2)},
+    }
+    table = candidates.exactness("luma", some, subjects).set_index(["contender", "kind"])
+    assert table["images"].tolist() == [1, 2, 1, 2]
+    assert not table.loc["exact", ["images_changed", "bits_changed"]].any(axis=None)
+    expected = candidates.bits_changed(subjects["noise"], luma=candidates.luma_pillow).values()
+    row = table.loc[("rounded", "noise")]
+    assert row["bits_changed"] == sum(expected) > 0
+    assert row["images_changed"] == sum(bits > 0 for bits in expected)

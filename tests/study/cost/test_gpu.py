@@ -1,4 +1,4 @@
-"""What is said of GPUs where there is none."""
+"""Bounds and comparisons for a GPU hold on Numba's simulator; without CUDA the rest still works."""
 
 import subprocess
 import sys
@@ -13,15 +13,23 @@ from finhash.study.cost import gpu
 from finhash.study.data import datasets
 from tests.conftest import jpeg_bytes
 
-hamming_cuda = pytest.importorskip("finhash.hamming.gpu", exc_type=ImportError)
+find_gpu = pytest.importorskip("finhash.find.gpu", exc_type=ImportError)
+hamming_gpu = pytest.importorskip("finhash.hamming.gpu", exc_type=ImportError)
 
 
-def test_a_simulated_gpu_is_none(monkeypatch):
+def shrink_blocks(monkeypatch) -> None:
+    """Use two threads per block, because the simulator starts a thread for each."""
+    for name in ("THREADS", "TILE"):
+        monkeypatch.setattr(hamming_gpu, name, 2)
+
+
+def test_a_simulated_gpu_does_not_count_as_present(monkeypatch):
     monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", "1")
     assert not gpu.present()
 
 
-def test_everything_else_works_without_cuda():
+@pytest.mark.slow  # starts an interpreter
+def test_hashing_and_matching_need_no_cuda():
     program = """
 import sys
 sys.modules["numba.cuda"] = None  # importing it fails
@@ -40,7 +48,7 @@ except ImportError:
     assert run.stdout == "no CUDA\n", run.stderr
 
 
-def test_offload_times_what_a_gpu_takes_over_and_adds(tmp_path):
+def test_offload_times_the_work_with_and_without_a_gpu(tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg_bytes())
     found = gpu.offload([tmp_path / "a.jpg"], repeats=2)
     names = {"file to pixels", "file to hash", "file to gathered pixels"}
@@ -61,11 +69,10 @@ def test_floors_are_proportional_to_pairs():
     assert large["image"] == small["image"] == pytest.approx(250 * 250 * 3 / 4.8e12)
 
 
-def test_comparison_counts_what_differs(monkeypatch):
-    """A simulated GPU whose second path is wrong is found out; its pairs are right."""
-    from finhash.find import gpu as cuda
-
-    monkeypatch.setattr(cuda, "published_hash", lambda rgb: np.zeros(32, np.uint8))
+@pytest.mark.slow  # runs kernels on the simulator
+def test_comparison_counts_wrong_bits(monkeypatch):
+    shrink_blocks(monkeypatch)
+    monkeypatch.setattr(find_gpu, "published_hash", lambda rgb: np.zeros(32, np.uint8))
     flat = np.full((3, 3, 3), 9, np.uint8)
     hashes = np.random.default_rng(1).integers(0, 256, (6, 32), dtype=np.uint8)
     found = gpu.compare({"flat": [flat]}, hashes, np.arange(6) % 2, 128).set_index("kind")
@@ -75,40 +82,56 @@ def test_comparison_counts_what_differs(monkeypatch):
     assert found.loc["pairs within the radius", "differing"] == 0
 
 
-def test_a_measurement_is_taken_and_told(monkeypatch, tmp_path):
-    """The whole of it, on a simulated GPU and in small."""
+@pytest.mark.slow  # spawns a process
+def test_simulation_in_a_fresh_process_finds_no_difference():
+    found = gpu.simulate(edges=0, images=1, number=12, radius=70).set_index("kind")
+    assert found["cases"]["random images, bits"] == 1
+    assert found["cases"]["all pairs by distance"] == 12 * 11 // 2
+    assert not found["differing"].any()
+
+
+@pytest.mark.slow  # runs every kernel on the simulator
+def test_a_measurement_on_the_simulator_is_saved_and_summarised(monkeypatch, tmp_path):
     monkeypatch.setenv("FINHASH_HOME", str(tmp_path))
-    for name, value in {"THREADS": 2, "TILE": 2}.items():
-        monkeypatch.setattr(hamming_cuda, name, value)
-    monkeypatch.setattr(gpu, "describe", lambda: {"gpu": "a simulated one"})
+    shrink_blocks(monkeypatch)
+    monkeypatch.setattr(gpu, "describe", lambda: {"gpu": "simulated"})
     paths = [tmp_path / f"000{k}_00000.jpg" for k in range(2)]
     for path in paths:
         path.write_bytes(jpeg_bytes(2, 2))
     assert not gpu.measured()
-    sizes = gpu.Sizes(hashes=4, pictures=1, batches=1, edges=0, provoking=1, copied=64)
+    sizes = gpu.Sizes(hashes=4, images=1, batches=1, edges=0, provoking=1, copied=64)
     gpu.measure(datasets.Dataset("two", tmp_path, paths), 70, 1, sizes)
     assert gpu.measured()
-    assert results.load_provenance("gpu_times")["gpu"] == "a simulated one"
+    assert results.load_provenance("gpu_times")["gpu"] == "simulated"
     assert (results.load("gpu_exactness")["differing"] == 0).all()
-    told = gpu.rates(results.load("gpu_times"), gpu.floors(250, 4)).set_index(["task", "contender"])
-    assert (told["a_second"] > 0).all()
-    bounded = {"compute", "send", "join", "join, nothing found", "histogram"}
-    assert set(told.dropna().index.get_level_values("contender")) == bounded
+    table = gpu.summary(results.load("gpu_times"), gpu.floors(250, 4))
+    assert (table["throughput"] > 0).all()
+    items = table.groupby("task")["items"].first()
+    assert items.to_dict() == {
+        "copy": 64,
+        "hash": 1,
+        "hash, in all": 1,
+        "pairs of the set": 1,
+        "pairs of many": 6,
+    }
+    assert set(table.dropna()["contender"]) == set(gpu.BOUNDED)
 
 
-def test_rates_and_floors():
+def test_summary_compares_the_time_per_item_with_its_floor():
     timings = pd.DataFrame(
         {
-            "task": ["hash", "pairs of many"],
-            "contender": ["compute", "join"],
+            "task": ["hash", "hash", "pairs of many"],
+            "contender": ["compute", "CPU, one core", "join"],
             "state": "warm",
             "repeat": 0,
-            "seconds": [1.0, 2.0],
-            "number": [100, 1000],
+            "seconds": [1.0, 5.0, 2.0],
+            "items": [100, 100, 499_500],
         }
     )
-    told = gpu.rates(timings, gpu.floors(250, 10**6))
-    assert told["a_second"].tolist() == [100, 1000 * 999 / 2 / 2]
-    least = gpu.floors(250, 1000).groupby("what")["seconds"].max()
-    expected = [0.01 / least["image"], 2 / least["all pairs"]]
-    assert told["floors"].tolist() == pytest.approx(expected, rel=1e-6)
+    floors = gpu.floors(250, 10**6)
+    table = gpu.summary(timings, floors)
+    assert table["throughput"].tolist() == [100, 20, 249_750]
+    image = floors[floors["what"] == "image"]["seconds"].max()
+    pairs = gpu.floors(250, 1000)
+    expected = [0.01 / image, np.nan, 2 / pairs[pairs["what"] == "all pairs"]["seconds"].max()]
+    np.testing.assert_allclose(table["floors"], expected, rtol=1e-6)

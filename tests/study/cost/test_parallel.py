@@ -1,16 +1,21 @@
-"""What is made of measured jobs: rates, gains, break-even, the model. Nothing is timed here."""
+"""Throughput, break-even, model and goals follow from measured jobs; small jobs are measured."""
 
 import pandas as pd
 import pytest
+from PIL import Image
 
-from finhash.study.cost import parallel
+from finhash.study.cost import goals, parallel
+from tests.conftest import jpeg_bytes
 
 COLUMNS = ["executor", "workers", "repeat", "images", "seconds", "driver"]
 
 
 @pytest.fixture
-def rates() -> pd.DataFrame:
-    """One core hashes 100 pictures a second; two processes 200, after a second of starting."""
+def speed() -> pd.DataFrame:
+    """Return jobs in which one core hashes 100 images per second, and two cores 200.
+
+    The processes take one second to start.
+    """
     jobs = [
         (parallel.DECODE, 1, 0, 1000, 8.0, 8.0),
         ("serial", 1, 0, 1000, 10.0, 10.0),
@@ -18,48 +23,104 @@ def rates() -> pd.DataFrame:
         ("processes", 2, 0, 1000, 6.0, 0.2),
         ("dask", 2, 0, 1000, 7.0, 0.3),
     ]
-    starts = [("processes", 1, 0, 32, 1.0, 0.1), ("processes", 2, 0, 32, 1.0, 0.1)]
-    starts.append(("dask", 2, 0, 32, 9.0, 0.1))
-    return parallel.rates(
+    starts = [
+        ("processes", 1, 0, 32, 1.0, 0.1),
+        ("processes", 2, 0, 32, 1.0, 0.1),
+        ("dask", 2, 0, 32, 9.0, 0.1),
+    ]
+    return parallel.throughput(
         pd.DataFrame(jobs, columns=COLUMNS), pd.DataFrame(starts, columns=COLUMNS)
     )
 
 
-def test_gain_leaves_the_start_out(rates):
-    row = rates.set_index(["executor", "workers"]).loc[("processes", 2)]
-    assert (row["rate"], row["gain"], row["efficiency"]) == (200, 2, 1)
+@pytest.fixture
+def two_images(tmp_path):
+    """Return a folder of two JPEG files."""
+    home = tmp_path / "images"
+    home.mkdir()
+    for k in range(2):
+        (home / f"{k}.jpg").write_bytes(jpeg_bytes(seed=k))
+    return home
+
+
+def test_gain_leaves_the_start_out(speed):
+    row = speed.set_index(["executor", "workers"]).loc[("processes", 2)]
+    assert (row["throughput"], row["gain"], row["efficiency"]) == (200, 2, 1)
     assert row["with_start"] == pytest.approx(1000 / 6)
     assert row["driver"] == pytest.approx(0.1 / 1000)
 
 
-def test_a_start_longer_than_its_job_is_not_told_apart(rates):
-    row = rates.set_index(["executor", "workers"]).loc[("dask", 2)]
-    assert row["rate"] == row["with_start"] == pytest.approx(1000 / 7)
+def test_a_start_longer_than_its_job_is_not_deducted(speed):
+    row = speed.set_index(["executor", "workers"]).loc[("dask", 2)]
+    assert row["throughput"] == row["with_start"] == pytest.approx(1000 / 7)
 
 
-def test_break_even(rates):
-    assert parallel.break_even(rates, ("processes", 2)) == pytest.approx(200)
-    assert parallel.break_even(rates, ("processes", 1)) == float("inf")
+def test_break_even_is_infinite_without_a_gain(speed):
+    assert parallel.break_even(speed, ("processes", 2)) == pytest.approx(200)
+    assert parallel.break_even(speed, ("processes", 1)) == float("inf")
 
 
-def test_serial_share(rates):
-    share = parallel.serial_share(rates).set_index("executor")["share"]
+def test_serial_share_needs_one_and_two_workers(speed):
+    share = parallel.serial_share(speed).set_index("executor")["share"]
     assert share.to_dict() == pytest.approx({"processes": 0})
 
 
-def test_the_model_is_amdahls(rates):
-    handing = pd.DataFrame({"executor": ["processes", "dask"], "driver": [500.0, 5000.0]})
-    found = parallel.model(rates, handing, [1, 1000]).set_index(["executor", "cores"])
+def test_model_is_limited_by_dispatching(speed):
+    dispatch = pd.DataFrame({"executor": ["processes", "dask"], "driver": [500.0, 5000.0]})
+    found = parallel.model(speed, dispatch, [1, 1000]).set_index(["executor", "cores"])
     driver = 500e-6 / (parallel.TASK_SECONDS * 100)
-    assert found["rate"]["processes", 1000] == pytest.approx(1 / (driver + 0.01 / 1000))
-    assert found["rate"]["dask", 1000] < found["ceiling"]["dask", 1000]
+    assert found["throughput"]["processes", 1000] == pytest.approx(1 / (driver + 0.01 / 1000))
+    assert found["throughput"]["dask", 1000] < found["ceiling"]["dask", 1000]
     assert found["efficiency"]["processes", 1] == pytest.approx(1, abs=0.01)
 
 
-def test_goals_know_a_least_from_a_most(rates):
-    large = rates.replace({"executor": {"processes": "threads"}})
+def test_goal_values_are_gains_and_the_largest_memory(speed):
+    large = speed.replace({"executor": {"processes": "threads"}})
     whole = pd.DataFrame({"executor": [parallel.DECODE, "processes"], "seconds": [22.0, 12.0]})
-    found = parallel.goals(rates, large, whole, pd.DataFrame({"bytes": [300e6, 410e6]}))
-    met = found.set_index("quantity")["met"]
-    assert met["processes, 2 / serial, small"]
-    assert not met["processes, 2: peak memory, MB"]
+    memory = pd.DataFrame({"bytes": [300e6, 410e6]})
+    found = goals.judge(goals.PARALLEL, parallel.goal_values(speed, large, whole, memory))
+    assert found["measured"].tolist() == pytest.approx([2, 10 / 7, 2, 0.8, 11 / 12, 410])
+    assert found["met"].tolist() == [True, False, True, False, True, False]
+
+
+def test_jobs_are_timed_in_every_setting(two_images):
+    paths = sorted(two_images.iterdir())
+    jobs = parallel.whole_jobs(paths, [(parallel.DECODE, 1), ("serial", 1)], repeats=2)
+    assert jobs["executor"].tolist() == [parallel.DECODE, "serial"] * 2
+    assert jobs["images"].tolist() == [2] * 4
+    assert (jobs[["seconds", "driver"]] > 0).all(axis=None)
+
+
+def test_resized_images_are_square(two_images, tmp_path):
+    written = parallel.resized(sorted(two_images.iterdir()), tmp_path, 32)
+    assert [path.name for path in written] == ["0.jpg", "1.jpg"]
+    assert {Image.open(path).size for path in written} == {(32, 32)}
+
+
+def test_reading_alternates_between_cold_and_warm(two_images):
+    read = parallel.reading(sorted(two_images.iterdir()), repeats=2)
+    assert read["state"].tolist() == ["cold", "warm"] * 2
+    assert (read["seconds"] > 0).all()
+
+
+def test_dispatch_overhead_is_measured_without_hashing():
+    found = parallel.overheads([("threads", 2)], tasks=5).iloc[0]
+    assert found["share"] == pytest.approx(found["microseconds"] / 1e6 * 2 / parallel.TASK_SECONDS)
+
+
+@pytest.mark.slow  # starts an interpreter
+def test_memory_of_a_job_includes_the_interpreter(two_images):
+    found = parallel.job_memory(two_images, 5, "serial", 1)
+    assert found["files"] == 5
+    assert found["bytes"] > 30e6
+
+
+@pytest.mark.slow  # starts an interpreter
+def test_a_failed_job_is_reported(two_images):
+    with pytest.raises(RuntimeError, match="exit code 1"):
+        parallel.job_memory(two_images, 5, "no such executor", 1)
+
+
+def test_waiting_ends_with_an_error():
+    with pytest.raises(TimeoutError, match="0 seconds"):
+        parallel._wait_for(lambda: False, seconds=0)

@@ -1,8 +1,7 @@
-"""The Library's pictures, from a server here that has its pictures and its faults."""
+"""Downloads from a local server that imitates the archive and its faults."""
 
 import csv
 import hashlib
-import io
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from finhash.study import project
-from finhash.study.data import datasets, drawn, loc
+from finhash.study.data import datasets, drawn, loc, memes
 
 HEADER = [
     *("Meme ID", "Archived URL", "Base Meme Name", "Meme Page URL", "MD5 Hash"),
@@ -21,13 +20,10 @@ HEADER = [
 ]
 
 
-def drawn_jpeg(family):
-    buffer = io.BytesIO()
-    drawn.draw_template(1, family).save(buffer, "JPEG")
-    return buffer.getvalue()
+IMAGES = [memes.jpeg(drawn.draw_template(1, family)) for family in range(4)]
 
-
-PICTURES = [drawn_jpeg(family) for family in range(4)]
+PATIENT = 300
+"""Seconds that no test reaches unless something hangs, however busy the machine is."""
 
 
 @dataclass
@@ -35,7 +31,7 @@ class Answer:
     body: bytes = b""
     status: int = 200
     headers: dict = field(default_factory=dict)
-    late: bool = False
+    never: bool = False
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -45,8 +41,8 @@ class Handler(BaseHTTPRequestHandler):
         answer = answers[min(archive.asked.count(self.path), len(answers) - 1)]
         archive.asked.append(self.path)
         archive.agents.add(self.headers["User-Agent"])
-        if answer.late:
-            archive.over.wait(10)
+        if answer.never:
+            archive.over.wait(PATIENT)
             return
         self.send_response(answer.status)
         headers = {"Content-Type": "image/jpeg", "Content-Length": len(answer.body)}
@@ -60,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Archive:
-    """Answers to requests for a path: one after the other, the last again and again."""
+    """The answers to each path: one after the other, then the last one repeatedly."""
 
     def __init__(self, url):
         self.url = url
@@ -69,8 +65,8 @@ class Archive:
         self.agents = set()
         self.over = threading.Event()
 
-    def row(self, number, base_meme="Y U No", *answers, body=PICTURES[0], **columns):
-        """A row of the file, and the archive's answers to it: ``body`` unless given."""
+    def row(self, number, base_meme="Y U No", *answers, body=IMAGES[0], **columns):
+        """Register the answers for an image (by default its ``body``); return its row."""
         path = f"/all/0/http://cdn.meme.am/instances/250x250/{number}.jpg"
         self.answers[path] = answers or [Answer(body)]
         row = dict.fromkeys(HEADER, "-") | {
@@ -98,10 +94,10 @@ def archive():
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch):
-    """Seconds of each pause, none of which is made."""
-    made = []
-    monkeypatch.setattr(time, "sleep", made.append)
-    return made
+    """Record the length of each pause, in seconds, instead of pausing."""
+    recorded = []
+    monkeypatch.setattr(time, "sleep", recorded.append)
+    return recorded
 
 
 @pytest.fixture
@@ -111,7 +107,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def table(tmp_path):
-    """Writes rows as the Library's file has them; returns where."""
+    """Return a function that writes rows in the format of the Library's file."""
 
     def write(rows, header=HEADER, encoding="utf-16"):
         path = tmp_path / "memegenerator.csv"
@@ -126,10 +122,10 @@ def table(tmp_path):
 
 @pytest.fixture
 def fetch(table, folder):
-    """Fetches what a file of these rows links to; the report by Meme ID."""
+    """Return a function that downloads the images of these rows and returns the report."""
 
     def call(*rows, **options):
-        options = {"retries": 2, "timeout": 5, "progress": False} | options
+        options = {"retries": 2, "timeout": PATIENT, "progress": False} | options
         return loc.fetch(loc.read_rows(table(rows)), folder, **options).set_index("id")
 
     return call
@@ -147,16 +143,16 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_pictures_are_fetched_named_and_load_as_a_data_set(archive, fetch, folder, monkeypatch):
+def test_images_are_downloaded_and_load_as_a_data_set(archive, fetch, folder, monkeypatch):
     report = fetch(
         archive.row(32207992, "Futurama Fry"),
-        archive.row(7, "Y U No", body=PICTURES[1]),
-        archive.row(8, "Y U No", body=PICTURES[2]),
+        archive.row(7, "Y U No", body=IMAGES[1]),
+        archive.row(8, "Y U No", body=IMAGES[2]),
     )
     assert report["status"].tolist() == ["fetched"] * 3
     assert report["reason"].tolist() == [""] * 3
     assert report["file"].tolist() == ["0001_32207992.jpg", "0000_7.jpg", "0000_8.jpg"]
-    assert (folder / "0000_8.jpg").read_bytes() == PICTURES[2]
+    assert (folder / "0000_8.jpg").read_bytes() == IMAGES[2]
     assert (folder / "families.csv").read_text() == "family,base_meme\n0,Y U No\n1,Futurama Fry\n"
     kept = pd.read_csv(folder / "report.csv", dtype=str, keep_default_na=False)
     assert list(kept) == ["id", "family", "file", "url", "status", "reason"]
@@ -169,24 +165,25 @@ def test_pictures_are_fetched_named_and_load_as_a_data_set(archive, fetch, folde
     assert dataset.families.tolist() == [0, 0, 1]
 
 
-def test_a_fault_is_reported_and_stops_nothing(archive, fetch, folder, monkeypatch):
-    monkeypatch.setattr(loc, "LARGEST", 2 * len(PICTURES[0]))
+def test_a_failed_image_is_reported_and_the_others_are_downloaded(
+    archive, fetch, folder, monkeypatch
+):
+    monkeypatch.setattr(loc, "LARGEST", 2 * len(IMAGES[0]))
     archive.answers["/all/1/9.jpg"] = [Answer(status=302, headers={"Location": "/all/1/9.jpg"})]
-    size, half = len(PICTURES[0]), PICTURES[0][: len(PICTURES[0]) // 2]
+    size, half = len(IMAGES[0]), IMAGES[0][: len(IMAGES[0]) // 2]
     rows = {
         "HTTP 404": archive.row(1, "a", Answer(status=404)),
         "HTTP 503": archive.row(2, "a", Answer(status=503)),
-        f"size differs: {len(half)} of {size} bytes": archive.row(3, "a", Answer(half)),
-        "MD5 differs": archive.row(4, "a", Answer(PICTURES[0][::-1])),
+        f"size differs: {len(half)} bytes, not {size}": archive.row(3, "a", Answer(half)),
+        "MD5 differs": archive.row(4, "a", Answer(IMAGES[0][::-1])),
         "ProtocolError: Connection broken": archive.row(
             5, "a", Answer(half, headers={"Content-Length": size})
         ),
-        "time-out": archive.row(6, "a", Answer(late=True)),
         "a web page": archive.row(
             7, "a", Answer(b"<html>", headers={"Content-Type": "text/html"}), **{"MD5 Hash": "-"}
         ),
         "larger than": archive.row(
-            8, "a", Answer(PICTURES[0] * 3, headers={"Content-Length": 10**9})
+            8, "a", Answer(IMAGES[0] * 3, headers={"Content-Length": 10**9})
         ),
         "ResponseError: too many redirects": archive.row(
             9, "a", Answer(status=302, headers={"Location": "/all/1/9.jpg"})
@@ -201,12 +198,17 @@ def test_a_fault_is_reported_and_stops_nothing(archive, fetch, folder, monkeypat
         "": archive.row(16, "a"),
         "Meme ID repeated": archive.row(16, "b"),
     }
-    report = fetch(*rows.values(), retries=1, timeout=1)
+    report = fetch(*rows.values(), retries=1)
     for expected, reason in zip(rows, report["reason"], strict=True):
         assert reason.startswith(expected)
     assert report["reason"].eq("").sum() == 1
     assert report["status"].eq("failed").sum() == len(rows) - 1
     assert names(folder) == ["0000_16.jpg", "families.csv", "report.csv"]
+
+
+def test_a_server_that_never_answers_is_a_timeout(archive, fetch):
+    report = fetch(archive.row(1, "a", Answer(never=True)), retries=1, timeout=0.1)
+    assert report["reason"].tolist() == ["timeout"]
 
 
 @pytest.mark.parametrize("number", ["", "1e3", "²", "-1", "1 ", "9" * 300, "0001_1", "a/b"])
@@ -217,45 +219,45 @@ def test_only_a_number_becomes_a_file_name(archive, fetch, folder, number):
     assert names(folder) == ["families.csv", "report.csv"]
 
 
-def test_requests_are_tried_again_with_growing_pauses(archive, fetch, pauses):
+def test_requests_are_repeated_after_growing_pauses(archive, fetch, pauses):
     busy = Answer(status=503)
-    good = archive.row(1, "a", busy, busy, Answer(PICTURES[0]))
+    good = archive.row(1, "a", busy, busy, Answer(IMAGES[0]))
     report = fetch(good, archive.row(2, "a", busy), rate=10)
     assert report["reason"].tolist() == ["", "HTTP 503"]
     assert [path[-5] for path in archive.asked] == ["1"] * 3 + ["2"] * 3
     assert pauses == pytest.approx([0.1, 0.1, 0.1, 0.2] * 2)
 
 
-def test_the_archive_says_when_to_come_again(archive, fetch, pauses):
+def test_a_busy_archive_chooses_the_pause(archive, fetch, pauses):
     busy = Answer(status=429, headers={"Retry-After": "3600"})
-    report = fetch(archive.row(1, "a", busy, Answer(PICTURES[0])))
+    report = fetch(archive.row(1, "a", busy, Answer(IMAGES[0])))
     assert report["status"].tolist() == ["fetched"]
     assert 3600 in pauses
 
 
-def test_every_request_has_its_pause(archive, fetch, pauses):
+def test_there_is_a_pause_before_every_request(archive, fetch, pauses):
     onward = Answer(status=302, headers={"Location": "/capture"})
-    archive.answers["/capture"] = [Answer(PICTURES[0])]
+    archive.answers["/capture"] = [Answer(IMAGES[0])]
     rows = [archive.row(1), archive.row(2), archive.row(3, "Y U No", onward), archive.row("bad")]
     report = fetch(*rows, rate=4, retries=0)
     assert report["status"].tolist() == ["fetched"] * 3 + ["failed"]
     assert pauses == [0.25] * len(archive.asked) == [0.25] * 4
 
 
-def test_what_is_there_and_right_is_not_fetched_again(archive, fetch, folder):
-    rows = [archive.row(1), archive.row(2, body=PICTURES[1]), archive.row(3)]
+def test_correct_images_are_not_downloaded_again(archive, fetch, folder):
+    rows = [archive.row(1), archive.row(2, body=IMAGES[1]), archive.row(3)]
     fetch(*rows)
     archive.asked.clear()
-    assert fetch(*rows)["status"].tolist() == ["there"] * 3
+    assert fetch(*rows)["status"].tolist() == ["present"] * 3
     assert not archive.asked
 
-    (folder / "0000_2.jpg").write_bytes(PICTURES[1][:-1])
-    (folder / "0000_3.jpg").write_bytes(PICTURES[0][::-1])
+    (folder / "0000_2.jpg").write_bytes(IMAGES[1][:-1])
+    (folder / "0000_3.jpg").write_bytes(IMAGES[0][::-1])
     archive.row(3, "Y U No", Answer(status=404))
-    assert fetch(*rows)["status"].tolist() == ["there", "fetched", "failed"]
+    assert fetch(*rows)["status"].tolist() == ["present", "fetched", "failed"]
     assert len(archive.asked) == 2
-    assert (folder / "0000_2.jpg").read_bytes() == PICTURES[1]
-    assert not (folder / "0000_3.jpg").exists()  # else a wrong picture would be in the data set
+    assert (folder / "0000_2.jpg").read_bytes() == IMAGES[1]
+    assert not (folder / "0000_3.jpg").exists()  # A wrong image would become part of the data set.
 
 
 def test_an_interrupted_run_resumes(archive, fetch, folder, monkeypatch):
@@ -271,14 +273,14 @@ def test_an_interrupted_run_resumes(archive, fetch, folder, monkeypatch):
         fetch(*rows)
     assert names(folder) == ["0000_1.jpg", "0000_2.jpg", "families.csv"]
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    assert fetch(*rows)["status"].tolist() == ["there", "there", "fetched"]
+    assert fetch(*rows)["status"].tolist() == ["present", "present", "fetched"]
     assert len(archive.asked) == 3
 
 
-def test_families_have_numbers_that_stay(archive, fetch, table, folder):
-    memes = ["b", "B", "b ", "c", "c", "a", "-"]
-    rows = [archive.row(k, meme, Answer(status=404)) for k, meme in enumerate(memes)]
-    numbers = dict(zip(memes, loc.read_rows(table(rows))["family"], strict=True))
+def test_family_numbers_depend_on_neither_order_nor_limit(archive, fetch, table, folder):
+    base_memes = ["b", "B", "b ", "c", "c", "a", "-"]
+    rows = [archive.row(k, meme, Answer(status=404)) for k, meme in enumerate(base_memes)]
+    numbers = dict(zip(base_memes, loc.read_rows(table(rows))["family"], strict=True))
     assert numbers.pop("-") is pd.NA
     assert numbers == {"c": 0, "B": 1, "a": 2, "b": 3, "b ": 4}
     few = fetch(*rows, limit=2)
@@ -287,21 +289,21 @@ def test_families_have_numbers_that_stay(archive, fetch, table, folder):
     assert len(pd.read_csv(folder / "families.csv")) == 5
 
 
-def test_another_numbering_is_kept_out(archive, fetch, folder):
+def test_a_folder_of_other_images_is_refused(archive, fetch, folder):
     fetch(archive.row(1, "a"))
-    with pytest.raises(loc.UsageError, match="another"):
+    with pytest.raises(loc.UsageError, match="another memegenerator"):
         fetch(archive.row(1, "a"), archive.row(2, "b"))
     (folder / "families.csv").unlink()
-    with pytest.raises(loc.UsageError, match="not fetched here"):
+    with pytest.raises(loc.UsageError, match=r"no families\.csv"):
         fetch(archive.row(1, "a"))
 
 
-def test_unknown_values_are_not_checked_and_said(archive, fetch):
+def test_unknown_values_are_reported_as_not_checked(archive, fetch):
     unknown = {"MD5 Hash": "-", "File Size (In Bytes)": "-"}
     rows = [
         archive.row(1, **unknown),
         archive.row(2, **{"MD5 Hash": "-"}),
-        archive.row(3, **{"MD5 Hash": hashlib.md5(PICTURES[0]).hexdigest().upper()}),
+        archive.row(3, **{"MD5 Hash": hashlib.md5(IMAGES[0]).hexdigest().upper()}),
     ]
     reasons = ["not checked: size, md5", "not checked: md5", ""]
     assert fetch(*rows)["reason"].tolist() == reasons
@@ -309,7 +311,7 @@ def test_unknown_values_are_not_checked_and_said(archive, fetch):
     assert len(archive.asked) == 3
 
 
-def test_captions_of_any_kind_are_read(archive, fetch):
+def test_captions_with_quotes_and_tabs_are_read(archive, fetch):
     captions = ['"so" it says', 'a 5" screen', '"', "two\r\nlines", "a\ttab", "", "NA", "¿Y tú? 猫"]
     rows = [archive.row(k, **{"Upper Text": text}) for k, text in enumerate(captions)]
     rows += [archive.row(k, '"The" Cat', **{"Lower Text": '"'}) for k in (10, 11)]
@@ -318,7 +320,7 @@ def test_captions_of_any_kind_are_read(archive, fetch):
     assert report["status"].eq("fetched").all()
 
 
-def test_rows_too_short_or_too_long_shift_nothing(tmp_path):
+def test_short_and_long_rows_shift_no_columns(tmp_path):
     path = tmp_path / "memegenerator.csv"
     path.write_text("\t".join(HEADER) + "\n1\tu\tb" + "\t-" * 8 + "\n2\tu\tb\n", "utf-16")
     rows = loc.read_rows(path)
@@ -327,9 +329,9 @@ def test_rows_too_short_or_too_long_shift_nothing(tmp_path):
     assert rows["md5"].tolist() == ["-", "-"]
 
 
-def test_the_command_says_how_it_went(archive, run):
+def test_the_command_counts_results_and_sets_the_exit_status(archive, run):
     good, bad = archive.row(1), archive.row(2, "Y U No", Answer(status=404))
-    some = run(good, bad, archive.row(3, "Y U No", Answer(PICTURES[0][:9])))
+    some = run(good, bad, archive.row(3, "Y U No", Answer(IMAGES[0][:9])))
     assert some.exit_code == 1
     assert not some.stdout
     assert [line.split(maxsplit=1) for line in some.stderr.splitlines()[-3:]] == [
@@ -342,7 +344,7 @@ def test_the_command_says_how_it_went(archive, run):
     assert run(good, bad, archive.row(3)).exit_code == 0
 
 
-def test_a_file_that_is_not_the_librarys_is_refused(archive, run, folder, tmp_path):
+def test_another_file_than_the_librarys_is_refused(archive, run, folder, tmp_path):
     row = archive.row(1)
     for options, why in (
         ({"encoding": "utf-8"}, "UTF-16"),
@@ -359,7 +361,7 @@ def test_a_file_that_is_not_the_librarys_is_refused(archive, run, folder, tmp_pa
         assert run(row, header=header).exit_code == 0
 
 
-def test_pictures_go_beside_the_courses_set(archive, table, tmp_path, monkeypatch):
+def test_the_default_folder_is_data_loc(archive, table, tmp_path, monkeypatch):
     monkeypatch.setenv("FINHASH_HOME", str(tmp_path))
     assert CliRunner().invoke(loc.main, [str(table([archive.row(1)]))]).exit_code == 0
     assert (tmp_path / "data" / "loc" / "0000_1.jpg").exists()

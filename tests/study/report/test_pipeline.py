@@ -1,5 +1,6 @@
-"""Notebooks and report, end to end at smoke scale, in a folder of their own."""
+"""Notebooks and report, end to end at smoke scale, in a copy of the checkout."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -12,93 +13,103 @@ import pytest
 
 from finhash.study.report import figures
 
-ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[3]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file that a run must leave as it is."""
+    kept = [path for part in ("notebooks", "report") for path in (folder / part).rglob("*")]
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in [*kept, folder / "README.md"]
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
-    """A home with the committed hash tables and report sources, and drawn pictures."""
+    """Return a checkout with committed hash tables, but without results."""
     home = tmp_path_factory.mktemp("home")
     (home / "data").mkdir()
     (home / "data" / "hashes").symlink_to(ROOT / "data" / "hashes")
-    sources = shutil.ignore_patterns("generated", "report.pdf")
-    shutil.copytree(ROOT / "report", home / "report", ignore=sources)
+    shutil.copytree(ROOT / "report", home / "report")
     shutil.copytree(ROOT / "notebooks", home / "notebooks")
+    shutil.copy(ROOT / "README.md", home / "README.md")
     return home
 
 
+@pytest.fixture(scope="module")
+def committed(home) -> dict[str, str]:
+    """Return the digests of the checkout's files before anything has run."""
+    return digests(home)
+
+
 def environment(home: Path) -> dict[str, str]:
-    own = ("FINHASH_TEMPLATES", "FINHASH_DAS_IMAGES")
+    own = ("FINHASH_TEMPLATES", "FINHASH_DAS_IMAGES", "FINHASH_OUT")
     kept = {key: value for key, value in os.environ.items() if key not in own}
     return {**kept, "FINHASH_HOME": str(home), "FINHASH_SCALE": "smoke"}
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_by_nbconvert(home, path):
-    output = home / "executed"
-    run = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "jupyter",
-            "nbconvert",
-            "--to",
-            "notebook",
-            "--execute",
-            "--output-dir",
-            output,
-            home / "notebooks" / path.name,
-        ],
+def run(home: Path, *words: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, words)],
         env=environment(home),
+        cwd=home,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert run.returncode == 0, run.stderr[-3000:]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs_by_nbconvert(home, committed, path):
+    output = home / "build" / "notebooks"
+    command = ["nbconvert", "--to", "notebook", "--execute", "--output-dir", output]
+    done = run(home, "jupyter", *command, home / "notebooks" / path.name)
+    assert done.returncode == 0, done.stderr[-3000:]
     notebook = nbformat.read((output / path.name).open(), as_version=4)
     assert any(cell.get("outputs") for cell in notebook.cells)
 
 
 def test_all_figures_are_exported(home):
-    for stem in figures.FIGURES:
-        assert (home / "figures" / f"{stem}.pdf").stat().st_size > 3000
-        assert (home / "figures" / f"{stem}.png").stat().st_size > 3000
-
-
-def publish(home: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "finhash.study.report.build"],
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    for suffix in ("pdf", "png"):
+        drawn = {path.stem for path in (home / "build" / "figures").glob(f"*.{suffix}")}
+        assert drawn == set(figures.FIGURES)
 
 
 needs_latex = pytest.mark.skipif(
-    not shutil.which("latexmk"), reason="LaTeX is not installed (make help)"
+    not shutil.which("latexmk"), reason="LaTeX is not installed (see make help)"
 )
 
 
 @needs_latex
 def test_report_is_built(home):
-    run = publish(home)
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
-    assert (home / "report" / "report.pdf").stat().st_size > 50_000
+    done = run(home, "finhash.study.report.build")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    pdf = home / "build" / "report" / "report.pdf"
+    assert pdf.read_bytes().startswith(b"%PDF")
     log = (home / "build" / "latex" / "report.log").read_text(errors="replace")
     assert not re.search(r"undefined (references|citations)|Citation .* undefined|\?\?", log)
     assert "Overfull \\hbox" not in log
 
 
+def test_a_run_leaves_the_checkout_as_it_is(home, committed):
+    assert digests(home) == committed
+    assert not (home / "figures").exists()
+    assert not (home / "data" / "results").exists()
+
+
 @needs_latex
 def test_an_unknown_result_stops_the_report(home):
-    report = home / "report" / "report.tex"
-    text = report.read_text()
-    report.write_text(text.replace(r"\end{document}", "\\result{no-such-key}\n\\end{document}"))
+    source = home / "report" / "report.tex"
+    text = source.read_text()
+    source.write_text(text.replace(r"\end{document}", "\\result{no-such-key}\n\\end{document}"))
     try:
-        run = publish(home)
-        assert run.returncode != 0
-        assert "no-such-key" in run.stdout + run.stderr
+        done = run(home, "finhash.study.report.build")
+        assert done.returncode != 0
+        assert "no-such-key" in done.stdout + done.stderr
     finally:
-        report.write_text(text)
+        source.write_text(text)

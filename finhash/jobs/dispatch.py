@@ -1,0 +1,175 @@
+"""Division of a job into tasks, and their dispatch to workers that may die."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+import pyarrow as pa
+
+from finhash.jobs.executors import Workers
+from finhash.jobs.provenance import versions
+from finhash.jobs.rows import error_row, hash_batch
+
+TASK_SECONDS = 0.5
+"""Target duration of a task. Dask spends about 2 ms dispatching one."""
+
+FIRST_TASK = 2
+"""Files per task before any task has been timed."""
+
+LARGEST_TASK = 4096
+"""Files per task at most."""
+
+SMALLEST_SHARE = 8
+"""The last tasks shrink to this fraction (1/8) of a task, so that all workers end together."""
+
+
+class Sink(Protocol):
+    """Receiver of finished rows."""
+
+    def add(self, position: int, rows: pa.RecordBatch) -> None:
+        """Take the rows of consecutive files, of which the first has number ``position``."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Files that one worker hashes in one call."""
+
+    position: int
+    """Number of the first file among all files of the job."""
+
+    paths: list[str]
+
+
+class Tasks:
+    """The files still to be dispatched, taken in tasks of about ``TASK_SECONDS``.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Files of the job; read only as tasks are taken.
+    length : int or None
+        Number of files, if known: tasks then become smaller towards the end.
+    """
+
+    def __init__(self, paths: Iterable[str], length: int | None) -> None:
+        self._paths = iter(paths)
+        self._length = length
+        self._position = 0
+        self._size: float = FIRST_TASK
+
+    def take(self, ahead: int) -> Task | None:
+        """Return the next task, or None if no files are left; ``ahead`` tasks run at a time."""
+        size = min(LARGEST_TASK, max(1, round(self._size)))
+        if self._length is not None:
+            left = self._length - self._position
+            size = min(size, max(-(-size // SMALLEST_SHARE), left // ahead))
+        task = Task(self._position, list(islice(self._paths, size)))
+        self._position += len(task.paths)
+        return task if task.paths else None
+
+    def learn(self, files: int, seconds: float) -> None:
+        """Move the size of tasks halfway to the one that this speed suggests."""
+        self._size = (self._size + TASK_SECONDS * files / max(seconds, 1e-9)) / 2
+
+
+class Dispatcher:
+    """Hashes files with workers, and hands their rows to a sink.
+
+    Parameters
+    ----------
+    workers : Workers
+        Workers that have been started.
+    methods : sequence of str
+        Names of hashes.
+    sink : Sink
+        Receiver of the rows.
+    advance : callable
+        Called with the number of files that were finished, for a progress bar.
+    """
+
+    def __init__(
+        self,
+        workers: Workers,
+        methods: Sequence[str],
+        sink: Sink,
+        advance: Callable[[int], object],
+    ) -> None:
+        self._workers = workers
+        self._methods = methods
+        self._sink = sink
+        self._advance = advance
+        self._running: dict[Future[tuple[pa.RecordBatch, float]], Task] = {}
+        self._lost: list[Task] = []
+
+    def run(self, tasks: Tasks) -> None:
+        """Hash all files of ``tasks``; if interrupted, keep the rows of finished tasks."""
+        try:
+            self._fill(tasks)
+            while self._running or self._lost:
+                if self._running:
+                    for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+                        self._collect(future, tasks)
+                else:
+                    self._repeat_lost()
+                self._fill(tasks)
+        finally:
+            for future in [future for future in self._running if future.done()]:
+                if not (future.cancelled() or future.exception()):
+                    self._collect(future, tasks)
+
+    def isolate(self, task: Task) -> None:
+        """Hash a task that was in flight when a worker died, to find the file that killed it.
+
+        The task runs alone. If a worker dies again, its two halves run alone, and so on. A single
+        file during which two workers died gets a row with that reason.
+        """
+        single = len(task.paths) == 1
+        for _ in range(2 if single else 1):
+            try:
+                rows, _ = self._submit(task).result()
+            except self._workers.lost:
+                self._workers.restart()
+            else:
+                self._finish(task, rows)
+                return
+        if single:
+            reason = "WorkerDiedError: two workers died hashing this file"
+            self._finish(task, error_row(task.paths[0], self._methods, reason))
+            return
+        middle = len(task.paths) // 2
+        self.isolate(Task(task.position, task.paths[:middle]))
+        self.isolate(Task(task.position + middle, task.paths[middle:]))
+
+    def _fill(self, tasks: Tasks) -> None:
+        """Submit tasks until enough are in flight; none while lost tasks wait for isolation."""
+        ahead = self._workers.ahead()
+        while not self._lost and len(self._running) < ahead:
+            task = tasks.take(ahead)
+            if task is None:
+                return
+            self._running[self._submit(task)] = task
+
+    def _collect(self, future: "Future[tuple[pa.RecordBatch, float]]", tasks: Tasks) -> None:
+        """Hand over the rows of a task that has ended, or note that its worker died."""
+        task = self._running.pop(future)
+        try:
+            rows, seconds = future.result()
+        except self._workers.lost:
+            self._lost.append(task)
+        else:
+            tasks.learn(len(task.paths), seconds)
+            self._finish(task, rows)
+
+    def _repeat_lost(self) -> None:
+        self._workers.restart()
+        while self._lost:
+            self.isolate(self._lost.pop())
+
+    def _submit(self, task: Task) -> "Future[tuple[pa.RecordBatch, float]]":
+        return self._workers.submit(hash_batch, task.paths, self._methods, versions())
+
+    def _finish(self, task: Task, rows: pa.RecordBatch) -> None:
+        self._sink.add(task.position, rows)
+        self._advance(len(rows))

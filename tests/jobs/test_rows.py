@@ -1,0 +1,78 @@
+"""Every file has a row, with its hashes or with the reason why it has none."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from finhash import find_hash, hash_files
+from finhash.jobs.provenance import versions
+from finhash.jobs.rows import hash_batch
+from tests.conftest import jpeg_bytes
+
+
+def test_every_file_is_a_row_with_a_hash_or_a_reason(folder):
+    paths = [*sorted(folder.iterdir()), folder / "missing.jpg"]
+    table = hash_files(paths, progress=False)
+    assert table.paths == [str(path) for path in paths]
+    reasons = {
+        Path(path).name: error.split(":")[0]
+        for path, error in zip(table.paths, table.errors, strict=True)
+        if error
+    }
+    assert reasons == {
+        "empty.jpg": "EmptyImageError",
+        "text.jpg": "NotAnImageError",
+        "truncated.jpg": "DamagedImageError",
+        "directory.jpg": "IsADirectoryError",
+        "missing.jpg": "FileNotFoundError",
+    }
+    good = table.without_errors()
+    assert len(good) == 12
+    assert good.hashes("find")[3].tobytes().hex() == str(find_hash(good.paths[3]))
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [
+        "threads",
+        pytest.param("processes", marks=pytest.mark.slow),
+        pytest.param("dask", marks=pytest.mark.slow),
+    ],
+)
+def test_odd_names_and_special_files_are_rows(folder, tmp_path, executor):
+    os.mkfifo(folder / "fifo.jpg")
+    latin = os.fsdecode(os.fsencode(folder) + b"/caf\xe9.jpg")
+    Path(latin).write_bytes(jpeg_bytes(seed=3))
+    (folder / "loop.jpg").symlink_to(folder / "loop.jpg")
+    good = folder / "0000_00001.jpg"
+    paths = [folder / "fifo.jpg", latin, folder / "loop.jpg", "nul\0.jpg", good]
+    table = hash_files(paths, executor=executor, out=tmp_path / "out", progress=False)
+    kinds = [error.split(":")[0] for error in table.errors]
+    assert kinds == ["NotAnImageError", "", "OSError", "ValueError", ""]
+    assert table.paths[1].endswith("caf\\xe9.jpg")
+    again = hash_files(paths, out=tmp_path / "out", progress=False)
+    assert again.arrow.equals(table.arrow)
+
+
+@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_a_row(folder):
+    path = folder / "0000_00000.jpg"
+    path.chmod(0)
+    assert hash_files([path], progress=False).errors == ["PermissionError: Permission denied"]
+
+
+def test_a_worker_with_other_versions_is_refused():
+    with pytest.raises(RuntimeError, match=r"a worker has pillow .* instead of 1\.0"):
+        hash_batch([], ["find"], {**versions(), "pillow": "1.0"})
+
+
+@pytest.mark.slow
+def test_a_missing_package_is_reported_in_every_row(folder, tmp_path, monkeypatch):
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "sitecustomize.py").write_text("import sys\nsys.modules['pdqhash'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", str(code))
+    paths = sorted(folder.glob("0*.jpg"))[:3]
+    table = hash_files(paths, ["pdq"], executor="processes", progress=False)
+    assert ["pdqhash" in error for error in table.errors] == [True] * 3

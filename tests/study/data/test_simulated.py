@@ -1,0 +1,31 @@
+"""Larger sets made from copies of measured hashes."""
+
+import numpy as np
+
+from finhash.study.data import simulated
+
+
+def distances(hashes):
+    return np.bitwise_count(hashes[:, None] ^ hashes[None]).sum(axis=-1)
+
+
+def test_distances_within_a_copy_are_the_measured_ones(hashes):
+    some = hashes[:50]
+    many = simulated.hashes(some, 120, seed=3)
+    assert many.shape == (120, 32)
+    np.testing.assert_array_equal(many[:50], some)
+    np.testing.assert_array_equal(distances(many[50:100]), distances(some))
+    np.testing.assert_array_equal(distances(many[100:]), distances(some[:20]))
+
+
+def test_copies_are_as_far_apart_as_random_hashes(hashes):
+    many = simulated.hashes(hashes[:50], 100, seed=3)
+    between = np.bitwise_count(many[:50, None] ^ many[None, 50:]).sum(axis=-1)
+    # 256 random bits differ in 128 +- 8 positions; seven standard deviations are allowed.
+    assert between.min() > 72
+    assert between.max() < 184
+
+
+def test_copies_share_no_family():
+    labels = simulated.families(np.array([4, 9, 9]), 8)
+    assert labels.tolist() == [0, 1, 1, 2, 3, 3, 4, 5]

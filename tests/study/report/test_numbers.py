@@ -1,0 +1,420 @@
+"""Numbers of the report are those worked out by hand from small results tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from finhash.study import project, results
+from finhash.study.cost import gpu, parallel
+from finhash.study.data import memes
+from finhash.study.report import numbers_accuracy, numbers_cost
+
+COST, ACCURACY = numbers_cost.NUMBERS, numbers_accuracy.NUMBERS
+
+
+def timings(seconds: dict[str, float]) -> pd.DataFrame:
+    """Build a table of ``time_calls``: a slow cold call and three warm ones per contender."""
+    rows = []
+    for name, value in seconds.items():
+        rows.append((name, "cold", 0, 100 * value))
+        rows += [(name, "warm", k, factor * value) for k, factor in enumerate((0.5, 1, 7))]
+    return pd.DataFrame(rows, columns=["contender", "state", "repeat", "seconds"])
+
+
+def table(columns: str, *rows: tuple) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns.split())
+
+
+# Part 1
+
+
+def test_setting_quotes_provenance():
+    names = ("python", "pillow", "numpy", "numba", "libjpeg-turbo", "imagehash")
+    versions = {name: f"{k}.0" for k, name in enumerate(names)}
+    facts = {"scale": "full", "cpu": "a processor", "cores": 2, "versions": versions}
+    found = numbers_cost._setting(facts)
+    assert (found["cpu"], found["cores"], found["scale"]) == ("a processor", "2", "full")
+    assert (found["numpy"], found["imagehash-version"]) == ("2.0", "5.0")
+    assert found["pictures-full"] == r"55\,972"
+
+
+def test_pairs_count_find_as_labelled():
+    histograms = table(
+        "method same other labels",
+        ("find", 1, 4_000, "as labelled"),
+        ("find", 1, 5_998, "as labelled"),
+        ("find", 99, 99, "merged"),
+        ("pdq", 99, 99, "as labelled"),
+    )
+    assert COST["counting_histograms"](histograms) == {
+        "pairs": r"10\,000",
+        "pairs-same": "2",
+        "pairs-other": r"9\,998",
+        "prevalence": r"0.02\,\%",
+        "false-claims-3": r"83\,\%",  # 9.998 of 11.998 claims
+        "false-claims-4": r"33\,\%",  # 0.9998 of 2.9998 claims
+    }
+
+
+def test_steps_have_shares_and_bounds_by_amdahls_law():
+    seconds = {"open, decode": 1, "luma": 2, "box filter": 5, "DCT": 2}
+    steps = table(
+        "step repeat seconds",
+        *((s, k, v * f) for s, v in seconds.items() for k, f in enumerate((1, 1, 9))),
+    )
+    found = COST["baseline_steps"](steps)
+    assert (found["share-box"], found["bound-box"]) == (r"50.0\,\%", "2.0")
+    assert (found["share-decode"], found["bound-decode"]) == (r"10.0\,\%", "1.1")
+
+
+def test_bill_is_quoted_in_fitting_units():
+    bill = table(
+        "images core_hours core_years dollars",
+        (memes.IMAGES, 3.26, 0.0004, 0.16),
+        (10**6, 48.0, 0.005, 2.4),
+        (10**9, 48_000.0, 5.48, 2_400.0),
+    )
+    assert COST["operations_bill"](bill) == {
+        "hours-set": "3.3",
+        "days-million": "2.0",
+        "dollars-million": "2",
+        "years-billion": "5",
+        "dollars-billion": r"2\,400",
+    }
+
+
+def test_growth_in_proportion_has_exponent_one():
+    counts = table("images seconds", *((n, 0.2 * n) for n in (1, 2, 4, 8)))
+    found = COST["baseline_growth_count"](counts)
+    assert found == {"growth-power": "1.00", "growth-low": "1.00", "growth-high": "1.00"}
+
+
+def test_growth_by_side_quotes_the_ends_and_512():
+    sides = table(
+        "content side seconds",
+        ("noise", 64, 0.011),
+        ("noise", 512, 1.8),
+        ("noise", 2048, 1.9),
+        ("flat", 64, 9.0),
+    )
+    assert COST["baseline_growth_side"](sides) == {
+        "side-small": "64",
+        "side-large": "2048",
+        "side-small-ms": "11",
+        "side-large-seconds": "1.9",
+        "side-512-seconds": "1.8",
+    }
+
+
+def test_candidates_are_compared_with_the_first():
+    names = ["reference", *numbers_cost.BOX_FILTERS.values()]
+    seconds = timings({name: 1 / (k + 1) for k, name in enumerate(names)})
+    assert COST["candidates_box"](seconds)["box-samples-times"] == "2.0"
+    exactness = pd.DataFrame(
+        {"contender": names, "images": 109, "bits_changed": range(7), "peak_kB": 1234}
+    )
+    found = COST["candidates_box_exactness"](exactness)
+    assert (found["box-pictures"], found["box-area-bits"]) == ("109", "3")
+    assert found["box-numba-memory"] == "1.2"
+
+
+def test_certificate_tells_real_from_random_images():
+    certificate = table(
+        "kind images certified fast_bits_changed bits_changed pixels_changed",
+        ("memes", 1_000, 997, 1, 0, 2),
+        ("random", 500, 375, 40, 0, 0),
+    )
+    assert COST["certificate"](certificate) == {
+        "proved-pictures": r"1\,500",
+        "proved-bits": "0",
+        "proved-pixels": "2",
+        "fallback-set": "3",
+        "fallback-random": r"25\,\%",
+        "unproved-bits": "41",
+    }
+
+
+def test_cold_start_takes_compilation_from_its_only_run():
+    warm = timings({"python": 0.03, "import finhash": 0.04, "find_hash": 1.1})
+    compiled = table(
+        "contender state repeat seconds", ("find_hash, not yet compiled", "cold", 0, 12.8)
+    )
+    assert COST["ladder_cold_start"](pd.concat([warm, compiled])) == {
+        "start-import": "10",
+        "start-hash": "1.1",
+        "start-compile": "13",
+    }
+
+
+def test_ladder_compares_medians_of_warm_repeats():
+    seconds = dict.fromkeys(numbers_cost.RUNGS.values(), 0.01)
+    seconds |= {"reference": 0.2, "+ simplejpeg": 0.001}
+    seconds |= {"ahash64": 0.002, "phash64": 0.004, "dhash64": 0.0016, "whash64": 0.005}
+    found = COST["ladder"](timings(seconds))
+    assert (found["reference-ms"], found["deployed-ms"], found["luma-ms"]) == ("200", "1", "10")
+    assert (found["deployed-times"], found["box-times"]) == ("200", "20")
+    assert (found["against-ahash64"], found["against-phash64"]) == ("0.50", "0.25")
+    assert (found["peer-fastest-ms"], found["peer-slowest-ms"]) == ("1.6", "5")
+
+
+@pytest.fixture
+def throughput() -> pd.DataFrame:
+    rows = (
+        (parallel.DECODE, 1, 10_000, 0.0, 2_000.0, 2.0),
+        ("serial", 1, 10_000, 0.0, 1_000.0, 1.0),
+        ("threads", 2, 10_000, 0.0, 1_600.0, 1.6),
+        ("processes", 2, 10_000, 1.5, 2_000.0, 2.0),
+        ("dask", 2, 10_000, 1.8, 900.0, 0.9),
+    )
+    return table("executor workers images start throughput gain", *rows)
+
+
+def test_throughput_of_small_images(throughput):
+    assert COST["parallel_throughput_small"](throughput) == {
+        "serial-rate-small": r"1\,000",
+        "threads-gain-small": "1.60",
+        "processes-gain-small": "2.00",
+        "dask-gain-small": "0.90",
+        "processes-of-decoding": r"50\,\%",
+        "processes-start": "1.5",
+        "processes-even": r"3\,000",  # saves 0.5 ms per image, starts in 1.5 s
+        "dask-start": "1.8",
+        "dask-even": r"$\infty$",  # slower than the serial job
+        "job-pictures": r"10\,000",
+    }
+
+
+def test_throughput_of_large_images(throughput):
+    found = COST["parallel_throughput_large"](throughput)
+    assert found.keys() == {
+        "serial-rate-large",
+        "threads-gain-large",
+        "processes-gain-large",
+        "dask-gain-large",
+    }
+
+
+def test_whole_set_leaves_decoding_alone_out():
+    jobs = table(
+        "executor images seconds",
+        (parallel.DECODE, 55_972, 5.0),
+        ("processes", 55_972, 12.4),
+        ("threads", 55_972, 14.0),
+    )
+    found = COST["parallel_whole_set"](jobs)
+    assert found == {"whole-seconds": "12", "images": r"55\,972"}
+
+
+def test_memory_is_quoted_in_megabytes_for_few_and_many_files():
+    files = table("files bytes", (10**6, 432.4e6), (10**4, 404.2e6))
+    assert COST["parallel_memory_files"](files) == {
+        "files-most": r"1\,000\,000",
+        "memory-few": "404",
+        "memory-many": "432",
+    }
+
+
+def test_gathering_pixels_is_a_share_of_hashing():
+    seconds = {"file to pixels": 2e-4, "file to hash": 3e-4, "file to gathered pixels": 2.4e-4}
+    assert COST["gpu_offload"](timings(seconds)) == {"gpu-gather": r"40\,\%"}
+
+
+def test_a_gpu_is_quoted_only_if_one_was_measured(monkeypatch):
+    summary = table(
+        "task contender throughput seconds",
+        ("hash", "compute", 1_234_567.0, 0.1),
+        ("pairs of many", "join", 1e12, 0.62),
+    )
+    monkeypatch.setattr(gpu, "measured", lambda: False)
+    assert numbers_cost._gpu_measured() == {"gpu-measured": ("not measured", "gpu_floors")}
+    monkeypatch.setattr(gpu, "measured", lambda: True)
+    monkeypatch.setattr(gpu, "summary", lambda timings, floors: summary)
+    monkeypatch.setattr(results, "load", lambda name: name)
+    text = r"1\,235\,000 hashes per second, those pairs in 0.6\,s"
+    assert numbers_cost._gpu_measured() == {"gpu-measured": (text, "gpu_times")}
+
+
+# Part 2
+
+
+def test_rates_name_labels_targets_and_the_best_hash():
+    columns = ["method", "bits", "labels", "auc", "effective_bits"]
+    rows = [("find", 256, "merged", 0.99991, 200.4), ("phash64", 64, "merged", 0.9, 50.0)]
+    rates = pd.DataFrame([*rows, ("pdq", 256, "merged", 0.99, 150.0)], columns=columns)
+    for digit in (2, 3, 4, 5, 6):
+        rates[f"radius_1e-0{digit}"] = [100 - digit, 5, 90]
+        rates[f"tpr_1e-0{digit}"] = [0.5, 0.9, 0.6 if digit == 4 else 0.4]
+    for precision in ("0.9", "0.99", "0.999"):
+        rates[f"recall_p{precision}"] = [0.25, 0.5, 0.75]
+    found = ACCURACY["rates"](rates)
+    assert (found["merged-auc-find"], found["merged-effective-find"]) == ("0.9999", "200")
+    assert (found["merged5-find"], found["merged5-find-radius"]) == (r"50.0\,\%", "95")
+    assert (found["merged-p99-find"], found["merged-p99.9-pdq"]) == (r"25.0\,\%", r"75.0\,\%")
+    # Only hashes of 256 bits compete.
+    assert (found["merged4-best"], found["merged5-best"]) == ("PDQ", "FINd")
+    assert "merged2-find" not in found
+
+
+def test_precision_falls_with_the_number_of_families():
+    prevalence = table("families 1e-04 1e-05", (1034, 0.958, 0.99), (100_000, 0.2, 0.7))
+    assert ACCURACY["rates_prevalence"](prevalence) == {
+        "precision4-1034": r"96\,\%",
+        "precision4-100000": r"20\,\%",
+        "precision5-1034": r"99\,\%",
+        "precision5-100000": r"70\,\%",
+    }
+
+
+def test_intervals_are_named_by_labels_and_target():
+    intervals = table(
+        "method target recall low high labels", ("find", 1e-4, 0.9, 0.8, 0.95, "as labelled")
+    )
+    found = ACCURACY["resampling_intervals"](intervals)
+    assert found == {"labelled4-find-between": r"80.0\,\% to 95.0\,\%"}
+
+
+def test_held_out_numbers_are_means_of_folds_with_merged_labels():
+    folds = table(
+        "method target fold radius fpr recall labels",
+        ("find", 1e-5, 0, 40, 1e-5, 0.7, "merged"),
+        ("find", 1e-5, 1, 44, 3e-5, 0.8, "merged"),
+        ("find", 1e-5, 0, 99, 1.0, 1.0, "as labelled"),
+    )
+    assert ACCURACY["resampling_held_out"](folds) == {
+        "held5-find-radius": "42",
+        "held5-find-recall": r"75.0\,\%",
+        "held5-find-fpr": r"$2.0\times10^{-5}$",
+    }
+
+
+def test_clustering_is_quoted_at_the_threshold_of_the_best_f1():
+    scores = table(
+        "method algorithm radius truth ari precision recall f1 b3_f1",
+        ("find", "components", 40, "merged", 0.8, 0.9, 0.7, 0.79, 0.9),
+        ("find", "components", 50, "merged", 0.9, 0.8, 0.9, 0.85, 0.8),
+        ("find", "components", 60, "as labelled", 1.0, 1.0, 1.0, 1.0, 1.0),
+    )
+    assert ACCURACY["clustering"](scores) == {
+        "components-find-f1": r"85.0\,\%",
+        "components-find-b3": r"90.0\,\%",
+        "components-find-ari": "0.900",
+        "components-find-radius": "50",
+        "components-find-precision": r"80.0\,\%",
+        "components-find-recall": r"90.0\,\%",
+    }
+
+
+def test_a_hash_that_never_chains_is_quoted_as_a_dash():
+    chaining = table("method radius largest", ("find", 74, 0.25))
+    assert numbers_accuracy._chaining(chaining, ["find", "pdq"]) == {
+        "chain-radius-find": "74",
+        "chain-share-find": r"25.0\,\%",
+        "chain-radius-pdq": "--",
+        "chain-share-pdq": "--",
+    }
+
+
+def test_verdicts_are_counted():
+    known = pd.DataFrame({"verdict": ["same", "same", "variant"]})
+    found = numbers_accuracy._verdicts(known)
+    assert found == {"twins-same": "2", "twins-variant": "1", "twins-looked-at": "3"}
+
+
+def test_robustness_is_averaged_over_strengths():
+    grid = table(
+        "method transform strength recall",
+        ("find", "crop", "5", 0.5),
+        ("find", "crop", "10", 0.1),
+        ("find", "caption changed", "3 lines", 0.9),
+    )
+    assert ACCURACY["robustness"](grid) == {
+        "transforms": "2",
+        "cells": "3",
+        "robust-crop-find": r"30\,\%",
+        "robust-caption changed-find": r"90\,\%",
+        "robust-find": r"50\,\%",
+        "cell-crop-5-find": r"50\,\%",
+        "cell-crop-10-find": r"10\,\%",
+        "cell-caption-changed-3-lines-find": r"90\,\%",
+    }
+
+
+def test_flips_are_averaged_by_band_of_rows():
+    rows, columns = np.mgrid[:16, :16]
+    bits = pd.DataFrame({"method": "find", "row": rows.ravel(), "column": columns.ravel()})
+    bits["same"] = bits["row"].ge(8) * 0.5
+    assert ACCURACY["bits"](bits) == {
+        "flips-find": r"25\,\%",
+        "flips-low-find": r"0\,\%",
+        "flips-high-find": r"50\,\%",
+        "flips-middle-find": r"25\,\%",
+        "flips-outer-find": r"25\,\%",
+    }
+
+
+def test_searches_are_compared_with_the_scan():
+    names = [*numbers_accuracy.SEARCHES, "BK-tree"]
+    searches = pd.DataFrame({"contender": names, "throughput": 1_000.0, "recall": 1.0})
+    searches.loc[searches["contender"].str.contains("IVF"), ["throughput", "recall"]] = 3_000, 0.9
+    found = ACCURACY["search_contenders"](searches)
+    assert (found["ivf-times"], found["peer-ivf-recall"]) == ("3.0", r"90\,\%")
+    assert found["peer-scan-rate"] == r"1\,000"
+
+
+def test_cluster_jobs_are_quoted_at_the_largest_number_of_images():
+    jobs = table(
+        "algorithm images seconds before peak",
+        ("components", 50_000, 0.2, 1e8, 2e8),
+        ("components", 1_000_000, 46.7, 2e8, 5e8),
+    )
+    assert ACCURACY["search_cluster_jobs"](jobs) == {
+        "cluster-pictures": r"1\,000\,000",
+        "cluster-components-seconds": "47",
+        "cluster-components-memory": "300",
+    }
+
+
+def test_calibration_table():
+    values = {"same_mean": 54.71, "same_sd": 22, "other_mean": 127.2, "other_sd": 8.94}
+    values |= {"auc": 0.98971, "tpr_0.1%": 0.963, "tpr_1%": 0.9721}
+    calibration = pd.DataFrame({"metric": values.keys(), "value": values.values()})
+    text = numbers_cost._calibration_table(calibration.assign(method="find", source="2% noise"))
+    assert (
+        r"FINd & 2\% noise & $54.7 \pm 22.0$ & $127.2 \pm 8.9$ & 0.9897 & 0.963 & 0.972 \\" in text
+    )
+
+
+def test_candidates_table_counts_changed_bits():
+    box = timings({"reference": 0.2, "Numba": 0.0001})
+    luma = timings({"getpixel": 0.04, "Pillow L": 0.02})
+    columns = "contender bits_changed images_changed peak_kB"
+    text = numbers_cost._candidates_table(
+        box,
+        table(columns, ("reference", 0, 0, 4_000), ("Numba", 0, 0, 500)),
+        luma,
+        table(columns, ("getpixel", 0, 0, 2_500), ("Pillow L", 1_295, 9, 70)),
+    )
+    assert r" & Numba & 0.10 & 2\,000 & 0 & 0.5 \\" in text
+    assert r" & Pillow L & 20 & 2.0 & 1\,295 in 9 & 0.1 \\" in text
+
+
+def test_recall_table_has_intervals_and_held_out_columns():
+    columns = "method target recall low high labels"
+    rows = [
+        ("find", target, recall, 0.6, 0.9, labels)
+        for target in (1e-4, 1e-5)
+        for labels, recall in (("as labelled", 0.4), ("merged", 0.75))
+    ]
+    held = table("method target radius fpr recall labels", ("find", 1e-5, 43, 1e-5, 0.7, "merged"))
+    differences = table("method target p labels", ("pdq", 1e-5, 0.5, "merged"))
+    text = numbers_accuracy._recall_table(table(columns, *rows), differences, held)
+    cells = "40.0 & 75.0 & 60 to 90 & -- & 40.0 & 75.0 & 60 to 90 & --"
+    assert rf"FINd & {cells} & 43 & $1.0\times10^{{-5}}$ & 70.0\,\% \\" in text
+
+
+def test_numbers_and_tables_read_committed_results():
+    read = {*COST, *ACCURACY, "clustering_chaining"}
+    for function_and_names in (numbers_cost.TABLES | numbers_accuracy.TABLES).values():
+        read.update(function_and_names[1])
+    committed = project.results(project.root())
+    assert {name for name in read if not (committed / f"{name}.csv").exists()} == set()

@@ -1,0 +1,65 @@
+"""A program that uses the library, for type checkers to read; it is never run.
+
+It covers the calls of the README's example. mypy and Pyright report an error for each
+``assert_type`` that the library's annotations contradict.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import assert_type
+
+import numpy as np
+from imagehash import ImageHash
+from numpy.typing import NDArray
+from PIL import Image
+
+import finhash
+from finhash import FINDHasher, HashTable, find_hash, hash_files, methods
+from finhash.cluster import families
+from finhash.hamming import Gallery, join, join_blocks, nearest
+from finhash.images import ImageError, open_image, to_rgb
+
+
+def one_image(path: Path) -> None:
+    assert_type(find_hash(path), ImageHash)
+    assert_type(find_hash("a.jpg") - find_hash("b.jpg"), int)
+    assert_type(finhash.find_hash(path.read_bytes()), ImageHash)
+    assert_type(FINDHasher().fromFile(str(path)), ImageHash)
+    assert_type(FINDHasher().fromImage(Image.open(path)), ImageHash)
+    try:
+        assert_type(open_image(path), Image.Image)
+    except ImageError as error:
+        assert_type(error, ImageError)
+    assert_type(to_rgb(path), NDArray[np.uint8])
+
+
+def many_images(paths: Sequence[str]) -> None:
+    table = hash_files(paths, methods=["find"], workers=2, executor="processes")
+    assert_type(table, HashTable)
+    assert_type(table.paths, list[str])
+    assert_type(table.errors, list[str])
+    assert_type(HashTable.read("hashes.parquet"), HashTable)
+    table.write("hashes.parquet")
+    hashes = table.without_errors().hashes("find")
+    i, j, distance = join(hashes, radius=60)
+    gallery = Gallery(hashes)
+    for block in join_blocks(hashes, gallery, radius=60):
+        assert_type(block[0].nbytes, int)
+    index, nearest_distance = nearest(hashes, gallery, 1)
+    labels = families(hashes, radius=60)
+    # Of a name without a type, nbytes would be Any.
+    assert_type(hashes.nbytes, int)
+    assert_type(i.nbytes, int)
+    assert_type(j.nbytes, int)
+    assert_type(distance.nbytes, int)
+    assert_type(index.nbytes, int)
+    assert_type(nearest_distance.nbytes, int)
+    assert_type(labels.nbytes, int)
+
+
+def by_name(image: Image.Image, name: methods.MethodName) -> None:
+    method = methods.get(name)
+    assert_type(method, methods.Method)
+    assert_type(method.hash(image), NDArray[np.uint8])
+    assert_type(method.image_hash(image), ImageHash)
+    assert_type(methods.METHODS, dict[str, methods.Method])
