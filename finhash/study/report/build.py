@@ -118,7 +118,7 @@ def readme_block() -> str:
         ),
         (f"all {text['images']} images, {text['cores']} cores", f"{text['whole-seconds']} s"),
         (
-            "recall at a false positive rate of 1 in 100,000, one picture one family",
+            "recall at a false positive rate of 1 in 100,000, one image, one family",
             ", ".join(
                 f"{methods.get(n).label} {text[f'merged5-{n}']}"
                 for n in ("find", "phash256", "dhash256", "ahash256", "whash256")

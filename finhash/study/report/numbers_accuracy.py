@@ -432,7 +432,7 @@ def _cost_table(each_hash: pd.DataFrame, matching: pd.DataFrame, growth: pd.Data
         ]
         for row in each_hash.itertuples()
     ]
-    head = ["hash", "bytes", "ms file", "ms pixels", "ms large", "kB", "a second", "s all pairs"]
+    head = ["hash", "bytes", "ms file", "ms pixels", "ms large", "kB", "per second", "s all pairs"]
     return tabular("lrrrrrrr", head, rows)
 
 

@@ -410,7 +410,7 @@ def _candidates_table(
                     f"{table['peak_kB'][name] / 1000:.1f}",
                 ]
             )
-    head = ["step", "candidate", "ms", "times faster", "bits changed in pictures", "peak MB"]
+    head = ["step", "candidate", "ms", "times faster", "bits changed in images", "peak MB"]
     return tabular("llrrrr", head, rows)
 
 
