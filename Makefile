@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 SCALE  := $(or $(FINHASH_SCALE),full)
-# All results, figures, executed notebooks and the PDF go to this folder. Only 'make report' names
-# the checkout itself; any other run leaves what is committed as it is.
+# Results, figures, executed notebooks and the PDF go to this folder. Only 'make report' sets it to
+# the checkout; any other run leaves committed files as they are.
 OUT    := $(abspath $(or $(FINHASH_OUT),build))
 STAMPS := $(OUT)/.stamps
 
@@ -29,7 +29,7 @@ report:
 	@$(MAKE) --no-print-directory notebooks FINHASH_OUT=$(CURDIR)
 	@$(MAKE) --no-print-directory pdf FINHASH_OUT=$(CURDIR)
 
-## quick: the same on 2,000 images, into build/ (4 minutes)
+## quick: run all notebooks and build the report on 2,000 images, into build/ (4 minutes)
 .PHONY: quick
 quick:
 	@$(MAKE) --no-print-directory notebooks FINHASH_SCALE=quick
@@ -40,7 +40,7 @@ quick:
 test: env latex-if-root lint
 	$(BIN)/python -m pytest
 
-## fast: the tests that need no notebook, cluster or compiler run (under 90 seconds)
+## fast: run the tests that are not marked slow (under 90 seconds)
 .PHONY: fast
 fast: env
 	$(BIN)/python -m pytest -m "not slow"
@@ -57,10 +57,10 @@ figures: $(STAMPS)/figures
 .PHONY: pdf
 pdf: $(OUT)/report/report.pdf
 
-## html: turn all notebooks into web pages, in build/html
+## html: turn all notebooks into web pages, in build/html/
 .PHONY: html
 html: env
-	$(BIN)/jupyter nbconvert --to html --output-dir build/html \
+	$(BIN)/jupyter nbconvert --to html --output-dir $(OUT)/html \
 	    $(or $(wildcard $(OUT)/notebooks/*.ipynb),$(wildcard notebooks/*.ipynb))
 
 ## lab: open the notebooks in JupyterLab
@@ -86,7 +86,7 @@ lock:
 	    --extra cluster --group study --group dev --no-emit-index-url --no-header \
 	    pyproject.toml --output-file requirements.lock
 
-## clean: remove what was built, but no images, results or environment
+## clean: remove build/, with the results of quick runs, and caches; keep the rest
 .PHONY: clean
 clean:
 	rm -rf build .stamps .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
@@ -99,17 +99,18 @@ help:
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	    || { echo "Python 3.11 or later is needed; say which with PYTHON=..."; exit 1; }
+	    || { echo "Python 3.11 or later is needed: set PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { [ "$$(id -u)" = 0 ] \
-	    && apt-get update -qq && apt-get install -y -qq python3-venv; }
+	    && apt-get update -qq && apt-get install -y -qq python3-venv; } \
+	    || { echo "Python's venv is missing: sudo apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-# A notebook's digest covers all that decides its results, and changes only if one of these does:
-# code cells, imported modules without docstrings and comments, data, scale, and the results that it
-# loads. Notebooks run in order, because two at a time would disturb each other's timings.
+# A notebook runs again if its digest changes. The digest covers its code cells, the imported modules
+# without docstrings and comments, data, scale, and the results that it loads. Notebooks run one at a
+# time, because two would disturb each other's timings.
 .PHONY: digests
 digests: | $(VENV)/installed
 	@$(BIN)/python -m finhash.study.report.notebooks digests
@@ -135,7 +136,7 @@ $(OUT)/report/report.pdf: report/report.tex report/references.bib $(PRINTING) $(
 	@$(MAKE) --no-print-directory latex
 	$(BIN)/python -m finhash.study.report.build
 
-# LaTeX: installed where we may, asked for where we may not.
+# Install LaTeX if root; otherwise print the command that does.
 .PHONY: latex latex-if-root
 latex:
 	@for tool in $(LATEX); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \

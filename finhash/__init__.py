@@ -3,7 +3,7 @@
 ``find_hash``
     Hash one image.
 ``hash_files``
-    Hash many files, on all cores or a cluster, into a ``HashTable``.
+    Hash many files, on several cores or a cluster, into a ``HashTable``.
 ``HashTable``
     Paths, hashes and errors of many files, stored as Parquet.
 ``FINDHasher``
@@ -17,6 +17,16 @@ Further modules are imported by name:
     Joins within a radius, nearest neighbours and histograms of Hamming distances.
 ``finhash.cluster``
     Families of near-duplicate images.
+``finhash.jobs.pairs.join_table``, ``finhash.jobs.pairs.read_pairs``
+    Resumable joins of large hash tables, on several cores or a cluster.
+``finhash.sheet.contact_sheet``
+    Contact sheets: one row of small images per family.
+``finhash.images.open_image``, ``finhash.images.to_rgb``
+    Decoding of images, as a PIL image or as the RGB pixels that FINd hashes.
+``finhash.find.gpu``
+    FINd on a GPU, many images at once.
+``finhash.hamming.gpu``
+    Joins and histograms of 256-bit hashes on a GPU.
 
 Importing ``finhash`` is cheap: Numba, SciPy and imagehash are loaded on first use.
 

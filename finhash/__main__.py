@@ -8,11 +8,11 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 import click
 import numpy as np
@@ -23,6 +23,8 @@ from finhash.jobs.executors import EXECUTORS, Executor
 
 if TYPE_CHECKING:
     from finhash import HashTable
+
+FC = TypeVar("FC", bound=Callable[..., Any])
 
 CLUSTERINGS = ("components", "spheres")
 """Values of ``--by``: the keys of ``finhash.cluster.METHODS``, which would load SciPy."""
@@ -43,13 +45,17 @@ method_option = click.option(
 radius_option = click.option(
     "--radius", required=True, type=click.IntRange(0), help="Largest Hamming distance, in bits."
 )
-workers_option = click.option(
-    "--workers",
-    default=os.cpu_count() or 1,
-    type=click.IntRange(1),
-    show_default="all cores",
-    help="Number of threads or processes.",
-)
+
+
+def workers_option(help_text: str) -> Callable[[FC], FC]:
+    """Return the option ``--workers`` with this help."""
+    return click.option(
+        "--workers",
+        default=os.cpu_count() or 1,
+        type=click.IntRange(1),
+        show_default="all cores",
+        help=help_text,
+    )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,7 +64,8 @@ def main() -> None:
     """Match and cluster images by perceptual hashes.
 
     Exit status: 0 if done; 1 if done, but some files could not be read (hash) or nothing was found
-    (match); 2 if the usage is wrong or the input is unusable.
+    (match); 2 if the usage is wrong, the input is unusable, or a query image could not be read
+    (match; results for the others are still printed).
     """
 
 
@@ -87,7 +94,7 @@ def main() -> None:
     type=click.Choice(EXECUTORS),
     help="Workers to use.",
 )
-@workers_option
+@workers_option("Number of threads or processes.")
 @click.option("--quiet", is_flag=True, help="Hide the progress bar.")
 def hash_command(
     sources: tuple[Path, ...],
@@ -115,7 +122,7 @@ def hash_command(
         table = hash_files(
             paths, names, workers=workers, executor=executor, out=out, progress=not quiet
         )
-    sys.exit(_report_failures(table))
+    sys.exit(_report_failures(table, "; see the column 'error'"))
 
 
 @main.command(epilog="Example: finhash match new.jpg --in hashes --radius 60")
@@ -125,11 +132,11 @@ def hash_command(
     "table",
     required=True,
     type=click.Path(exists=True, path_type=Path),
-    help="Hashes written by 'finhash hash'.",
+    help="Hash table: a folder written by 'finhash hash', or a file from HashTable.write.",
 )
 @radius_option
 @method_option
-@workers_option
+@workers_option("Number of threads.")
 @click.option(
     "--format",
     "output_format",
@@ -146,16 +153,17 @@ def match(
     workers: int,
     output_format: str,
 ) -> None:
-    """Find the images in a table that are within RADIUS of each image in QUERIES.
+    """For each image in QUERIES, list the images of a hash table within RADIUS.
 
-    QUERIES are files or folders. Prints one row per match with the columns query, path and
-    distance (in bits), nearest first.
+    QUERIES are files or folders. Print one row per match, sorted by query in the given order, then
+    by distance. The columns are query, path and distance (in bits).
     """
     from finhash import hamming
     from finhash.jobs.batch import hash_files
 
     gallery = _read(table, method)
-    hashed = hash_files(list(_image_files(queries)), [method], workers=workers, progress=False)
+    with _usage_errors():
+        hashed = hash_files(list(_image_files(queries)), [method], workers=workers, progress=False)
     any_failed = _report_failures(hashed)
     hashed = hashed.without_errors()
     with _usage_errors():
@@ -166,8 +174,26 @@ def match(
     names = hashed.paths
     paths = gallery.arrow["path"].take(j[order]).to_pylist()
     rows = zip((names[k] for k in i[order]), paths, map(int, distance[order]), strict=True)
-    _print(("query", "path", "distance"), rows, output_format)
+    header = ("query", "path", "distance")
+    if output_format == "json":
+        for row in rows:
+            print(json.dumps(dict(zip(header, row, strict=True))))
+    else:
+        _write_csv(sys.stdout, header, rows)
     sys.exit(2 if any_failed else not len(order))
+
+
+def _check_sheet(
+    context: click.Context, parameter: click.Parameter, sheet: Path | None
+) -> Path | None:
+    """Return the path of the contact sheet; refuse it if Pillow cannot write its format."""
+    if sheet is not None:
+        image_format = Image.registered_extensions().get(sheet.suffix.lower())
+        if image_format not in Image.SAVE:
+            raise click.BadParameter(
+                f"cannot write an image with the extension {sheet.suffix!r}; use .png or .jpg"
+            )
+    return sheet
 
 
 @main.command("cluster", epilog="Example: finhash cluster hashes -o families.csv --radius 50")
@@ -188,11 +214,13 @@ def match(
     help="Connected components, or spheres: every image within RADIUS of its family's centre.",
 )
 @method_option
-@workers_option
+@workers_option("Number of threads.")
 @click.option(
     "--sheet",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="PNG or JPEG file for a contact sheet of the largest families.",
+    callback=_check_sheet,
+    help="PNG or JPEG file for a contact sheet of the largest families. Images that are no longer "
+    "at their paths are drawn as grey squares.",
 )
 def cluster_command(
     table: Path,
@@ -205,9 +233,9 @@ def cluster_command(
 ) -> None:
     """Group the images of TABLE into families of near-duplicates.
 
-    TABLE is the folder written by 'finhash hash'. Writes one row per image with the columns path,
-    family and size (number of images in the family). Families are numbered from 0, the largest
-    first. Images without a hash are left out.
+    TABLE is a folder written by 'finhash hash', or a file from HashTable.write. Write one row per
+    image with the columns path, family and size (number of images in the family). Families are
+    numbered from 0, the largest first. Images without a hash are left out.
     """
     from finhash import cluster
 
@@ -221,12 +249,21 @@ def cluster_command(
     paths = hashed.paths
     order = np.argsort(ranks, kind="stable")
     rows = ((paths[k], int(ranks[k]), int(sizes[labels[k]])) for k in order)
-    _write_families(("path", "family", "size"), rows, out)
+    header = ("path", "family", "size")
+    if out is None:
+        _write_csv(sys.stdout, header, rows)
+    else:
+        from finhash.jobs.files import whole_file
+
+        with _usage_errors(), whole_file(out) as partial, partial.open("w", newline="") as file:
+            _write_csv(file, header, rows)
     if sheet is not None:
         from finhash.sheet import contact_sheet
 
         largest = [np.flatnonzero(ranks == family) for family in range(len(sizes))[:SHEET_ROWS]]
-        contact_sheet([[paths[k] for k in family] for family in largest]).save(sheet)
+        drawn = contact_sheet([[paths[k] for k in family] for family in largest])
+        with _usage_errors():
+            drawn.save(sheet)
     click.echo(f"{len(paths)} images in {len(sizes)} families", err=True)
 
 
@@ -259,45 +296,31 @@ def _read(table: Path, method: str) -> "HashTable":
 
 @contextmanager
 def _usage_errors() -> Iterator[None]:
-    """Report errors of the library about its arguments as wrong usage (exit status 2)."""
+    """Report wrong arguments, missing packages and unwritable files as wrong usage (status 2)."""
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
         raise click.UsageError(str(error)) from error
 
 
-def _report_failures(table: "HashTable") -> bool:
-    """Print to stderr which files could not be hashed; return whether there are any."""
+def _report_failures(table: "HashTable", where: str = "") -> bool:
+    """Print to stderr which files could not be hashed; return whether there are any.
+
+    ``where`` says where the reasons of files that are not listed can be found.
+    """
     failed = [row for row in zip(table.paths, table.errors, strict=True) if row[1]]
     if failed:
         click.echo(f"{len(failed)} of {len(table)} files could not be hashed:", err=True)
     for path, error in failed[:SHOWN]:
         click.echo(f"  {path}: {error}", err=True)
     if len(failed) > SHOWN:
-        click.echo(f"  and {len(failed) - SHOWN} more; see the column 'error'", err=True)
+        click.echo(f"  and {len(failed) - SHOWN} more{where}", err=True)
     return bool(failed)
 
 
-def _write_families(
-    header: Sequence[str], rows: Iterable[Sequence[object]], out: Path | None
-) -> None:
-    """Write rows as CSV to a file, or to stdout if there is none."""
-    from finhash.jobs.files import whole_file
-
-    if out is None:
-        _print(header, rows, "csv")
-        return
-    with whole_file(out) as partial, partial.open("w", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
-
-
-def _print(header: Sequence[str], rows: Iterable[Sequence[object]], output_format: str) -> None:
-    """Print rows to stdout as CSV or as JSON lines."""
-    if output_format == "json":
-        for row in rows:
-            print(json.dumps(dict(zip(header, row, strict=True))))
-    else:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(chain([header], rows))
+def _write_csv(file: TextIO, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write rows as CSV to a file that is open for writing."""
+    csv.writer(file, lineterminator="\n").writerows(chain([header], rows))
 
 
 if __name__ == "__main__":

@@ -178,9 +178,8 @@ def spheres(
     degree : ndarray of int, shape (n,)
         Number of neighbours of each hash.
     blocks_in : callable
-        Takes row numbers, ``int [n]``, and returns blocks of the pairs of hashes in that order.
-        In a pair, ``i`` and ``j`` are positions in the order with ``i < j``. Pairs are sorted by
-        ``i``.
+        ``blocks_in(order)`` takes row numbers, ``int [n]``, and yields blocks of the pairs of
+        ``hashes[order]``. ``i < j`` are positions in ``order``, and pairs are sorted by ``i``.
 
     Returns
     -------
@@ -259,7 +258,10 @@ METHODS = {"components": _components, "spheres": _spheres}
 def _batches(
     blocks: Iterable[Pairs], least: int
 ) -> Iterator[tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]]:
-    """Yield pairs in batches of at least ``least``; a batch costs O(n), however few it holds."""
+    """Yield pairs in batches of at least ``least``, except the last.
+
+    Merging a batch costs O(n), however few pairs it holds.
+    """
     held: list[Pairs] = []
     pairs = 0
     for block in chain(blocks, [None]):

@@ -46,7 +46,7 @@ class EmptyImageError(ImageError):
 
 
 class NotAnImageError(ImageError):
-    """Content in a format unknown to Pillow, or a path that is not a regular file."""
+    """Content in a format unknown to Pillow, or the path of a pipe, socket or device."""
 
 
 class DamagedImageError(ImageError):

@@ -1,8 +1,8 @@
 """The available perceptual hashes, by name.
 
 ``METHODS`` maps each name to a ``Method``: its label, number of bits, colour in figures, and the
-function that computes it. Functions import the packages they need on their first call, so a
-process that only distributes work or compares hashes loads neither Numba nor imagehash.
+function that computes it. Functions import the packages they need on first call, so importing this
+module loads neither Numba nor imagehash.
 
 To add a hash:
 
@@ -85,6 +85,10 @@ class Method:
             If the source is empty, not an image, damaged or too large.
         OSError
             If the file cannot be read.
+        TypeError
+            If the source has another type, or the array another dtype or shape.
+        ImportError
+            If the method is ``"pdq"`` and the package pdqhash is not installed.
 
         Examples
         --------

@@ -104,6 +104,35 @@ def test_match_exits_2_on_unusable_input(photos, hashed):
     unreadable = run("match", photos / "notes.txt", "--in", hashed, "--radius", 9)
     assert unreadable.exit_code == 2
     assert "1 of 1 files could not be hashed" in unreadable.stderr
+    unreadable = run("match", *[photos / "notes.txt"] * 7, "--in", hashed, "--radius", 9)
+    assert unreadable.stderr.endswith("and 2 more\n")
+
+
+def test_missing_packages_are_wrong_usage(photos, tmp_path, monkeypatch):
+    hashes = tmp_path / "hashes"
+    assert (
+        run("hash", photos, "-o", hashes, "--method", "pdq", "--executor", "serial").exit_code == 0
+    )
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.setitem(sys.modules, "pdqhash", None)
+    dask = run("hash", photos, "-o", tmp_path / "other", "--executor", "dask")
+    assert dask.exit_code == 2
+    assert 'pip install "finhash[cluster]"' in dask.stderr
+    words = ("--in", hashes, "--radius", 9, "--method", "pdq")
+    pdq = run("match", photos / "a1.jpg", *words)
+    assert pdq.exit_code == 2
+    assert "pip install pdqhash" in pdq.stderr
+
+
+def test_unwritable_output_is_wrong_usage(photos, hashed):
+    notes = photos / "notes.txt"
+    for result in (
+        run("hash", photos, "-o", notes, "--executor", "serial"),
+        run("cluster", hashed, "--radius", 9, "-o", notes / "families.csv"),
+        run("cluster", hashed, "--radius", 9, "--sheet", notes / "sheet.png"),
+    ):
+        assert result.exit_code == 2
+        assert "notes.txt" in result.stderr
 
 
 @pytest.mark.parametrize("algorithm", CLUSTERINGS)
@@ -112,6 +141,7 @@ def test_cluster_writes_families_and_a_contact_sheet(hashed, tmp_path, algorithm
     done = run("cluster", hashed, "--radius", 10, "--by", algorithm, "-o", out, "--sheet", sheet)
     assert (done.exit_code, done.stdout) == (0, "")
     assert "5 images in 3 families" in done.stderr
+    assert b"\r" not in out.read_bytes()
     families = list(csv.DictReader(out.open()))
     assert [row["family"] for row in families] == ["0", "0", "1", "1", "2"]
     assert [row["size"] for row in families] == ["2", "2", "2", "2", "1"]
@@ -122,6 +152,14 @@ def test_cluster_writes_families_and_a_contact_sheet(hashed, tmp_path, algorithm
 def test_cluster_prints_to_stdout(hashed):
     assert len(rows(run("cluster", hashed, "--radius", 10))) == 5
     assert run("cluster", hashed, "--radius", 300).exit_code == 2
+
+
+def test_a_sheet_of_an_unknown_format_is_refused_before_clustering(hashed, tmp_path):
+    out = tmp_path / "families.csv"
+    refused = run("cluster", hashed, "--radius", 9, "-o", out, "--sheet", tmp_path / "sheet.txt")
+    assert refused.exit_code == 2
+    assert "extension '.txt'; use .png or .jpg" in refused.stderr
+    assert not out.exists()
 
 
 def test_clusterings_are_those_of_the_library():

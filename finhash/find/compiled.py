@@ -216,9 +216,8 @@ def _integer_samples(flat, row_start, row_stop, row_inverse, col_start, col_stop
     for i in range(SAMPLES):
         first, last = np.int64(row_start[i]), np.int64(row_stop[i]) - 1
         _sum_rows(flat[first], flat[last], np.uint16(first < last), column)
-        for k in range(
-            first + 1, last - 1, 2
-        ):  # adding two rows at once halves the loads and stores
+        # Adding two rows at once halves the loads and stores.
+        for k in range(first + 1, last - 1, 2):
             _add_rows(flat[k], flat[k + 1], column)
         if (last - first) % 2 == 0 and last > first:
             _add_row(flat[last - 1], column)
@@ -283,7 +282,7 @@ def luma_row(row: NDArray[np.uint8], luma: NDArray[np.float64]) -> None:
 
 
 @njit(cache=True, nogil=True)
-def add_row(
+def add_to_windows(
     framed: NDArray[np.float64],
     first: NDArray[np.int64],
     width: int,
@@ -317,7 +316,7 @@ def _published_samples(flat, row_start, row_stop, col_start, col_stop, col_first
     for i in range(SAMPLES):
         for k in range(row_start[i], row_stop[i]):
             luma_row(flat[k], luma)
-            add_row(framed, first, width, samples[i])
+            add_to_windows(framed, first, width, samples[i])
         for j in range(SAMPLES):
             samples[i, j] /= (row_stop[i] - row_start[i]) * (col_stop[j] - col_start[j])
     return samples

@@ -23,7 +23,8 @@ def check_sides(rgb: NDArray[np.uint8]) -> tuple[int, int]:
     rows, cols, _ = rgb.shape
     if max(rows, cols) > MAX_SIDE:
         raise ValueError(
-            f"image of {cols} x {rows} pixels is too large; shrink it to {MAX_SIDE} x {MAX_SIDE}"
+            f"image of {cols} x {rows} pixels is too large: shrink it, keeping its aspect ratio, "
+            f"until no side exceeds {MAX_SIDE} pixels"
         )
     return rows, cols
 

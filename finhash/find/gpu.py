@@ -10,8 +10,9 @@ therefore the same, and the CPU hashes the images that it rejects again, in the 
 The kernel computes in double precision. In single precision the bound would be 2**29 times as
 large.
 
-An NVIDIA GPU with its driver and the extra ``finhash[cuda]`` are required. Without a GPU, Numba's
-simulator runs the same kernels slowly if the environment variable ``NUMBA_ENABLE_CUDASIM`` is 1.
+Requires an NVIDIA GPU with its driver, ``finhash[cuda]``, and ``numba-cuda[cu12]`` or
+``numba-cuda[cu13]``. Without a GPU, Numba's simulator runs the same kernels slowly if the
+environment variable ``NUMBA_ENABLE_CUDASIM`` is 1.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

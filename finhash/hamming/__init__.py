@@ -3,6 +3,9 @@
 ``join`` and ``join_blocks`` find all pairs within a radius, and ``nearest`` finds each query's
 nearest neighbours. ``pair_histogram`` and ``query_histograms`` count pairs at every distance.
 ``finhash.hamming.gpu`` joins and counts on a GPU.
+
+A packed hash holds 8 bits per byte, most significant bit first, as from ``HashTable.hashes`` or
+``np.packbits``.
 """
 
 from finhash.hamming.scan import join, join_blocks, nearest, pair_histogram, query_histograms

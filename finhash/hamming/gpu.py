@@ -8,6 +8,8 @@ threads loads into shared memory. Every distance is computed exactly, without th
 the CPU tries first. A GPU has fewer units that count bits than units for logic, so carry-save
 adders first reduce the eight words of a difference to four that need counting. This is twice as
 fast as counting the bits of all eight, and as fast as the lower bound.
+
+Ranges ``lo .. hi`` include ``lo`` and exclude ``hi``.
 """
 
 from collections.abc import Iterator
@@ -51,12 +53,12 @@ give too few blocks to keep the GPU busy.
 LAUNCH_ROWS = 65_536
 """Most rows per kernel launch.
 
-A running launch cannot be interrupted. Its rows must also fit the 23 bits that a pair's key has
-for them, and its pairs the output.
+A running launch cannot be interrupted, so it must be short. The launch's rows must fit the 23 bits
+that the sort key has for a row, and its pairs must fit the output.
 """
 
 CAPACITY = 1 << 24
-"""Pairs that the GPU can return per launch, at 8 bytes each."""
+"""Number of pairs that the GPU's output holds per launch, 8 bytes each."""
 
 BINS = 32 * WORDS + 1
 """Distances from 0 to 256."""
@@ -116,10 +118,11 @@ def join_blocks(
     a, b, radius
         As for ``join``.
     rows : int, default 65536
-        Most rows of ``a`` per block. If a block has more pairs than fit, it and all later blocks
-        are halved, repeatedly if necessary.
+        Most rows of ``a`` per block. If a block has more pairs than the output holds, it and all
+        later blocks are halved, repeatedly if necessary.
     capacity : int, default 2**24
-        Pairs that fit the GPU's output, at 8 bytes each. It always holds all pairs of one row.
+        Number of pairs that the GPU's output holds, 8 bytes each; raised if necessary to the number
+        of rows of ``b``, so that the pairs of one row always fit.
 
     Yields
     ------
@@ -181,7 +184,8 @@ def pair_histogram(
     Returns
     -------
     same, other : ndarrays of int64, shape (257,)
-        Number of pairs within a family, and of pairs of two families, at each distance in bits.
+        Number of pairs within a family, and of pairs from different families, at each distance in
+        bits.
 
     Raises
     ------
@@ -219,7 +223,7 @@ def _check_bits(words: Words) -> None:
 
 
 def _grid(rows: int, columns: int) -> tuple[int, int]:
-    """Return the number of blocks of threads for so many rows and columns."""
+    """Return the grid of thread blocks that covers the rows and columns."""
     return -(-rows // (THREADS * THREAD_ROWS)), -(-columns // BLOCK_COLUMNS)
 
 
@@ -261,7 +265,8 @@ def _join(left, right, lo, hi, itself, radius, count, found):
 def _histogram(hashes, ends, lo, hi, counts):
     """Add the pairs of rows ``lo .. hi`` with all later rows to ``counts [2, BINS]``.
 
-    ``counts[0]`` counts pairs within a family by distance, ``counts[1]`` pairs of two families.
+    ``counts[0]`` counts pairs within a family by distance, ``counts[1]`` pairs from different
+    families.
     """
     tile = cuda.shared.array((TILE, WORDS), np.uint32)
     tally = cuda.shared.array((2, BINS), np.uint32)

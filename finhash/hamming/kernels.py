@@ -2,7 +2,8 @@
 
 The kernels take hashes as ``as_words`` lays them out, ``uint64 [words, n]``, and compare rows
 ``lo .. hi`` of one set with all columns of another. They go through the columns tile by tile, so
-that a tile's words stay in the CPU's cache while all rows of the block are compared with it.
+that a tile's words stay in the CPU's cache while all rows of the block are compared with it. Ranges
+``lo .. hi`` include ``lo`` and exclude ``hi``.
 
 The innermost loops run over columns, and LLVM turns them into vector instructions. Their column
 indices are unsigned: a negative index would count from the end of the array, and Numba's check for
@@ -115,8 +116,9 @@ def _measure(left, rows, right, start, stop, exact, distances):
 def join_rows(left, right, radius, itself, bound, exact, lo, hi):
     """Return the pairs within ``radius`` of rows ``lo .. hi``, as ``int32 [pairs, 3]``.
 
-    The columns are row, column and distance; pairs are sorted by row, then column. If ``itself``
-    is true, ``left`` and ``right`` are one set, and only columns after the row are paired with it.
+    Each result row holds a row of ``left``, a row of ``right`` and their distance. Result rows are
+    sorted by the row of ``left``, then by that of ``right``. If ``itself`` is true, ``left`` and
+    ``right`` are one set, and a row is paired only with later rows.
     ``bound`` and ``exact`` are word groups for the lower bound and for the distance.
     """
     n = right.shape[1]
@@ -250,12 +252,13 @@ def _insert(distances, index, distance, j):
 def histogram_rows(words, ends, exact, lo, hi):
     """Return counts by distance of the pairs of rows ``lo .. hi`` with all later rows.
 
-    The result is ``int64 [2, bits + 1]``: pairs within a family, then pairs of two families.
-    ``ends`` holds the row after the last of each row's family.
+    The result is ``int64 [2, bits + 1]``: pairs within a family, then pairs from different
+    families. ``ends`` holds the row after the last of each row's family. ``hi - lo`` must be even
+    unless ``hi`` is the number of rows.
 
-    Two rows are compared with the columns at a time. Their distances to a column are the row and
-    the column of a cell in a square table, so that one increment counts two pairs. Successive
-    increments of one cell would wait for each other; in a square table they are rare.
+    Each pair of rows is compared with the columns. The two distances to a column index a cell of a
+    square table, so that one increment counts two pairs of hashes. Successive increments of one
+    cell would wait for each other; in a square table they are rare.
     """
     n, bins = words.shape[1], 64 * len(words) + 1
     # Each table row fills whole cache lines. Its length is not a power of two, because the rows
@@ -271,9 +274,9 @@ def histogram_rows(words, ends, exact, lo, hi):
                 first = _distance(words, i, words, j, exact)
                 second = _distance(words, i + 1, words, j, exact)
                 cells[j - np.uint64(start)] = first * np.uint64(side) + second
-            # Families are sorted. Columns before the first row's end share the family of both rows,
-            # columns before the second row's end that of the second row only, and all others that
-            # of neither row. Each of the three cases has its own table.
+            # Hashes are sorted by family. Columns before the first row's end belong to the family
+            # of both rows; columns from there to the second row's end belong to the second row's
+            # family only; the others belong to neither. Each of the three cases has its own table.
             at = max(start, i + 1)
             for table, end in enumerate((ends[i], ends[i + 1], n)):
                 end = min(max(at, end), stop)
@@ -285,7 +288,7 @@ def histogram_rows(words, ends, exact, lo, hi):
     counts = np.empty((2, bins), np.int64)
     counts[0] = first[0] + second[0] + second[1]
     counts[1] = first[1] + first[2] + second[2]
-    counts[0, 0] -= (hi - lo) // 2  # the second row of each two was compared with itself
+    counts[0, 0] -= (hi - lo) // 2  # the second row of each pair was compared with itself
     return counts
 
 
@@ -297,6 +300,7 @@ def query_rows(left, right, firsts, ends, exact, lo, hi):
     ``int32 [hi - lo, bits + 1]``. The columns ``firsts[row] .. ends[row]`` share the row's label.
     """
     n, bins = right.shape[1], 64 * len(right) + 1
+    # The last group can extend beyond the block; the extra rows take its surplus counts.
     total = np.zeros((hi - lo + GROUP, bins), np.int32)
     same = np.zeros((hi - lo, bins), np.int32)
     distances = np.empty((GROUP, TILE), np.uint16)

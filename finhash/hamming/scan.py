@@ -171,6 +171,8 @@ def nearest(
     left, right = both_as_words(queries, gallery)
     if not 1 <= k <= len(gallery):
         raise ValueError(f"k is {k}; it must be between 1 and the gallery's {len(gallery)} hashes")
+    # The distance to beat is not known in advance, so the tightest bound is used: two words per
+    # group. Groups must be of equal size, so an odd number of words is compared word by word.
     bound = kernels.word_groups(len(left), 2 - len(left) % 2)
     exact = kernels.word_groups(len(left))
     task = partial(kernels.nearest_rows, left, right, k, bound, exact)
@@ -197,7 +199,7 @@ def pair_histogram(
     same : ndarray of int64, shape (bits + 1,)
         Number of pairs within a family at each distance from 0 to ``bits``.
     other : ndarray of int64, shape (bits + 1,)
-        Number of pairs of two families. ``same`` and ``other`` sum to ``n * (n - 1) / 2``.
+        Number of pairs from different families. ``same`` and ``other`` sum to ``n * (n - 1) / 2``.
 
     Raises
     ------
@@ -231,7 +233,9 @@ def query_histograms(
     workers: int = 1,
     rows: int = ROWS,
 ) -> Iterator[tuple[int, int, NDArray[np.int32], NDArray[np.int32]]]:
-    """Count each query's distances to the gallery, to hashes of its own label and of others.
+    """Count the gallery's hashes by distance from each query.
+
+    Hashes with the query's label and hashes with other labels are counted separately.
 
     Parameters
     ----------

@@ -55,7 +55,10 @@ Pairs = tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]], NDArray[np.int
 
 
 def as_words(hashes: Hashes, word: type[np.unsignedinteger[Any]] = np.uint64) -> Words:
-    """Return the hashes as words, ``word [words, n]``, with equal words side by side in memory."""
+    """Return the hashes as an array of shape ``(words, n)`` and dtype ``word``.
+
+    Word ``k`` of all hashes is contiguous in memory.
+    """
     if isinstance(hashes, Gallery):
         if word is np.uint64:
             return hashes.words
@@ -86,7 +89,8 @@ def both_as_words(
 def by_family(words: Words, families: NDArray[Any]) -> tuple[Words, NDArray[np.int64]]:
     """Return the words sorted by family, and the end of each column's family, ``int64 [n]``.
 
-    The later columns of a column's own family then end at one known column.
+    The columns of ``c``'s family that follow ``c`` are then ``c + 1 .. ends[c]``, one range, which
+    excludes ``ends[c]``.
     """
     families = as_labels(families, words.shape[1])
     order = np.argsort(families, kind="stable")
@@ -115,5 +119,5 @@ def check_rows(rows: int) -> None:
 
 
 def concatenate_blocks(blocks: Iterable[tuple[NDArray[Any], ...]]) -> tuple[NDArray[Any], ...]:
-    """Join the first arrays of all blocks into one, the second arrays, and so on."""
+    """Concatenate the first arrays of all blocks into one, the second arrays, and so on."""
     return tuple(map(np.concatenate, zip(*blocks, strict=True)))

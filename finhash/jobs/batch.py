@@ -62,7 +62,8 @@ def hash_files(
         One row per file, in the order of ``paths``, with the columns:
 
         path : string
-            Path of the file, as it was given. Bytes that are not UTF-8 are escaped.
+            Path of the file, as it was given. Bytes that are not UTF-8 are escaped, so such a path
+            cannot be opened again.
         one column per method : fixed-size binary of ``bits / 8`` bytes
             Hash, most significant bit first; null if the file has none.
         error : string
@@ -100,8 +101,9 @@ def hash_files(
     finished after the last part was written are lost; a part is written at least every minute.
 
     **Memory.** Without ``out``, all rows are held in memory. With ``out``, memory use does not grow
-    with the number of files, apart from 16 bytes per finished file when resuming. The table is read
-    from disk when its rows are first used, so the folder and ``paths`` must not change before.
+    with the number of files, apart from 16 bytes per finished file when resuming. Until its rows
+    are first used, the table takes constant memory, and the folder and ``paths`` must not change.
+    The rows are then read from disk.
 
     **Scripts.** ``"processes"``, and ``"dask"`` without ``scheduler``, start new Python processes
     that import the calling script. The call must therefore stand below
@@ -157,4 +159,4 @@ class _RowsInMemory:
 
     def table(self, methods: Sequence[str]) -> HashTable:
         """Return the rows in the order of the files."""
-        return HashTable.from_batches([self._rows[k] for k in sorted(self._rows)], methods)
+        return HashTable._from_batches([self._rows[k] for k in sorted(self._rows)], methods)

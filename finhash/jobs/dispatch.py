@@ -22,7 +22,9 @@ LARGEST_TASK = 4096
 """Files per task at most."""
 
 SMALLEST_SHARE = 8
-"""The last tasks shrink to this fraction (1/8) of a task, so that all workers end together."""
+"""Divisor of the usual task size. The last tasks shrink to 1/8 of the usual size, so that all
+workers end together.
+"""
 
 
 class Sink(Protocol):
@@ -60,7 +62,7 @@ class Tasks:
         self._size: float = FIRST_TASK
 
     def take(self, ahead: int) -> Task | None:
-        """Return the next task, or None if no files are left; ``ahead`` tasks run at a time."""
+        """Return the next task, or None if no files are left; ``ahead`` tasks are in flight."""
         size = min(LARGEST_TASK, max(1, round(self._size)))
         if self._length is not None:
             left = self._length - self._position
@@ -70,7 +72,10 @@ class Tasks:
         return task if task.paths else None
 
     def learn(self, files: int, seconds: float) -> None:
-        """Move the size of tasks halfway to the one that this speed suggests."""
+        """Set the task size to the mean of the current size and the size for ``TASK_SECONDS``.
+
+        The latter is the number of files that would take ``TASK_SECONDS`` at this task's speed.
+        """
         self._size = (self._size + TASK_SECONDS * files / max(seconds, 1e-9)) / 2
 
 
@@ -119,7 +124,7 @@ class Dispatcher:
                 if not (future.cancelled() or future.exception()):
                     self._collect(future, tasks)
 
-    def isolate(self, task: Task) -> None:
+    def _isolate(self, task: Task) -> None:
         """Hash a task that was in flight when a worker died, to find the file that killed it.
 
         The task runs alone. If a worker dies again, its two halves run alone, and so on. A single
@@ -139,8 +144,8 @@ class Dispatcher:
             self._finish(task, error_row(task.paths[0], self._methods, reason))
             return
         middle = len(task.paths) // 2
-        self.isolate(Task(task.position, task.paths[:middle]))
-        self.isolate(Task(task.position + middle, task.paths[middle:]))
+        self._isolate(Task(task.position, task.paths[:middle]))
+        self._isolate(Task(task.position + middle, task.paths[middle:]))
 
     def _fill(self, tasks: Tasks) -> None:
         """Submit tasks until enough are in flight; none while lost tasks wait for isolation."""
@@ -163,13 +168,16 @@ class Dispatcher:
             self._finish(task, rows)
 
     def _repeat_lost(self) -> None:
+        """Restart the workers, and isolate every task whose worker died."""
         self._workers.restart()
         while self._lost:
-            self.isolate(self._lost.pop())
+            self._isolate(self._lost.pop())
 
     def _submit(self, task: Task) -> "Future[tuple[pa.RecordBatch, float]]":
+        """Send a task to a worker, and return its future."""
         return self._workers.submit(hash_batch, task.paths, self._methods, versions())
 
     def _finish(self, task: Task, rows: pa.RecordBatch) -> None:
+        """Hand a task's rows to the sink, and advance the progress bar."""
         self._sink.add(task.position, rows)
         self._advance(len(rows))

@@ -1,8 +1,12 @@
 """Workers: the calling thread, a thread pool, a process pool or a Dask cluster.
 
-``Workers`` is their common interface, and ``open_workers`` starts them by name. A spawned process
-imports this module first and then limits the threads of NumPy's BLAS, which takes effect only
-before NumPy is imported. The module must therefore not import NumPy, directly or indirectly.
+``Workers`` is their common interface, and ``open_workers`` starts them by name.
+
+``_start_worker`` limits the threads of BLAS in a new process. A spawned process runs the calling
+script's imports first, then ``_start_worker``. The limit therefore applies only to BLAS libraries
+that are not loaded by then, such as SciPy's, which Numba's ``np.dot`` uses. This module must not
+import NumPy, directly or indirectly: the limit then also applies to NumPy's own BLAS if the calling
+script does not import NumPy.
 """
 
 import os
@@ -76,6 +80,7 @@ class Workers:
         self._pool = self._start()
 
     def _close(self, wait: bool) -> None:
+        """Cancel the tasks that have not started, and stop the workers."""
         self._pool.shutdown(wait=wait, cancel_futures=True)
 
 
@@ -85,6 +90,7 @@ class _CallingThread(futures.Executor):
     def submit(
         self, function: Callable[P, T], /, *arguments: P.args, **options: P.kwargs
     ) -> "futures.Future[T]":
+        """Run the task, and return its finished future."""
         future: futures.Future[T] = futures.Future()
         future.set_result(function(*arguments, **options))
         return future
@@ -94,6 +100,7 @@ class _Serial(Workers):
     """The calling thread as the only worker."""
 
     def ahead(self) -> int:
+        """Return 1, because a task ends before the next one can be submitted."""
         return 1
 
 
@@ -111,19 +118,22 @@ class _Dask(Workers):
         super().__init__(lambda: client.get_executor(pure=False), 1)
 
     def ahead(self) -> int:
+        """Return how many tasks to keep in flight for the cluster's present workers."""
         if time.monotonic() > self._counted + 1:  # workers may join and leave a cluster
             self._counted = time.monotonic()
             self._count = max(1, sum(self._client.nthreads().values()))
         return AHEAD * self._count
 
     def submit(self, function: Callable[..., T], *arguments: object) -> "futures.Future[T]":
+        """Run ``function(*arguments)`` on the cluster, and return its future."""
         # Wrap in a partial: Dask would otherwise scan every path for futures.
         return super().submit(partial(function, *arguments))
 
     def restart(self) -> None:
-        pass
+        """Do nothing, because Dask restarts its workers itself."""
 
     def _close(self, wait: bool) -> None:
+        """Shut down the executor; ``_open_dask`` closes the client and its own cluster."""
         self._pool.shutdown(wait=wait)
 
 
@@ -180,11 +190,13 @@ def open_workers(
 
 
 def _start_threads(count: int, methods: Sequence[str]) -> futures.Executor:
+    """Load the methods' compiled code, and return a pool of threads."""
     _warm_up(methods)
     return futures.ThreadPoolExecutor(count)
 
 
 def _start_processes(count: int, methods: Sequence[str]) -> futures.Executor:
+    """Return a pool of new processes, each of which runs ``_start_worker`` first."""
     return futures.ProcessPoolExecutor(count, get_context("spawn"), _start_worker, (methods,))
 
 

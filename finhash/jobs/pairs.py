@@ -163,7 +163,7 @@ def read_pairs(out: str | os.PathLike[str]) -> Iterator[hamming.Pairs]:
 
 
 def _collect(running: "set[Future[None]]", bar: tqdm) -> "set[Future[None]]":
-    """Wait until a task has ended, and return all that have; raise the exception of one."""
+    """Return the tasks that have ended, at least one; raise the first exception among them."""
     done = wait(running, return_when=FIRST_COMPLETED).done
     for future in done:
         future.result()
@@ -182,6 +182,7 @@ def _join_blocks(folder: Path, a: int, b: int, block: int, radius: int) -> None:
 
 
 def _pair_file(folder: Path, a: int, b: int) -> Path:
+    """Return the path of the pair file of the blocks that begin at rows ``a`` and ``b``."""
     return folder / f"pairs-{a:010d}-{b:010d}.parquet"
 
 
@@ -192,5 +193,6 @@ def _keep_recipe(note: Path, recipe: str) -> None:
             partial.write_text(recipe)
     elif note.read_text() != recipe:
         raise ValueError(
-            f"{note.parent} holds pairs made otherwise ({note.read_text()}): use another folder"
+            f"{note.parent} holds pairs of another join ({note.read_text()}); "
+            "pass the same arguments or use another folder"
         )

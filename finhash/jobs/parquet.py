@@ -82,7 +82,7 @@ def read_parts(
         If the folder holds no parts, or has no row for one of ``paths``.
     """
     check_parts(folder)
-    table = pa.concat_tables([read_table(file) for file in part_files(folder)])
+    table = pa.concat_tables([pq.read_table(file) for file in part_files(folder)])
     digests, _, rows = newest(table[KEY])
     table = table.drop_columns(KEY)
     if paths is None:
@@ -132,5 +132,6 @@ def fixed_width(column: pa.ChunkedArray) -> NDArray[np.uint8]:
 
 
 def _check_schema(schema: pa.Schema, path: str | os.PathLike[str]) -> None:
+    """Raise ``ValueError`` unless a file's schema is that of a finhash table."""
     if METADATA_KEY not in (schema.metadata or {}):
         raise ValueError(f"{path} is not a finhash table: its metadata has no entry 'finhash'")

@@ -91,7 +91,7 @@ class Parts:
         paths : iterable of str
             Files of the job.
         skipped : callable
-            Called with the number of finished files among those just compared.
+            Called after each batch with the number of files skipped because they are finished.
 
         Yields
         ------
@@ -145,6 +145,7 @@ class Parts:
         return pa.chunked_array(chunks, pa.binary(16))
 
     def _write(self) -> None:
+        """Write the rows held in memory as the next part."""
         rows, self._rows = self._rows, []
         last = max((int(file.stem.split("-")[1]) for file in part_files(self._folder)), default=0)
         write_table(as_part(rows, self._methods), self._folder / f"part-{last + 1:06d}.parquet")

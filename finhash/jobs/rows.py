@@ -1,6 +1,7 @@
 """Rows of a hash table: one per file, with its hashes or the reason why it has none.
 
-Workers import only this module and ``finhash.jobs.executors``, so they start quickly.
+A spawned worker runs the calling script's imports, then imports ``finhash.jobs.executors`` and this
+module. Neither imports anything that only the calling process needs, so workers start quickly.
 """
 
 import hashlib
@@ -132,16 +133,19 @@ def _hash_file(path: str, methods: Sequence[str]) -> dict[str, object]:
 def _row(
     path: str, state: bytes, error: str, hashes: Mapping[str, bytes] | None = None
 ) -> dict[str, object]:
+    """Return a row as a dictionary by column; without ``hashes``, their columns are missing."""
     # Arrow strings are UTF-8, so other bytes in a name are escaped.
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return {"path": text, **(hashes or {}), "error": error, KEY: path_digest(path) + state}
 
 
 def _reason(error: Exception) -> str:
+    """Return the text of an exception for the column ``error``."""
     # str(error) of an OSError repeats the path, which has its own column.
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return f"{type(error).__name__}: {words}"
 
 
 def _as_batch(rows: list[dict[str, object]], methods: Sequence[str]) -> pa.RecordBatch:
+    """Return rows as a batch with the columns of ``keyed_schema``; missing hashes are null."""
     return pa.RecordBatch.from_pylist(rows, keyed_schema(methods).remove_metadata())

@@ -28,7 +28,8 @@ class HashTable:
         Columns:
 
         path : string
-            Path of the file, as it was given.
+            Path of the file, as it was given. Bytes that are not UTF-8 are escaped, so such a path
+            cannot be opened again.
         one column per method : fixed-size binary of ``bits / 8`` bytes
             Hash; null if the file has none.
         error : string
@@ -60,21 +61,10 @@ class HashTable:
         self._arrow = arrow
 
     @classmethod
-    def from_batches(cls, batches: Iterable[pa.RecordBatch], methods: Sequence[str]) -> "HashTable":
-        """Join the rows that workers return, which have the additional column ``key``.
-
-        Parameters
-        ----------
-        batches : iterable of pyarrow.RecordBatch
-            Rows with the columns of ``finhash.jobs.rows.keyed_schema``.
-        methods : sequence of str
-            Names of the methods that have a column.
-
-        Returns
-        -------
-        HashTable
-            The rows in the order given, without ``key``.
-        """
+    def _from_batches(
+        cls, batches: Iterable[pa.RecordBatch], methods: Sequence[str]
+    ) -> "HashTable":
+        """Return a table of the rows that workers return, without their column ``key``."""
         table = parquet.as_part(batches, methods).drop_columns(KEY)
         return HashTable(table.combine_chunks())
 
@@ -90,7 +80,7 @@ class HashTable:
         Returns
         -------
         HashTable
-            Of a folder, the newest row of each file, sorted by path.
+            Rows of the file. If ``path`` is a folder, the newest row of each file, sorted by path.
 
         Raises
         ------
@@ -111,8 +101,8 @@ class HashTable:
     ) -> "HashTable":
         """Return the table of a folder of parts, whose rows are read when first needed.
 
-        The memory in use stays constant until then. The folder, and ``paths``, must not change
-        before.
+        Until its rows are first used, the table takes constant memory, and the folder and ``paths``
+        must not change.
 
         Parameters
         ----------
@@ -145,7 +135,10 @@ class HashTable:
 
     @property
     def paths(self) -> list[str]:
-        """Path of each file, as it was given."""
+        """Path of each file, as it was given.
+
+        Bytes that are not UTF-8 are escaped, so such a path cannot be opened again.
+        """
         paths: list[str] = self.arrow["path"].to_pylist()
         return paths
 
@@ -172,6 +165,16 @@ class HashTable:
         ----------
         **facts
             Values that can be written as JSON.
+
+        Returns
+        -------
+        HashTable
+            The same rows with the extended provenance.
+
+        Raises
+        ------
+        TypeError
+            If a value cannot be written as JSON.
         """
         text = json.dumps({**self.provenance, **facts})
         return HashTable(self.arrow.replace_schema_metadata({METADATA_KEY: text}))
@@ -182,12 +185,28 @@ class HashTable:
         Parameters
         ----------
         methods : iterable of str
-            Names of methods; ``KeyError`` if the table has no such column.
+            Names of methods.
+
+        Returns
+        -------
+        HashTable
+            The same rows with the columns ``path``, these methods in this order, and ``error``.
+
+        Raises
+        ------
+        KeyError
+            If the table has no column of one of the methods.
         """
         return HashTable(self.arrow.select(["path", *methods, "error"]))
 
     def without_errors(self) -> "HashTable":
-        """Return a table of the rows that have hashes."""
+        """Return a table of the rows that have hashes.
+
+        Returns
+        -------
+        HashTable
+            The rows whose ``error`` is empty, in the same order.
+        """
         hashed = pc.call_function("equal", [self.arrow["error"], ""])
         return HashTable(self.arrow.filter(hashed))
 
@@ -225,12 +244,19 @@ class HashTable:
         Parameters
         ----------
         method : str
-            Name of the method; ``ValueError`` if a row has no hash.
+            Name of the method.
 
         Returns
         -------
         str
             64 hexadecimal digits. Folders in the paths do not change it; the order of rows does.
+
+        Raises
+        ------
+        ValueError
+            If a row has no hash.
+        KeyError
+            If the table has no column of this method.
         """
         state = hashlib.sha256()
         for path in self.paths:
@@ -245,6 +271,11 @@ class HashTable:
         ----------
         path : str or path-like
             Name of the file; missing folders are created.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
         """
         parquet.write_table(self.arrow, path)
 

@@ -1,7 +1,8 @@
 """Settings of a run: folders, scale, seed.
 
-Three environment variables steer a run: ``FINHASH_OUT`` (where it writes), ``FINHASH_SCALE``
-(how many images it uses) and, for tests, ``FINHASH_HOME`` (the checkout that it reads).
+Three environment variables steer a run: ``FINHASH_OUT`` (where its results go), ``FINHASH_SCALE``
+(how many images it uses) and, for tests, ``FINHASH_HOME`` (the checkout with its sources, images
+and caches).
 """
 
 import os
@@ -22,7 +23,7 @@ ASSETS = files("finhash.study.data") / "assets"
 
 
 def root() -> Path:
-    """Return the checkout to read from: ``FINHASH_HOME``, or the one that holds this module."""
+    """Return the checkout: ``FINHASH_HOME``, or the one that holds this module."""
     home = os.environ.get("FINHASH_HOME")
     return Path(home).resolve() if home else Path(__file__).resolve().parents[2]
 
@@ -63,7 +64,7 @@ def data_set() -> str:
     templates, if ``FINHASH_TEMPLATES`` names their folder; ``drawn`` needs nothing.
     """
     own = data() / "das_images"
-    patterns = ("*.zip", "????_*.[jJ][pP]*", "*/????_*.[jJ][pP]*")
+    patterns = ("*.zip", "[0-9]*_*.[jJ][pP]*", "*/[0-9]*_*.[jJ][pP]*")
     if os.environ.get("FINHASH_DAS_IMAGES") or any(any(own.glob(each)) for each in patterns):
         return "das_images"
     return "memes" if os.environ.get("FINHASH_TEMPLATES") else "drawn"

@@ -114,7 +114,7 @@ def provenance(by: str, data: "Dataset | str") -> dict:
 
 
 def commit() -> str:
-    """Return the checkout's commit, followed by ``+`` if the module's code differs from it."""
+    """Return the checkout's commit, followed by ``+`` if ``finhash/`` has uncommitted changes."""
     here = Path(__file__).resolve().parents[2]
 
     def git(*words: str) -> str:
@@ -141,8 +141,9 @@ def makers() -> dict[str, str]:
     """Return the stem of the notebook that saves each results table, by the table's name."""
     found = {}
     for path in sorted((project.root() / "notebooks").glob("*.ipynb")):
-        for name in re.findall(r'\\"(\w+)\\",?\s*(?:\\n",\s*")?\s*by=BY', path.read_text()):
-            found[name] = path.stem
+        cells = json.loads(path.read_text())["cells"]
+        code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+        found |= dict.fromkeys(re.findall(r'"(\w+)",\s*by=BY', code), path.stem)
     return found
 
 
@@ -162,10 +163,11 @@ def _find(name: str) -> Path:
 
 
 def _comparable(facts: dict) -> bool:
-    """Return whether a committed table would come out alike on this run's data set.
+    """Return whether this run may use a committed table.
 
-    Tables without a fingerprint were not measured on image files. Those of a run on the meme
-    stand-in then hold for drawn templates too: accuracy comes from the same committed hashes.
+    It may if both runs use the same data set. A run on drawn templates may also use the tables of a
+    ``memes`` run that hold no fingerprint: these were computed from the committed hashes, which
+    both runs share, or without images.
     """
     sets = {facts["run"], project.data_set()}
     return len(sets) == 1 or ("fingerprint" not in facts and sets == {"memes", "drawn"})

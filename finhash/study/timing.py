@@ -40,16 +40,21 @@ def time_calls(
     DataFrame
         One row per sample:
 
-        contender : name of the function.
-        state : ``"cold"`` for the first call, which may compile or read tables; else ``"warm"``.
-        repeat : number of the sample, from 0.
-        seconds : wall time per item.
+        contender : str
+            Name of the function.
+        state : str
+            ``"cold"`` for the first call, which may compile or read tables; else ``"warm"``.
+        repeat : int
+            Number of the sample, from 0.
+        seconds : float
+            Wall time per item, in seconds.
     """
     rows, loops = [], {}
     for name, call in contenders.items():
         seconds = _time(call, 1)
         rows.append((name, "cold", 0, seconds / items))
-        # The cold call may include compilation, so a second call sets the number of loops.
+        # The cold call may include compilation, so a second call sets the number of loops. A first
+        # call over 1 s is assumed to be slow when warm too.
         warm = seconds if seconds > 1 else _time(call, 1)
         loops[name] = max(1, math.ceil(SHORTEST / max(warm, 1e-9)))
     for repeat in tqdm(range(repeats), "timing", unit="round", leave=False):

@@ -70,7 +70,7 @@ def test_no_images_give_no_hashes():
 
 
 def test_a_side_too_long_is_refused():
-    with pytest.raises(ValueError, match="513 x 1 pixels is too large"):
+    with pytest.raises(ValueError, match="513 x 1 pixels is too large: shrink it"):
         gpu.hash_many([np.zeros((1, 513, 3), np.uint8)], size=2000)
 
 

@@ -74,7 +74,7 @@ def test_only_missing_blocks_are_joined_again(table, tmp_path, monkeypatch):
 
 def test_another_radius_in_the_same_folder_is_refused(table, tmp_path):
     pairs.join_table(table, tmp_path, radius=10, executor="serial", progress=False)
-    with pytest.raises(ValueError, match="made otherwise"):
+    with pytest.raises(ValueError, match="holds pairs of another join"):
         pairs.join_table(table, tmp_path, radius=11, executor="serial", progress=False)
 
 

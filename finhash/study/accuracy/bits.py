@@ -19,7 +19,7 @@ SIDE = 16
 """Rows and columns of a 256-bit hash."""
 
 MIDDLE_ROWS = range(SIDE // 4, SIDE - SIDE // 4)
-"""Rows of a 256-bit hash that cover the middle half of the image."""
+"""Rows of a pixel-based hash, such as dHash, that cover the middle half of the image."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class BitStatistics:
 
     @property
     def log_odds_ratio(self) -> np.ndarray:
-        """Logarithm of the odds that a bit differs in other-family pairs over same-family pairs.
+        """Log of the ratio of the odds that a bit differs: other-family over same-family pairs.
 
         If bits were independent, the sum of these values over the differing bits would be the best
         distance: it ranks pairs by their likelihood ratio.
@@ -315,7 +315,9 @@ def held_out(
             test = {name: own[fold_of == k] for name, own in bits.items()}
             made = variant(test, trained[k])
             counted = hamming.pair_histogram(pack(made), labels[fold_of == k], workers=workers)
-            # Lengths differ between folds if bits are weighted; pad to a common length.
+            # Lengths differ between folds if bits are weighted; pad to a common length. 64 * 64
+            # counts are more than any variant has: weighting makes 2 * 256 bits before rounding,
+            # which adds at most half a bit to each of the 256, so at most 640 bits.
             counts.append(np.pad(counted, ((0, 0), (0, 64 * 64 - len(counted[0])))))
         pooled = np.sum(counts, axis=0)
         for target in targets:

@@ -16,7 +16,10 @@ from finhash import cluster, hamming
 from finhash.study.accuracy import resampling
 
 MIN_SAMPLES = 5
-"""Number of images within the radius that make a core point of DBSCAN (Zannettou et al. 2018)."""
+"""Number of images within the radius that make an image a core point of DBSCAN.
+
+The image itself counts as one of them. The value is that of Zannettou et al. (2018).
+"""
 
 
 def dbscan(n: int, pairs: hamming.Pairs) -> np.ndarray:
@@ -178,7 +181,8 @@ def scores(labels: np.ndarray, families: np.ndarray) -> dict[str, float]:
     (_, false), (missed, found) = pair_confusion_matrix(families, labels).tolist()
     precision = found / (found + false) if found + false else 1.0
     recall = found / (found + missed) if found + missed else 1.0
-    # Images of family a in cluster b: each shares its family and its cluster with all of this cell.
+    # ``cells.data`` counts the images of one family in one cluster. Each has precision
+    # count / cluster size and recall count / family size.
     cells = contingency_matrix(families, labels, sparse=True).tocoo()
     family_sizes = np.bincount(cells.row, cells.data)
     cluster_sizes = np.bincount(cells.col, cells.data)

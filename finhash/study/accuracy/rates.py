@@ -1,9 +1,9 @@
 """Accuracy measures computed from counts of pairs by distance.
 
 A pair of images is claimed to be of one family if its distance is at most the threshold, here
-called radius. Every function takes two histograms: ``same`` counts the pairs within families and
-``other`` the pairs between families, both indexed by distance. The module counts no pairs itself,
-so figures can import it cheaply.
+called radius. Functions with the parameters ``same`` and ``other`` take two histograms: ``same``
+counts the pairs within families and ``other`` the pairs between families, both indexed by distance.
+The module does not import the code that counts pairs, so importing it is cheap.
 """
 
 from collections.abc import Sequence
@@ -29,11 +29,11 @@ al. (2018) and 10 by the package imagededup.
 """
 
 PUBLISHED_NOISE = 0.024
-"""Share of the real set's same-family pairs that do not show the same image."""
+"""Share of same-family pairs of the course's set that do not show the same image."""
 
 
 def published() -> pd.DataFrame:
-    """Return the accuracy published for the real set.
+    """Return the accuracy published for the course's set.
 
     The source is github.com/sdsstudent/find-image-hashing: 1,000 same-family and 1,000
     other-family pairs of their sample.
@@ -63,7 +63,7 @@ def with_label_noise(same: np.ndarray, other: np.ndarray, rate: float) -> np.nda
 
     Examples
     --------
-    Half of the 8 pairs at distance 0 are replaced, of which a quarter lies at distance 1:
+    Of 8 pairs, 4 are replaced: 1 by a pair at distance 1, 3 by pairs at distance 2.
 
     >>> with_label_noise([8, 0, 0], [0, 1, 3], rate=0.5)
     array([4., 1., 3.])
@@ -143,7 +143,11 @@ def at_fpr(same: np.ndarray, other: np.ndarray, target: float) -> tuple[int, flo
 
 
 def at_rate(fpr: np.ndarray, tpr: np.ndarray, target: float) -> tuple[int, float]:
-    """Return the radius and recall of ``at_fpr``, given both rates at radii 0, 1, 2, ..."""
+    """Return the radius and recall of ``at_fpr``, given both rates at radii 0, 1, 2, ...
+
+    The radius is at most the last one given. For rates of a ``PairTable`` it is therefore capped at
+    ``reach``, without an error; only ``PairTable.radius`` raises one.
+    """
     radius = int((fpr <= target).sum()) - 1
     return radius, float(tpr[radius]) if radius >= 0 else 0.0
 
@@ -266,7 +270,7 @@ def equal_error_rate(same: np.ndarray, other: np.ndarray) -> float:
 
 
 def effective_bits(other: np.ndarray) -> float:
-    """Return the number of independent bits that would spread distances as observed.
+    """Return the number of independent bits whose distances would have the observed variance.
 
     The sum of B independent bits, each differing with probability p, has the variance
     ``B p (1 - p)``. Hence ``B = p (1 - p) / s ** 2``, where p and s are the mean and the standard
@@ -401,7 +405,7 @@ def mean_and_deviation(counts: np.ndarray) -> tuple[float, float]:
 
 
 def calibration(histograms: pd.DataFrame, source: str, noise: float) -> pd.DataFrame:
-    """Compute from our counts the measures that were published for the real set.
+    """Compute from our counts the measures that were published for the course's set.
 
     Parameters
     ----------

@@ -50,7 +50,8 @@ def bootstrap(
         draw : int
             Number of the resampled set; -1 is the original set.
         recall : float
-            Recall at the largest radius whose false positive rate is at most the target.
+            Recall at the largest radius whose false positive rate is at most the target. The radius
+            is capped at the ``reach`` of the counts.
     """
     number = len(next(iter(tables.values())).sizes)
     rng = np.random.default_rng(seed)
@@ -80,7 +81,7 @@ def intervals(draws: pd.DataFrame) -> pd.DataFrame:
         recall : float
             Recall on the original set.
         low, high : float
-            The 2.5th and the 97.5th percentile of the draws.
+            Bounds of the central interval of level ``LEVEL`` of the draws.
     """
     rows = []
     for (name, target), group in draws.groupby(["method", "target"], sort=False):
@@ -111,7 +112,7 @@ def differences(draws: pd.DataFrame, against: str) -> pd.DataFrame:
         difference : float
             Recall of the method less that of ``against``, on the original set.
         low, high : float
-            The 2.5th and the 97.5th percentile of the difference.
+            Bounds of the central interval of level ``LEVEL`` of the differences in the draws.
         p : float
             Two-sided p-value of no difference, corrected over the methods of one target by Holm's
             method.
@@ -157,7 +158,8 @@ def macro(tables: Mapping[str, PairTable], targets: Sequence[float]) -> pd.DataF
         target : float
             False positive rate, averaged over pairs of families.
         radius : int
-            Largest radius with at most this rate, in bits; -1 if there is none.
+            Largest radius with at most this rate, in bits; -1 if there is none. It is capped at the
+            ``reach`` of the counts.
         recall : float
             Recall at this radius, averaged over families.
     """
@@ -200,7 +202,12 @@ def held_out(
         radius : int
             Chosen radius in bits; -1 if none meets the target.
         fpr, recall : float
-            Rates at this radius over the pairs within the fold left out.
+            Rates at this radius over the pairs within the fold left out; 0 if the radius is -1.
+
+    Raises
+    ------
+    ValueError
+        If a radius may lie beyond the ``reach`` of the counts; see ``PairTable.radius``.
     """
     number = len(next(iter(tables.values())).sizes)
     fold_of = assign_folds(number, folds, seed)

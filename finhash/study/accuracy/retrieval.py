@@ -40,16 +40,21 @@ def leave_one_out(hashes: np.ndarray, families: np.ndarray, *, workers: int = 1)
 
         family : int
             Family of the query.
-        p1_expected, p1_worst : float
-            Precision at 1: whether the first image is of the family (1 or 0, averaged over orders).
+        p1_expected : float
+            Precision at 1: 1 if the first image is of the family, else 0, averaged over all orders
+            of tied images.
+        p1_worst : float
+            Precision at 1 in the worst order: 1 or 0.
         r_precision_expected, r_precision_worst : float
             R-precision: precision among the first R images, where R is the number of other images
             of the family.
         ap_expected, ap_worst : float
             Average precision.
-        nearest_same, nearest_other : int
-            Distance to the nearest image of the same family and of other families, in bits;
-            bits + 1 if there is no other family.
+        nearest_same : int
+            Distance to the nearest other image of the same family, in bits.
+        nearest_other : int
+            Distance to the nearest image of another family, in bits; bits + 1 if there is no other
+            family.
 
     Examples
     --------

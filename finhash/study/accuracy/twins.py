@@ -31,7 +31,8 @@ def closest(tables: Mapping[str, "PairTable"], target: float) -> pd.DataFrame:
         ``median`` from high to low:
 
         first, second : int
-            The families, numbered from 0 in sorted order.
+            Ranks of the two family numbers among those counted, from 0. They are not the family
+            numbers themselves, unless these are 0, 1, 2, ...
         <method> : float
             Share of the image pairs between the two families within the method's radius. One
             column per method, named after it.
@@ -60,7 +61,7 @@ def known(dataset: str) -> pd.DataFrame:
         One row per pair of families; empty unless ``dataset`` is ``"memes"``:
 
         first, second : int
-            Family numbers.
+            Family numbers, as in file names; not ranks.
         first_name, second_name : str
             Names of the two templates.
         verdict : str
@@ -86,7 +87,8 @@ def false_share(
     families : int array of shape (n,)
         Family number of each image, as counted in ``tables``.
     pairs : DataFrame
-        Columns ``first`` and ``second``: family numbers.
+        Columns ``first`` and ``second``: family numbers, as in ``families``; not the ranks of
+        ``closest``.
     targets : sequence of float
         False positive rates; they determine the radii.
 
@@ -120,8 +122,8 @@ def false_share(
 def merged(families: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
     """Return labels in which listed pairs of families are one family, numbered from 0.
 
-    ``pairs`` has the columns ``first`` and ``second``. Pairs that share a family are all merged.
-    Pairs with a family that has no image are ignored.
+    ``pairs`` has the columns ``first`` and ``second``: family numbers, as in ``families``. Pairs
+    that share a family are all merged. Pairs with a family that has no image are ignored.
 
     Examples
     --------

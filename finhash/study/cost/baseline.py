@@ -38,14 +38,22 @@ def operation_times(images: Mapping[str, Image.Image], repeats: int) -> pd.DataF
     DataFrame
         One row per image and step:
 
-        image : name of the image.
-        cols, rows : size of the image, in pixels.
-        step : name of the step.
-        operations : runs of the innermost loop.
-        bytecodes : bytecode instructions per run.
-        seconds : shortest wall time of the step.
-        ns_per_operation : nanoseconds per run of the innermost loop.
-        ns_per_bytecode : nanoseconds per bytecode instruction.
+        image : str
+            Name of the image.
+        cols, rows : int
+            Size of the image, in pixels.
+        step : str
+            Name of the step.
+        operations : int
+            Number of runs of the innermost loop.
+        bytecodes : float
+            Number of bytecode instructions per run.
+        seconds : float
+            Shortest wall time of the step, in seconds.
+        ns_per_operation : float
+            Nanoseconds per run of the innermost loop.
+        ns_per_bytecode : float
+            Nanoseconds per bytecode instruction.
     """
     timings = pd.concat(
         step_seconds(image, 1).assign(image=name)
@@ -79,9 +87,12 @@ def step_seconds(source: Source, repeats: int) -> pd.DataFrame:
     DataFrame
         One row per step and repeat:
 
-        step : name of the step.
-        repeat : number of the hash, from 0.
-        seconds : wall time.
+        step : str
+            Name of the step.
+        repeat : int
+            Number of the hash, from 0.
+        seconds : float
+            Wall time of the step, in seconds.
     """
     rows = [
         (step, repeat, seconds)
@@ -107,12 +118,18 @@ def memory_steps(images: Mapping[int, Image.Image]) -> pd.DataFrame:
     DataFrame
         One row per image and step:
 
-        side : side of the image, in pixels.
-        step : name of the step.
-        before : bytes held when the step begins.
-        peak : most bytes held during the step, beyond ``before``.
-        kept : bytes held when the step ends, beyond ``before``.
-        blocks : memory blocks allocated in the step and still held when it ends.
+        side : int
+            Side of the image, in pixels.
+        step : str
+            Name of the step.
+        before : int
+            Memory held when the step begins, in bytes.
+        peak : int
+            Most memory held during the step, in bytes beyond ``before``.
+        kept : int
+            Memory held when the step ends, in bytes beyond ``before``.
+        blocks : int
+            Number of memory blocks allocated in the step and still held when it ends.
     """
     rows = []
     for side, image in tqdm(images.items(), "tracing", unit="image", leave=False):
@@ -137,8 +154,10 @@ def memory_peaks(by_step: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row per image:
 
-        side : side of the image, in pixels.
-        bytes : peak memory of Python and NumPy.
+        side : int
+            Side of the image, in pixels.
+        bytes : int
+            Peak memory of Python and NumPy, in bytes.
 
     Examples
     --------
@@ -168,9 +187,12 @@ def distortion(profile: pstats.Stats, lines: LineProfiler, steps: pd.DataFrame) 
         One row per loop of the reference, indexed by step. A missing value means that the profiler
         did not measure the function.
 
-        wall : median unprofiled time, in milliseconds.
-        cProfile, line_profiler : time under the profiler, in milliseconds.
-        cProfile_ratio, line_profiler_ratio : time under the profiler divided by ``wall``.
+        wall : float
+            Median unprofiled time, in milliseconds.
+        cProfile, line_profiler : float
+            Time under the profiler, in milliseconds.
+        cProfile_ratio, line_profiler_ratio : float
+            Time under the profiler divided by ``wall``.
     """
     names = {function.__name__: step for step, function in LOOPS.items()}
     wall = steps.groupby("step", sort=False)["seconds"].median()
@@ -201,11 +223,16 @@ def line_table(profiler: LineProfiler) -> pd.DataFrame:
     DataFrame
         One row per executed source line:
 
-        line : number of the line in its file.
-        hits : number of executions.
-        milliseconds : total time of the line.
-        share : fraction of the function's time.
-        code : source of the line.
+        line : int
+            Number of the line in its file.
+        hits : int
+            Number of executions.
+        milliseconds : float
+            Total time of the line, in milliseconds.
+        share : float
+            Fraction of the function's time.
+        code : str
+            Source of the line.
     """
     stats = profiler.get_stats()
     rows = []
@@ -234,17 +261,25 @@ def published_faults(
     DataFrame
         One row per shape:
 
-        cols, rows : size of the images, in pixels.
-        images : number of images.
-        errors : images for which the published program raises ``IndexError``.
-        bits_wrong : mean number of wrong bits per hash, of 256, over the other images.
-        unwritten : computed fraction of the blurred image that stays zero; missing where the
-            published program raises, because it then stops early.
+        cols, rows : int
+            Size of the images, in pixels.
+        images : int
+            Number of images.
+        errors : int
+            Number of images for which the published program raises ``IndexError``.
+        bits_wrong : float
+            Mean number of wrong bits per hash, of 256, over the other images.
+        unwritten : float
+            Computed fraction of the blurred image that stays zero; missing where the published
+            program raises, because it then stops early.
     """
     rows = []
     for cols, lines in shapes:
         resized = [image.resize((cols, lines)) for image in images]
         wrong = [bits for bits in map(_bits_wrong, resized) if bits is not None]
+        # The published program writes result (row, col) to ``row * lines + col`` with
+        # ``col < cols``. On a landscape image the rows overlap and leave no gap between them, so
+        # the places written are those up to ``(lines - 1) * lines + cols - 1``.
         written = ((lines - 1) * lines + cols) / (lines * cols)
         mean = np.mean(wrong) if wrong else np.nan
         rows.append((cols, lines, len(images), len(images) - len(wrong), mean, 1 - written))

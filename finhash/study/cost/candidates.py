@@ -61,7 +61,7 @@ def luma_integers(image: Image.Image) -> np.ndarray:
 
 
 def luma_numba(image: Image.Image) -> np.ndarray:
-    """Run the compiled loop of the deployed kernel's published order."""
+    """Compute luma with the compiled loop of the fallback path, in the published order."""
     rgb = np.asarray(image.convert("RGB"))
     return _luma_rows(rgb.reshape(len(rgb), -1))
 
@@ -107,17 +107,6 @@ def box_summed_area(luma: np.ndarray) -> np.ndarray:
     return _summed_area(luma)
 
 
-def _summed_area(values: np.ndarray) -> np.ndarray:
-    """Return the means of the windows of the 64 x 64 samples, by a summed-area table."""
-    rows, cols = values.shape
-    table = np.zeros((rows + 1, cols + 1), values.dtype)
-    table[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
-    top, bottom = np.array(_windows(rows)).T[:, :, None]
-    left, right = np.array(_windows(cols)).T[:, None, :]
-    total = table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
-    return total / ((bottom - top) * (right - left))
-
-
 def box_uniform(luma: np.ndarray) -> np.ndarray:
     """Filter with SciPy; dividing by a filtered image of ones clips the windows at the borders."""
     size = [2 * half_width(length) for length in luma.shape]
@@ -135,7 +124,7 @@ def box_integers(luma: np.ndarray) -> np.ndarray:
 
 
 def box_numba(luma: np.ndarray) -> np.ndarray:
-    """Run the compiled loop of the deployed kernel's published order."""
+    """Sum windows with the compiled loop of the fallback path, in the published order."""
     half = half_width(luma.shape[1])
     framed = np.pad(luma, ((0, 0), (half, half)))
     windows = np.array(_windows(luma.shape[0])), np.array(_windows(luma.shape[1]))
@@ -244,11 +233,16 @@ def exactness(
     DataFrame
         One row per candidate and kind:
 
-        contender : name of the candidate.
-        kind : kind of the images.
-        images : number of images.
-        images_changed : images with at least one changed bit.
-        bits_changed : changed bits in all hashes together.
+        contender : str
+            Name of the candidate.
+        kind : str
+            Kind of the images.
+        images : int
+            Number of images.
+        images_changed : int
+            Number of images with at least one changed bit.
+        bits_changed : int
+            Number of changed bits in all hashes together.
     """
     rows = []
     for name, candidate in tqdm(candidates.items(), "exactness", unit="candidate", leave=False):
@@ -300,7 +294,7 @@ def _box_rows(
     samples = np.zeros((len(rows), len(cols)))
     for i in range(len(rows)):
         for k in range(rows[i, 0], rows[i, 1]):
-            compiled.add_row(framed[k], starts, width, samples[i])
+            compiled.add_to_windows(framed[k], starts, width, samples[i])
         for j in range(len(cols)):
             samples[i, j] /= (rows[i, 1] - rows[i, 0]) * (cols[j, 1] - cols[j, 0])
     return samples
@@ -310,3 +304,14 @@ def _windows(size: int) -> list[tuple[int, int]]:
     """Return the start and stop of the clipped window of each of the 64 samples along a side."""
     half = half_width(size)
     return [(max(0, i - half), min(size, i + half)) for i in sample_points(size)]
+
+
+def _summed_area(values: np.ndarray) -> np.ndarray:
+    """Return the means of the windows of the 64 x 64 samples, by a summed-area table."""
+    rows, cols = values.shape
+    table = np.zeros((rows + 1, cols + 1), values.dtype)
+    table[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
+    top, bottom = np.array(_windows(rows)).T[:, :, None]
+    left, right = np.array(_windows(cols)).T[:, None, :]
+    total = table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
+    return total / ((bottom - top) * (right - left))

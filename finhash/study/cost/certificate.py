@@ -13,7 +13,10 @@ from finhash.images import open_image, to_rgb
 from finhash.study import project
 
 DECADES = range(-11, 4)
-"""Powers of ten by which ``margins`` counts margins. The first and last include all beyond."""
+"""Powers of ten by which ``margins`` counts margins.
+
+The first also counts smaller margins, the last larger ones.
+"""
 
 COUNTED = ["certified", "fast_bits_changed", "bits_changed", "pixels_changed"]
 """Columns that ``summary`` adds up."""
@@ -34,11 +37,16 @@ def of_files(paths: Sequence[Path], workers: int) -> pd.DataFrame:
     DataFrame
         One row per file:
 
-        certified : whether the fast path proved that its hash is the published one.
-        fast_bits_changed : differing bits of the fast path without the certificate.
-        bits_changed : differing bits of the deployed hash.
-        pixels_changed : differing channel values between simplejpeg's and Pillow's decoding.
-        margin : distance from the median to the nearest other coefficient, in units of luma.
+        certified : bool
+            Whether the fast path proved that its hash is the published one.
+        fast_bits_changed : int
+            Number of differing bits of the fast path without the certificate.
+        bits_changed : int
+            Number of differing bits of the deployed hash.
+        pixels_changed : int
+            Number of channel values that differ between simplejpeg's and Pillow's decoding.
+        margin : float
+            Distance from the median to the nearest other coefficient, in units of luma.
     """
     with project.spawn_pool(workers) as pool:
         found = pool.map(_of_file, paths, chunksize=64)
@@ -110,10 +118,14 @@ def summary(by_kind: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     DataFrame
         One row per kind:
 
-        kind : kind of the images.
-        images : number of images.
-        certified : images whose hash the fast path proved.
-        fast_bits_changed, bits_changed, pixels_changed : sums of the columns of ``of_files``.
+        kind : str
+            Kind of the images.
+        images : int
+            Number of images.
+        certified : int
+            Number of images whose hash the fast path proved.
+        fast_bits_changed, bits_changed, pixels_changed : int
+            Sums of the columns of ``of_files``.
     """
     rows = []
     for kind, table in by_kind.items():
@@ -134,9 +146,13 @@ def margins(by_kind: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     DataFrame
         One row per kind and power of ten:
 
-        kind : kind of the images.
-        exponent : power of ten, in units of luma.
-        images : number of images with ``10**exponent <= margin < 10**(exponent + 1)``.
+        kind : str
+            Kind of the images.
+        exponent : int
+            Power of ten, in units of luma.
+        images : int
+            Number of images with ``10**exponent <= margin < 10**(exponent + 1)``; the first row
+            also counts smaller margins, the last row larger ones.
     """
     rows = []
     for kind, table in by_kind.items():
@@ -152,7 +168,7 @@ def _of_file(path: Path) -> tuple:
 
 
 def _compare(rgb: np.ndarray, pillow: np.ndarray) -> tuple:
-    """Return a row of ``of_files``: the hashes of ``rgb`` against the published of ``pillow``."""
+    """Return a row of ``of_files``: hashes of ``rgb`` against the published hash of ``pillow``."""
     margin, fast = compiled.fast_hash(rgb)
     published = compiled.published_hash(pillow)
     deployed = compiled.hash_rgb(rgb)

@@ -1,7 +1,7 @@
 """Cost of every hash method: time, memory, throughput, growth with size, matching."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -34,15 +34,20 @@ def times(paths: Sequence[Path], names: Sequence[str], repeats: int) -> pd.DataF
     DataFrame
         One row per sample:
 
-        contender : name of the method.
-        start : ``"file"`` or ``"pixels"``.
-        state : ``"cold"`` for the first call, else ``"warm"``.
-        repeat : number of the sample, from 0.
-        seconds : wall time per image.
+        contender : str
+            Name of the method.
+        start : str
+            ``"file"`` or ``"pixels"``.
+        state : str
+            ``"cold"`` for the first call, else ``"warm"``.
+        repeat : int
+            Number of the sample, from 0.
+        seconds : float
+            Wall time per image, in seconds.
     """
     pixels = [open_image(path).convert("RGB") for path in paths]
     contenders = {
-        (name, start): _over(name, sources)
+        (name, start): timing.over(methods.get(name).hash, sources)
         for name in names
         for start, sources in (("file", paths), ("pixels", pixels))
     }
@@ -66,12 +71,14 @@ def cpu_share(paths: Sequence[Path], names: Sequence[str]) -> pd.DataFrame:
     DataFrame
         One row per method:
 
-        method : name of the method.
-        share : CPU seconds divided by wall seconds; above 1 if the method uses several threads.
+        method : str
+            Name of the method.
+        share : float
+            CPU seconds divided by wall seconds; above 1 if the method uses several threads.
     """
     rows = []
     for name in names:
-        call = _over(name, paths)
+        call = timing.over(methods.get(name).hash, paths)
         call()
         wall, cpu = time.perf_counter(), time.process_time()
         call()
@@ -96,9 +103,12 @@ def memory(images: Mapping[int, Image.Image], names: Sequence[str]) -> pd.DataFr
     DataFrame
         One row per method and image:
 
-        method : name of the method.
-        side : side of the image, in pixels.
-        bytes : peak memory.
+        method : str
+            Name of the method.
+        side : int
+            Side of the image, in pixels.
+        bytes : int
+            Peak memory, in bytes.
     """
     rows = [
         (name, side, timing.traced_peak(lambda name=name, image=image: _hash(name, [image])))
@@ -129,9 +139,12 @@ def throughput(
     DataFrame
         One row per method and repeat:
 
-        method : name of the method.
-        repeat : number of the measurement, from 0.
-        throughput : images per second, without the start of the processes.
+        method : str
+            Name of the method.
+        repeat : int
+            Number of the measurement, from 0.
+        throughput : float
+            Throughput in images per second, without the start of the processes.
     """
     chunks = [paths[k :: 4 * workers] for k in range(4 * workers)]
     rows = []
@@ -162,15 +175,19 @@ def growth(images: Mapping[int, Image.Image], names: Sequence[str], repeats: int
     DataFrame
         One row per sample:
 
-        method : name of the method.
-        repeat : number of the sample, from 0.
-        seconds : wall time per image, from JPEG bytes in memory to the hash.
-        side : side of the image, in pixels.
+        method : str
+            Name of the method.
+        repeat : int
+            Number of the sample, from 0.
+        seconds : float
+            Wall time per image, from JPEG bytes in memory to the hash, in seconds.
+        side : int
+            Side of the image, in pixels.
     """
     tables = []
     for side, image in images.items():
         encoded = memes.jpeg(image)
-        contenders = {name: _over(name, [encoded]) for name in names}
+        contenders = {name: timing.over(methods.get(name).hash, [encoded]) for name in names}
         timings = timing.time_calls(contenders, repeats)
         warm = timings[timings["state"] == "warm"].rename(columns={"contender": "method"})
         tables.append(warm.drop(columns="state").assign(side=side))
@@ -221,12 +238,18 @@ def summary(
     DataFrame
         One row per method:
 
-        method : name of the method.
-        bytes : size of a hash.
-        ms_file, ms_pixels : median milliseconds per image, from file and from pixels.
-        cpu : CPU seconds divided by wall seconds.
-        peak_kB : peak memory on the smallest image, in kilobytes.
-        throughput : median images per second of all processes.
+        method : str
+            Name of the method.
+        bytes : int
+            Size of a hash, in bytes.
+        ms_file, ms_pixels : float
+            Median time per image, from file and from pixels, in milliseconds.
+        cpu : float
+            CPU seconds divided by wall seconds.
+        peak_kB : float
+            Peak memory on the smallest image, in kilobytes.
+        throughput : float
+            Median throughput of all processes, in images per second.
     """
     seconds = {start: results.medians(rows) * 1e3 for start, rows in timings.groupby("start")}
     table = pd.DataFrame({"ms_file": seconds["file"], "ms_pixels": seconds["pixels"]})
@@ -236,11 +259,6 @@ def summary(
     table["peak_kB"] = smallest.set_index("method")["bytes"] / 1e3
     table["throughput"] = speed.groupby("method")["throughput"].median()
     return table.rename_axis("method").reset_index()
-
-
-def _over(name: str, sources: Sequence[Source]) -> Callable[[], None]:
-    """Return a function that hashes every source."""
-    return lambda: _hash(name, sources)
 
 
 def _hash(name: str, sources: Sequence[Source]) -> None:

@@ -16,7 +16,7 @@ class Goal:
     value: float
 
     def met(self, measured: float) -> bool:
-        """Return whether a measured value keeps the bound.
+        """Return whether a measured value meets the bound.
 
         >>> Goal("peak memory, MB", "most", 400).met(432.8)
         False
@@ -72,11 +72,16 @@ def judge(goals: Sequence[Goal], measured: Mapping[str, float]) -> pd.DataFrame:
     DataFrame
         One row per goal, in the order of ``goals``:
 
-        goal : name of the goal.
-        at : ``"least"`` or ``"most"``, the direction of the bound.
-        value : the bound.
-        measured : the measured value.
-        met : whether the measured value keeps the bound.
+        goal : str
+            Name of the goal.
+        at : str
+            ``"least"`` or ``"most"``, the direction of the bound.
+        value : float
+            The bound.
+        measured : float
+            The measured value.
+        met : bool
+            Whether the measured value meets the bound.
 
     Raises
     ------

@@ -45,7 +45,11 @@ H200 = {
     "words, bits counted": 132 * 16 * 1.98e9,
     "products, double": 132 * 64 * 1.98e9,
 }
-"""Limits of an NVIDIA H200 per second, from its data sheet and the CUDA programming guide."""
+"""Limits of an NVIDIA H200, from its data sheet and the CUDA programming guide.
+
+"words, logic and sums" are 32-bit integer operations/s, "words, bits counted" are 32-bit
+popcounts/s, and "products, double" are double-precision multiply-adds/s.
+"""
 
 BOUNDED = {
     "send": "image, sent",
@@ -61,11 +65,18 @@ BOUNDED = {
 class Sizes:
     """Sizes of a measurement.
 
-    hashes : number of simulated hashes to match.
-    images : number of images per batch.
-    batches : number of batches.
-    edges, provoking : numbers of edge cases and of random images on which exactness is checked.
-    copied : number of bytes to copy.
+    Attributes
+    ----------
+    hashes : int
+        Number of simulated hashes to match.
+    images : int
+        Number of images per batch.
+    batches : int
+        Number of batches.
+    edges, provoking : int
+        Number of edge cases, and of random images, on which exactness is checked.
+    copied : int
+        Number of bytes to copy.
     """
 
     hashes: int = 1_000_000
@@ -149,10 +160,10 @@ def measured() -> bool:
 
 
 def offload(paths: Sequence[Path], repeats: int) -> pd.DataFrame:
-    """Time the CPU's work with and without a GPU, on one core.
+    """Time the CPU's share of the work if it hashes, and if it only gathers pixels for a GPU.
 
     Without a GPU, the CPU decodes and hashes the image. With a GPU, the CPU decodes the image and
-    gathers its pixels in a batch, from which the GPU could copy them.
+    gathers its pixels in a batch, from which the GPU could copy them. All work is on one core.
 
     Parameters
     ----------
@@ -186,7 +197,9 @@ def offload(paths: Sequence[Path], repeats: int) -> pd.DataFrame:
 
 
 def doubtful(paths: Sequence[Path]) -> pd.DataFrame:
-    """Count the images that the certificate leaves to the second path, by precision.
+    """Compute the share of images whose fast hash is not certified, by precision.
+
+    These images are hashed again in the published order.
 
     Parameters
     ----------
@@ -198,10 +211,14 @@ def doubtful(paths: Sequence[Path]) -> pd.DataFrame:
     DataFrame
         One row per precision:
 
-        precision : ``"double"`` or ``"single"``.
-        margin : margin that the certificate needs, in units of luma.
-        images : number of images.
-        share : fraction of the images whose margin is not larger.
+        precision : str
+            ``"double"`` or ``"single"``.
+        margin : float
+            Margin that the certificate needs, in units of luma.
+        images : int
+            Number of images.
+        share : float
+            Share of the images whose margin is not larger.
     """
     margins = np.array([compiled.fast_hash(to_rgb(path))[0] for path in paths])
     rows = [
@@ -226,12 +243,17 @@ def floors(side: int, number: int) -> pd.DataFrame:
     DataFrame
         One row per task and resource. The floor of a task is the largest of its times.
 
-        what : task: ``"image"`` hashes one, ``"image, sent"`` sends one to the GPU, ``"all pairs"``
+        what : str
+            Task: ``"image"`` hashes one, ``"image, sent"`` sends one to the GPU, ``"all pairs"``
             compares all pairs of hashes.
-        items : number of images or pairs in the task.
-        resource : name of the limit in ``H200``.
-        amount : bytes or operations that the task needs.
-        seconds : ``amount`` divided by the limit.
+        items : int
+            Number of images or pairs in the task.
+        resource : str
+            Resource that limits the task, a key of ``H200``.
+        amount : int
+            Number of bytes or operations that the task needs.
+        seconds : float
+            ``amount`` divided by the limit, in seconds.
 
     Examples
     --------
@@ -250,7 +272,8 @@ def floors(side: int, number: int) -> pd.DataFrame:
         ("image", 1, "products, double", KEPT * SAMPLES * (SAMPLES + KEPT)),
         ("image, sent", 1, "link, bytes/s", 3 * side**2),
         ("all pairs", pairs, "memory, bytes/s", 32 * number),
-        # Per pair: eight differences, four adders of two instructions, the sum, the comparison.
+        # Per pair: 8 differences, 8 instructions of four adders, 3 additions of the four counts,
+        # 1 comparison with the radius: 8 + 8 + 3 + 1 = 20.
         ("all pairs", pairs, "words, logic and sums", 20 * pairs),
         ("all pairs", pairs, "words, bits counted", 4 * pairs),
     ]
@@ -306,16 +329,22 @@ def compare(
     DataFrame
         One row per kind of image, one for the join and one for the histogram:
 
-        kind : kind of the images or name of the task.
-        cases : number of images or of pairs.
-        doubtful : images that the certificate leaves to the second path.
-        fast_differing : bits that differ from the published hashes, without the second path.
-        differing : bits that differ with the second path; differing pairs; or differing counts.
+        kind : str
+            Kind of the images or name of the task.
+        cases : int
+            Number of images or of pairs.
+        doubtful : int
+            Number of images that the certificate leaves to the second path.
+        fast_differing : int
+            Number of bits that differ from the published hashes, without the second path.
+        differing : int
+            Number of bits that differ with the second path; for the join, number of differing
+            pairs; for the histogram, number of differing counts.
     """
     from finhash.hamming import gpu as hamming_gpu
 
     rows = [(kind, *_compare_hashes(pixels)) for kind, pixels in images.items()]
-    found, expected = (
+    found, expected = (  # distance < 512, so each (i, j, distance) has its own number
         (i.astype(np.int64) * len(hashes) + j) * 512 + distance
         for i, j, distance in (
             hamming_gpu.join(hashes, radius=radius),
@@ -348,9 +377,12 @@ def times(tasks: Mapping[str, tuple[Calls, int]], repeats: int) -> pd.DataFrame:
     DataFrame
         One row per sample:
 
-        contender, state, repeat, seconds : see ``timing.time_calls``; ``seconds`` is per call.
-        task : name of the task.
-        items : number of images, pairs or bytes per call.
+        contender, state, repeat, seconds : str, str, int, float
+            As from ``timing.time_calls``; ``seconds`` is per call.
+        task : str
+            Name of the task.
+        items : int
+            Number of images, pairs or bytes per call.
     """
     tables = [
         timing.time_calls(calls, repeats).assign(task=task, items=items)
@@ -374,11 +406,16 @@ def summary(timings: pd.DataFrame, floor: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row per task and contender:
 
-        task, contender : names.
-        items : number of images, pairs or bytes per call.
-        seconds : median warm time per call.
-        throughput : items per second.
-        floors : time per item divided by its lower bound; missing for contenders without a bound.
+        task, contender : str
+            Name of the task and of the contender.
+        items : int
+            Number of images, pairs or bytes per call.
+        seconds : float
+            Median warm time per call, in seconds.
+        throughput : float
+            Throughput in items per second.
+        floors : float
+            Time per item divided by its lower bound; missing for contenders without a bound.
     """
     warm = timings[timings["state"] == "warm"]
     table = warm.groupby(["task", "contender", "items"], sort=False)["seconds"].median()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pdqhash
 import simplejpeg
 from PIL import Image
 
@@ -99,8 +100,6 @@ def kernel_contenders(paths: Sequence[Path]) -> dict[str, Callable[[], object]]:
     dict
         Functions by name. The PDQ kernel is included for comparison.
     """
-    import pdqhash  # in the study's extra dependencies
-
     encoded = [path.read_bytes() for path in paths]
     pixels = [to_rgb(path) for path in paths]
     sections = {
@@ -130,12 +129,18 @@ def ladder_costs(path: Path, timings: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row per rung:
 
-        rung : name of the rung.
-        ms : median warm time, in milliseconds per image.
-        cold_ms : time of the first call, in milliseconds per image.
-        bits_changed : bits that differ from the reference's hash.
-        peak_kB : peak memory of Python and NumPy, in kilobytes, without decoders.
-        needs : dependencies that the rung adds.
+        rung : str
+            Name of the rung.
+        ms : float
+            Median warm time per image, in milliseconds.
+        cold_ms : float
+            Time of the first call per image, in milliseconds.
+        bits_changed : int
+            Number of bits that differ from the reference's hash.
+        peak_kB : float
+            Peak memory of Python and NumPy, in kilobytes, without decoders.
+        needs : str
+            Dependencies that the rung adds.
     """
     expected = LADDER["reference"](path)
     cold = timings[timings["state"] == "cold"].set_index("contender")["seconds"]

@@ -1,6 +1,7 @@
-"""Operation counts of the reference implementation, and run times predicted from them.
+"""Operations and bytecodes of the reference implementation, fits of measured times, and prices.
 
-The counts follow from the size of the image alone. Nothing here measures time.
+Counts of operations follow from the size of the image alone. Nothing here measures time: functions
+that fit, predict or extrapolate run times are given measured ones.
 """
 
 import dis
@@ -95,9 +96,9 @@ def work(cols: int, rows: int) -> dict[str, int]:
     Returns
     -------
     dict
-        ``once``: 1, for the work that does not depend on the size. ``pixels``: luma values, which
-        are also the windows to set up. ``window_rows``: rows of windows to set up. ``additions``:
-        pixels added by the box filter.
+        ``once``: 1, for the work that does not depend on the size. ``pixels``: pixels; each has one
+        luma value and one window. ``window_rows``: pixel rows in all windows together.
+        ``additions``: pixels added by the box filter.
     """
     cols, rows = shrunk(cols, rows)
     return {
@@ -126,11 +127,16 @@ def windows(sides: Iterable[int]) -> pd.DataFrame:
     DataFrame
         One row per side:
 
-        side : side of the image, in pixels.
-        window : width of a window before clipping, in pixels.
-        additions : pixels added in all windows.
-        additions_per_pixel : additions divided by pixels of the image.
-        used : fraction of the results that decimation keeps.
+        side : int
+            Side of the image, in pixels.
+        window : int
+            Width of a window before clipping, in pixels.
+        additions : int
+            Number of pixels added in all windows.
+        additions_per_pixel : float
+            Additions divided by the number of pixels of the image.
+        used : float
+            Fraction of the results that decimation keeps.
     """
     rows = []
     for side in sides:
@@ -149,10 +155,14 @@ def inner_loops() -> pd.DataFrame:
     DataFrame
         One row per source line:
 
-        step : name of the step.
-        line : number of the line in its file.
-        bytecodes : bytecode instructions of the line within the loop.
-        code : source of the line.
+        step : str
+            Name of the step.
+        line : int
+            Number of the line in its file.
+        bytecodes : int
+            Number of bytecode instructions of the line within the loop.
+        code : str
+            Source of the line.
     """
     rows = []
     for step, function in LOOPS.items():
@@ -261,10 +271,14 @@ def extrapolate(seconds: float, numbers: Sequence[int]) -> pd.DataFrame:
     DataFrame
         One row per number:
 
-        images : number of images.
-        core_hours : time on one core, in hours.
-        core_years : time on one core, in years.
-        dollars : price in US dollars, at ``DOLLARS_PER_CORE_HOUR``.
+        images : int
+            Number of images.
+        core_hours : float
+            Time on one core, in hours.
+        core_years : float
+            Time on one core, in years.
+        dollars : float
+            Price in US dollars, at ``DOLLARS_PER_CORE_HOUR``.
 
     Examples
     --------

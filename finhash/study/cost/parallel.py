@@ -1,6 +1,7 @@
 """Cost of batch jobs: throughput, start, memory and dispatch overhead, and a scaling model.
 
-Functions that run in other processes are importable from here, which a notebook's are not.
+Functions that other processes call are defined here, because a process cannot import functions from
+a notebook.
 """
 
 import gc
@@ -68,12 +69,18 @@ def whole_jobs(paths: Sequence[Path], settings: Sequence[Setting], repeats: int)
     DataFrame
         One row per job:
 
-        executor : executor of ``hash_files``, or ``DECODE``.
-        workers : number of workers.
-        repeat : number of the job, from 0.
-        images : number of images.
-        seconds : wall time of the job.
-        driver : CPU time of the calling process, in seconds.
+        executor : str
+            Executor of ``hash_files``, or ``DECODE``.
+        workers : int
+            Number of workers.
+        repeat : int
+            Number of the job, from 0.
+        images : int
+            Number of images.
+        seconds : float
+            Wall time of the job, in seconds.
+        driver : float
+            CPU time of the calling process per job, in seconds.
     """
     rows = []
     for repeat in tqdm(range(repeats), "whole jobs", unit="round", leave=False):
@@ -105,16 +112,26 @@ def throughput(jobs: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row per executor and number of workers; values are medians:
 
-        executor : executor of ``hash_files``, or ``DECODE``.
-        workers : number of workers.
-        images : number of images per job.
-        seconds : wall time per job.
-        driver : CPU time of the calling process per image, without the start, in seconds.
-        start : wall time of the start, in seconds.
-        with_start : images per second, start included.
-        throughput : images per second, without the start.
-        gain : ``throughput`` divided by that of the serial job.
-        efficiency : ``gain`` divided by ``workers``.
+        executor : str
+            Executor of ``hash_files``, or ``DECODE``.
+        workers : int
+            Number of workers.
+        images : float
+            Number of images per job.
+        seconds : float
+            Wall time per job, in seconds.
+        driver : float
+            CPU time of the calling process per image, without the start, in seconds.
+        start : float
+            Wall time of the start, in seconds.
+        with_start : float
+            Throughput in images per second, start included.
+        throughput : float
+            Throughput in images per second, without the start.
+        gain : float
+            ``throughput`` divided by that of the serial job.
+        efficiency : float
+            ``gain`` divided by ``workers``.
     """
     keys = ["executor", "workers"]
     table = jobs.groupby(keys, sort=False)[["images", "seconds", "driver"]].median()
@@ -169,8 +186,9 @@ def model(table: pd.DataFrame, dispatch: pd.DataFrame, cores: Sequence[int]) -> 
     """Model the throughput on many cores, which was not measured.
 
     An image costs ``t`` seconds of a worker, as in the serial job, and ``d`` seconds of the calling
-    process: the CPU time of dispatching a task, divided by the images per task. Workers share the
-    first cost but not the second, so the throughput is ``1 / (d + t / cores)``, at most ``1 / d``.
+    process: the CPU time of dispatching a task, which is the column ``driver`` of ``overheads`` in
+    microseconds, divided by the images per task. Workers share the first cost but not the second,
+    so the throughput is ``1 / (d + t / cores)``, at most ``1 / d``.
 
     Parameters
     ----------
@@ -186,11 +204,16 @@ def model(table: pd.DataFrame, dispatch: pd.DataFrame, cores: Sequence[int]) -> 
     DataFrame
         One row per executor and number of cores:
 
-        executor : ``"processes"`` or ``"dask"``.
-        cores : number of cores.
-        throughput : images per second.
-        efficiency : throughput per core divided by the throughput of the serial job.
-        ceiling : limit of the throughput for many cores, ``1 / d``.
+        executor : str
+            ``"processes"`` or ``"dask"``.
+        cores : int
+            Number of cores.
+        throughput : float
+            Throughput in images per second.
+        efficiency : float
+            Throughput per core divided by the throughput of the serial job.
+        ceiling : float
+            Limit of the throughput for many cores, ``1 / d``, in images per second.
     """
     serial = table.set_index("executor").loc["serial", "throughput"]
     rows = []
@@ -219,8 +242,10 @@ def serial_share(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row per executor that was measured with one and two workers:
 
-        executor : executor of ``hash_files``.
-        share : serial fraction.
+        executor : str
+            Executor of ``hash_files``.
+        share : float
+            Serial fraction.
 
     Examples
     --------
@@ -248,12 +273,17 @@ def overheads(settings: Sequence[Setting], tasks: int) -> pd.DataFrame:
     DataFrame
         One row per setting:
 
-        executor : executor of ``hash_files``.
-        workers : number of workers.
-        microseconds : wall time per task, in microseconds.
-        driver : CPU time of the calling process per task, in microseconds.
-        share : wall time per task divided by the target duration of a task, times ``workers``:
-            the fraction of the workers' time that dispatching costs.
+        executor : str
+            Executor of ``hash_files``.
+        workers : int
+            Number of workers.
+        microseconds : float
+            Wall time per task, in microseconds.
+        driver : float
+            CPU time of the calling process per task, in microseconds.
+        share : float
+            Wall time per task divided by the target duration of a task, times ``workers``: the
+            fraction of the workers' time that dispatching costs.
     """
     paths = [f"folder/{k:09d}.jpg" for k in range(1000)]
     rows = []
@@ -303,7 +333,8 @@ JOB = """
 import sys, tempfile, finhash
 from pathlib import Path
 
-folder, number, executor, workers = Path(sys.argv[1]), *map(int, sys.argv[2:3]), *sys.argv[3:]
+folder, number = Path(sys.argv[1]), int(sys.argv[2])
+executor, workers = sys.argv[3], int(sys.argv[4])
 files = sorted(folder.glob("*.jpg"))
 with tempfile.TemporaryDirectory() as home:
     links = [Path(home, str(k)) for k in range(-(-number // len(files)))]
@@ -312,11 +343,12 @@ with tempfile.TemporaryDirectory() as home:
     names = (f"{link}/{file.name}" for link in links for file in files)
     todo = (name for name, _ in zip(names, range(number)))
     out = Path(home, "out")
-    finhash.hash_files(todo, executor=executor, workers=int(workers), out=out, progress=False)
+    finhash.hash_files(todo, executor=executor, workers=workers, out=out, progress=False)
 """
-"""Program of a job that hashes ``number`` paths of the images in a folder into an output folder.
+"""Program of a job that hashes ``number`` paths and writes the table to a folder.
 
-The paths come from an iterator, through symbolic links, so that the job never holds them all.
+The images of one folder repeat. The paths come from an iterator, through symbolic links, so that
+the job never holds them all.
 """
 
 
@@ -339,8 +371,16 @@ def job_memory(folder: Path, number: int, executor: str, workers: int) -> dict[s
     Returns
     -------
     dict
-        ``executor``, ``workers``, ``files`` (paths hashed), ``bytes`` (peak memory) and
-        ``seconds`` (wall time).
+        executor : str
+            Executor of ``hash_files``.
+        workers : int
+            Number of workers.
+        files : int
+            Number of paths hashed.
+        bytes : int
+            Peak memory, in bytes.
+        seconds : float
+            Wall time of the job, in seconds.
 
     Raises
     ------
@@ -376,11 +416,15 @@ def reading(paths: Sequence[Path], repeats: int) -> pd.DataFrame:
     DataFrame
         One row per sample:
 
-        state : ``"cold"`` after the system was asked to drop the files from its page cache, else
+        state : str
+            ``"cold"`` after the system was asked to drop the files from its page cache, else
             ``"warm"``. A cache of the disk or of the hypervisor may still hold the files.
-        repeat : number of the sample, from 0.
-        images : number of files.
-        seconds : wall time.
+        repeat : int
+            Number of the sample, from 0.
+        images : int
+            Number of files.
+        seconds : float
+            Wall time of reading all files, in seconds.
     """
     rows = []
     for repeat in range(repeats):
@@ -415,7 +459,7 @@ class Cluster:
 def loopback_cluster(workers: int) -> Iterator[Cluster]:
     """Start a Dask scheduler and ``workers`` workers on this machine, each in its own process.
 
-    They are started by Dask's command line, as on a real cluster, and killed at the end.
+    The processes are started by Dask's command line, as on a real cluster, and killed at the end.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scheduler.json"
@@ -457,7 +501,9 @@ def _wait_for(condition: Callable[[], object], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds} seconds in vain; check the cluster's processes")
+            raise TimeoutError(
+                f"a condition did not hold after {seconds} seconds; check the cluster's processes"
+            )
         time.sleep(0.01)
 
 

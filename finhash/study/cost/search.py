@@ -29,10 +29,10 @@ Search = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Contender:
-    """Method of finding all gallery hashes within a radius.
+    """Search algorithm that finds all gallery hashes within a radius.
 
-    ``build(gallery, radius)`` returns the search function and the bytes of its index. Slow methods
-    get only the first ``queries`` queries.
+    ``build(gallery, radius)`` returns the search function and the size of its index in bytes. Slow
+    searches get only the first ``queries`` queries.
     """
 
     build: Callable[[np.ndarray, int], tuple[Search, int]]
@@ -40,13 +40,13 @@ class Contender:
 
 
 def scan(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
-    """Return the deployed scan on one core, and its bytes."""
+    """Return the deployed search on one core, and the size of its gallery in bytes."""
     laid_out = hamming.Gallery(gallery)
     return lambda q: hamming.join(q, laid_out, radius=radius)[:2], laid_out.words.nbytes
 
 
 def numpy_scan(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
-    """Return a scan with NumPy, one query at a time, and its bytes."""
+    """Return a search with NumPy, one query at a time, and the size of its gallery in bytes."""
     words = gallery.view(np.uint64)
 
     def search(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -60,7 +60,7 @@ def numpy_scan(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
 
 
 def bk_tree(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
-    """Return a search in a BK-tree of Python integers, and 0, since its bytes are not measured."""
+    """Return a search in a BK-tree of Python integers, and 0, since its size is not measured."""
     rows: dict[int, list[int]] = {}
     for row, packed in enumerate(gallery):
         rows.setdefault(int.from_bytes(packed.tobytes()), []).append(row)
@@ -123,14 +123,14 @@ def _ivf(bits: int, n: int, share: float) -> faiss.IndexBinaryIVF:
 
 
 def _multi_hash(bits: int, tables: int, flips: int) -> faiss.IndexBinaryMultiHash:
-    """Return a multi-index of hash tables that also looks up keys with up to ``flips`` flips."""
+    """Return an index with ``tables`` keys per hash, each looked up with up to ``flips`` flips."""
     index = faiss.IndexBinaryMultiHash(bits, tables, bits // tables)
     index.nflip = flips
     return index
 
 
 def _hash(bits: int, prefix: int, flips: int) -> faiss.IndexBinaryHash:
-    """Return an index by the first ``prefix`` bits, with up to ``flips`` of them flipped."""
+    """Return an index by the first ``prefix`` bits, looked up with up to ``flips`` flipped bits."""
     index = faiss.IndexBinaryHash(bits, prefix)
     index.nflip = flips
     return index
@@ -159,7 +159,7 @@ CONTENDERS: dict[str, Contender] = {
     "FAISS HNSW, 100 nearest": Contender(faiss_index(lambda d, n: _hnsw(d, 32), nearest=100)),
     "BK-tree": Contender(bk_tree, 20),
 }
-"""Methods to compare, by the label that tables and figures show."""
+"""Searches to compare, by the label that tables and figures show."""
 
 
 def compare(
@@ -170,7 +170,7 @@ def compare(
     singles: int,
     contenders: Mapping[str, Contender] = CONTENDERS,
 ) -> pd.DataFrame:
-    """Compare methods of matching on one core, on the same queries.
+    """Compare searches on one core, on the same queries.
 
     Parameters
     ----------
@@ -183,19 +183,25 @@ def compare(
     singles : int
         Number of queries that are also asked one by one.
     contenders : mapping of str to Contender
-        Methods by label.
+        Searches by label.
 
     Returns
     -------
     DataFrame
-        One row per method:
+        One row per search:
 
-        contender : label of the method.
-        build : time to build the index, in seconds.
-        bytes : size of the index; 0 if unknown.
-        throughput : queries per second, asked in one batch.
-        p50, p99 : median and 99th percentile of the seconds of a single query.
-        recall : fraction of the pairs within the radius that are found.
+        contender : str
+            Label of the search.
+        build : float
+            Time to build the index, in seconds.
+        bytes : int
+            Size of the index, in bytes; 0 if unknown.
+        throughput : float
+            Throughput in queries per second, asked in one batch.
+        p50, p99 : float
+            Median and 99th percentile of the time of a single query, in seconds.
+        recall : float
+            Fraction of the pairs within the radius that are found.
     """
     faiss.omp_set_num_threads(1)
     rows = []
@@ -244,12 +250,17 @@ def kernels(
     DataFrame
         One row per sample:
 
-        contender : ``"join"``, ``"join, scattered"`` (hashes in random order), ``"histogram"``
-            (distances counted by family) or ``"FAISS flat"``.
-        bits : width of the hashes, in bits.
-        workers : number of threads.
-        repeat : number of the sample, from 0.
-        throughput : pairs per second.
+        contender : str
+            ``"join"``, ``"join, scattered"`` (hashes in random order), ``"histogram"`` (distances
+            counted by family) or ``"FAISS flat"``.
+        bits : int
+            Width of the hashes, in bits.
+        workers : int
+            Number of threads.
+        repeat : int
+            Number of the sample, from 0.
+        throughput : float
+            Throughput in pairs per second.
     """
     faiss.omp_set_num_threads(1)
     calls, counted = {}, {}
@@ -316,10 +327,14 @@ def by_processor(names: Sequence[str], number: int, radius: int) -> pd.DataFrame
     DataFrame
         One row per processor and kernel:
 
-        processor : name of the processor.
-        kernel : ``"join"`` or ``"histogram"``.
-        found : pairs found or counted, which must be equal for all processors.
-        throughput : pairs per second.
+        processor : str
+            Name of the processor.
+        kernel : str
+            ``"join"`` or ``"histogram"``.
+        found : int
+            Number of pairs found or counted, which must be equal for all processors.
+        throughput : float
+            Throughput in pairs per second.
     """
     rows = []
     for name in tqdm(names, "processors", unit="processor", leave=False):
@@ -357,10 +372,14 @@ def on_a_cluster(table: HashTable, radius: int, block: int, workers: int) -> pd.
     DataFrame
         One row per join:
 
-        where : ``"threads"`` or ``"Dask, loopback"``.
-        seconds : wall time, without the start of the cluster.
-        pairs : number of pairs found.
-        same : whether the pairs are those found on threads.
+        where : str
+            ``"threads"`` or ``"Dask, loopback"``.
+        seconds : float
+            Wall time, without the start of the cluster, in seconds.
+        pairs : int
+            Number of pairs found.
+        same : bool
+            Whether the pairs are those found on threads.
     """
     hashes = table.hashes("find")
     with timing.stopwatch() as seconds:
@@ -409,12 +428,18 @@ def cluster_jobs(
     DataFrame
         One row per algorithm and size:
 
-        algorithm : algorithm of ``cluster.families``.
-        images : size of the set.
-        seconds : wall time.
-        clusters : number of clusters found.
-        f1 : pairwise F1 score against the simulated families.
-        before, peak : resident bytes before the simulation, and at the peak.
+        algorithm : str
+            Clustering algorithm: ``algorithm`` of ``cluster.families``.
+        images : int
+            Number of images in the set.
+        seconds : float
+            Wall time, in seconds.
+        clusters : int
+            Number of clusters found.
+        f1 : float
+            Pairwise F1 score against the simulated families.
+        before, peak : int
+            Resident memory before the simulation, and at the peak, in bytes.
     """
     rows = []
     for algorithm, radius in radii.items():
@@ -449,10 +474,14 @@ def forecast(jobs: pd.DataFrame, numbers: Sequence[int], workers: int) -> pd.Dat
     DataFrame
         One row per size:
 
-        images : size of the set.
-        core_hours : time on one core, in hours.
-        dollars : price in US dollars, at ``operations.DOLLARS_PER_CORE_HOUR``.
-        bytes : memory of hashes and labels.
+        images : int
+            Number of images in the set.
+        core_hours : float
+            Time on one core, in hours.
+        dollars : float
+            Price in US dollars, at ``operations.DOLLARS_PER_CORE_HOUR``.
+        bytes : int
+            Memory of hashes and labels, in bytes.
     """
     largest = jobs[jobs["algorithm"] == "components"].sort_values("images").iloc[-1]
     speed = largest["images"] ** 2 / 2 / largest["seconds"] / workers

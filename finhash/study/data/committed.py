@@ -54,20 +54,15 @@ def load(methods: Sequence[str], dataset: str = "memes") -> HashTable:
     """Load the committed table of a complete data set, with one column of hashes per method."""
     tables = [HashTable.read(_file(dataset, method)) for method in methods]
     first = tables[0].arrow
+    joined = first.select(["path"])
     for method, table in zip(methods, tables, strict=True):
         if not table.arrow["path"].equals(first["path"]):
             raise ValueError(
                 f"{_file(dataset, method)} lists other images than {_file(dataset, methods[0])}: "
                 "hash the complete data set again with all methods"
             )
-    columns = [table.arrow[method] for method, table in zip(methods, tables, strict=True)]
-    fields = [
-        table.arrow.schema.field(method) for method, table in zip(methods, tables, strict=True)
-    ]
-    schema = pa.schema(
-        [first.schema.field("path"), *fields, first.schema.field("error")], first.schema.metadata
-    )
-    return HashTable(pa.table([first["path"], *columns, first["error"]], schema=schema))
+        joined = joined.append_column(table.arrow.schema.field(method), table.arrow[method])
+    return HashTable(joined.append_column(first.schema.field("error"), first["error"]))
 
 
 def compare(table: HashTable) -> dict[str, bool]:

@@ -1,4 +1,4 @@
-"""The data set of a run: the course's own images, or a stand-in that is rendered.
+"""The data set of a run: the course's set, or a stand-in that is rendered.
 
 A data set is a folder of files named ``FFFF_ID.jpg``: the number of the family in four digits, an
 underscore, and the number of the image. ``load`` returns the first of these that is available:
@@ -141,14 +141,13 @@ def load(scale: project.Scale | None = None, *, progress: bool = True) -> Datase
         If the course's zip does not have its known MD5.
     """
     scale = scale or project.scale()
-    name, source = project.data_set(), _das_images()
-    if source is None:
+    name = project.data_set()
+    if name == "das_images":
+        source = _das_images()
+        folder = source if source.is_dir() else _unpack(source, progress)
+    else:
         folder = project.data() / name
         render(folder, scale, progress=progress)
-    elif source.is_dir():
-        folder = source
-    else:
-        folder = _unpack(source, progress)
     paths = list(_subset(sorted(_image_files(folder)), scale))
     if not paths:
         raise FileNotFoundError(f"{folder} holds no images named FFFF_ID.jpg")
@@ -178,7 +177,7 @@ def render(
     Raises
     ------
     FileExistsError
-        If the folder holds images but no ``recipe.json``; they are not deleted.
+        If the folder holds files but no ``recipe.json``. Nothing is deleted then.
     """
     _delete_outdated(folder)
     missing = _missing(folder, scale)
@@ -225,11 +224,12 @@ def example(family: int) -> bytes:
     return memes.render(drawn.draw_template(project.SEED, family), *memes.draw_caption(rng))
 
 
-def _das_images() -> Path | None:
-    """Return the folder of the course's set, or its zip if not yet unpacked; None if absent."""
+def _das_images() -> Path:
+    """Return the folder of the user's own set, or its zip if that is not unpacked yet."""
     given = os.environ.get("FINHASH_DAS_IMAGES")
-    place = Path(given) if given else project.data() / "das_images"
-    if given and not place.exists():
+    # A relative path is relative to the checkout: notebooks run in a folder of their own.
+    place = project.root() / given if given else project.data() / "das_images"
+    if not place.exists():
         raise FileNotFoundError(f"FINHASH_DAS_IMAGES={given} does not exist")
     if place.is_file():
         return place
@@ -242,11 +242,9 @@ def _das_images() -> Path | None:
         archives = sorted(place.glob("*.zip"))
         if archives:
             return archives[0]
-    if given:
-        raise FileNotFoundError(
-            f"FINHASH_DAS_IMAGES={given} holds neither images named FFFF_ID.jpg nor a zip"
-        )
-    return None
+    raise FileNotFoundError(
+        f"{place} holds neither images named FFFF_ID.jpg, for example 0007_00001.jpg, nor a zip"
+    )
 
 
 def _unpack(archive: Path, progress: bool) -> Path:
@@ -296,7 +294,7 @@ def _templates() -> list[Path]:
     folder = os.environ.get("FINHASH_TEMPLATES")
     if not folder:
         return []
-    paths = sorted(Path(folder).glob("*.jpg"))
+    paths = sorted((project.root() / folder).glob("*.jpg"))
     if len(paths) < memes.FAMILIES:
         raise FileNotFoundError(
             f"FINHASH_TEMPLATES={folder} holds {len(paths)} .jpg files, but {memes.FAMILIES} "
@@ -337,9 +335,9 @@ def _delete_outdated(folder: Path) -> None:
     if note.exists() and note.read_text() == recipe:
         return
     if folder.exists():
-        if not note.exists() and any(_image_files(folder)):
+        if not note.exists() and any(folder.iterdir()):
             raise FileExistsError(
-                f"{folder} holds images but no recipe.json, so they were not rendered here: "
+                f"{folder} holds files but no recipe.json, so they were not rendered here: "
                 "move them elsewhere"
             )
         shutil.rmtree(folder)

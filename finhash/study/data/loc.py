@@ -15,7 +15,6 @@ import re
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -299,9 +298,10 @@ def _file_name(row: _Row) -> str:
 
 def _ensure(row: _Row, path: Path, client: urllib3.PoolManager, pause: float) -> tuple[str, str]:
     """Download the image to ``path`` unless a correct one is present; return status and reason."""
-    with suppress(FileNotFoundError, _UnavailableError):
+    try:
         return "present", _check(path.read_bytes(), row)
-    path.unlink(missing_ok=True)
+    except (FileNotFoundError, _UnavailableError):
+        path.unlink(missing_ok=True)
     time.sleep(pause)
     body = _download(row.url, client)
     unchecked = _check(body, row)

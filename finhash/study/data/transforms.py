@@ -77,7 +77,7 @@ class Transform:
     unit : str
         Meaning of the strengths.
     strengths : tuple of float or str
-        The mildest strength first.
+        In the order drawn, roughly from mild to strong.
     function : callable
         Takes the subject and a strength; returns an image, or JPEG bytes.
     """
@@ -115,10 +115,10 @@ def described() -> pd.DataFrame:
         unit : str
             Meaning of the strengths.
         strengths : str
-            All strengths, separated by commas, the mildest first.
+            All strengths, separated by commas, in the order drawn: roughly from mild to strong.
     """
-    rows = [(t.label, t.unit, ", ".join(map(str, t.strengths))) for t in TRANSFORMS.values()]
-    return pd.DataFrame(rows, index=list(TRANSFORMS), columns=["change", "unit", "strengths"])
+    texts = [(t.label, t.unit, ", ".join(map(str, t.strengths))) for t in TRANSFORMS.values()]
+    return pd.DataFrame(texts, index=list(TRANSFORMS), columns=["change", "unit", "strengths"])
 
 
 def queries(dataset: datasets.Dataset, number: int) -> list[Path]:

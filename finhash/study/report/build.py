@@ -50,8 +50,9 @@ def count_words() -> int:
 
 def build_pdf() -> int:
     """Build ``report.pdf`` with latexmk and return its exit code; print the log's errors."""
-    scratch = project.root() / "build" / "latex"
-    # -g: latexmk would not try again after an error whose cause it cannot see to be gone.
+    folder = project.root() / "build" if project.writes_to_checkout() else project.out()
+    scratch = folder / "latex"
+    # -g forces a run: after an error, latexmk otherwise waits until an input file changes.
     options = [
         "-g",
         "-pdf",
@@ -90,7 +91,7 @@ def tables() -> dict[str, str]:
 
 
 def with_block(readme: str) -> str:
-    """Return the README's text with its block of results replaced by today's."""
+    """Return the README's text with its block of results replaced by the current one."""
     return re.sub(
         r"(<!-- results -->\n).*?(<!-- /results -->)",
         lambda found: found[1] + readme_block() + found[2],
@@ -118,7 +119,7 @@ def readme_block() -> str:
         ),
         (f"all {text['images']} images, {text['cores']} cores", f"{text['whole-seconds']} s"),
         (
-            "recall at a false positive rate of 1 in 100,000, one image, one family",
+            "recall at a false positive rate of 1 in 100,000, families of the same image merged",
             ", ".join(
                 f"{methods.get(n).label} {text[f'merged5-{n}']}"
                 for n in ("find", "phash256", "dhash256", "ahash256", "whash256")

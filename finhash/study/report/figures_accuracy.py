@@ -182,7 +182,8 @@ def pareto(
 ) -> Figure:
     """Plot recall at a false positive rate of 1e-5 against the time to hash and to match.
 
-    Up and to the left is better. An arrow leads from the published program to the library.
+    Up and to the left is better. An arrow leads from the reference implementation to the
+    library.
 
     Parameters
     ----------

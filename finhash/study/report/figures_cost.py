@@ -26,10 +26,10 @@ from finhash.study.results import medians
 
 
 def profile(steps: pd.DataFrame) -> Figure:
-    """Plot the median time of each step of the published program, one bar per step.
+    """Plot the median time of each step of the reference implementation, one bar per step.
 
     Text beside a bar gives the step's share of the total and, above 1 %, how many times faster
-    the program would be without the step.
+    the reference implementation would be without the step.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def profile(steps: pd.DataFrame) -> Figure:
 
 
 def growth(by_count: pd.DataFrame, by_side: pd.DataFrame) -> Figure:
-    """Plot the published program's time against the number of images and against their size.
+    """Plot the reference implementation's time against the number of images and their size.
 
     The left panel gives the fitted exponent with its 95 % interval. The right panel compares the
     fastest repeats with a fit to counted operations.
@@ -205,7 +205,8 @@ def ladder(timings: pd.DataFrame) -> Figure:
     ----------
     timings : DataFrame
         ``ladder``; columns ``contender``, ``state`` and ``seconds`` are read. Contenders are
-        optimisations of FINd, the first of them the published program, and names of methods.
+        optimisations of FINd, the first of them the reference implementation, and names of
+        methods.
     """
     seconds = medians(timings)
     figure, axes = plt.subplots(figsize=(6.3, 0.6 + 0.25 * len(seconds)))

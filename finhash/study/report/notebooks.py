@@ -1,9 +1,9 @@
-"""Notebooks run only when what they depend on has changed.
+"""Execution of notebooks, each only when its inputs have changed.
 
-``python -m finhash.study.report.notebooks digests`` writes, for each notebook, a digest of
-everything that decides its results. ``... run NAME`` executes one notebook into the output folder.
-Progress bars go to the terminal and are left out of the file, as is metadata that changes at every
-run. A notebook that fails is not written, and stops the run.
+``python -m finhash.study.report.notebooks digests`` writes, for each notebook, a digest of the
+inputs whose change makes it run again. ``... run NAME`` executes one notebook into the output
+folder. Progress bars go to the terminal and are left out of the file, as is metadata that changes
+at every run. A notebook that fails is not written, and stops the run.
 """
 
 import ast
@@ -83,11 +83,12 @@ def write_digests() -> None:
 
 
 def digest(name: str, makers: dict[str, str], earlier: dict[str, str]) -> str:
-    """Return a digest of everything that decides what the notebook ``name`` measures.
+    """Return a digest of the inputs whose change makes the notebook ``name`` run again.
 
-    That is its code cells, the modules that they import, directly or not, without docstrings and
-    comments; the assets; the committed hash tables, if it reads them; scale and data set; and the
-    digests of the ``earlier`` notebooks whose results tables it loads, named by ``makers``.
+    Included are its code cells; the modules that they import, directly or indirectly, without
+    docstrings and comments; the assets; the committed hash tables, if it reads them; scale and data
+    set; and the digests of the ``earlier`` notebooks whose results tables it loads, which
+    ``makers`` names. Package versions, the machine and the bytes of images are not included.
     """
     code = _python(name)
     state = hashlib.sha256(code.encode())

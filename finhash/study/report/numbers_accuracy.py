@@ -36,7 +36,7 @@ VARIANTS = {
     "FINd": "find",
     "FINd, 128 best bits": "find-128",
     "FINd, 192 best bits": "find-192",
-    "FINd, weighted bits": "find-weighed",
+    "FINd, weighted bits": "find-weighted",
     "FINd, middle half": "find-middle",
     "dHash, middle rows": "dhash-middle",
     "FINd and dHash, 128 best of each": "both",
@@ -325,7 +325,7 @@ def _one(timings: pd.DataFrame) -> Texts:
 
 def _cluster_jobs(table: pd.DataFrame) -> Texts:
     largest = table[table["images"] == table["images"].max()]
-    found = {"cluster-pictures": whole(largest["images"].iloc[0])}
+    found = {"cluster-images": whole(largest["images"].iloc[0])}
     for row in largest.itertuples():
         found[f"cluster-{row.algorithm}-seconds"] = f"{row.seconds:.0f}"
         found[f"cluster-{row.algorithm}-memory"] = whole((row.peak - row.before) / 1e6)

@@ -30,7 +30,7 @@ from finhash.study.report.rounding import (
 from finhash.study.results import medians
 
 STEPS = {"box": "box filter", "luma": "luma", "dct": "DCT", "decode": "open, decode"}
-"""Key -> step of the published program, in ``baseline_steps``."""
+"""Key -> step of the reference implementation, in ``baseline_steps``."""
 
 BOX_FILTERS = {
     "samples": "samples only",
@@ -86,7 +86,7 @@ def _setting(facts: dict) -> Texts:
         "cores": str(facts["cores"]),
         "imagehash-version": versions["imagehash"],
         "families-full": whole(memes.FAMILIES),
-        "pictures-full": whole(memes.IMAGES),
+        "images-full": whole(memes.IMAGES),
     }
 
 
@@ -176,7 +176,7 @@ def _candidate_times(timings: pd.DataFrame, step: str, names: dict[str, str]) ->
 
 def _candidate_exactness(exactness: pd.DataFrame, step: str, names: dict[str, str]) -> Texts:
     table = exactness.set_index("contender")
-    found = {f"{step}-pictures": whole(table["images"].iloc[0])}
+    found = {f"{step}-images": whole(table["images"].iloc[0])}
     for key, name in names.items():
         found[f"{step}-{key}-bits"] = whole(table["bits_changed"][name])
         found[f"{step}-{key}-memory"] = f"{table['peak_kB'][name] / 1000:.1f}"
@@ -187,7 +187,7 @@ def _certificate(certificate: pd.DataFrame) -> Texts:
     table = certificate.set_index("kind")
     random, real = table.loc["random"], table.drop(index="random").iloc[0]
     return {
-        "proved-pictures": whole(table["images"].sum()),
+        "proved-images": whole(table["images"].sum()),
         "proved-bits": whole(table["bits_changed"].sum()),
         "proved-pixels": whole(table["pixels_changed"].sum()),
         "fallback-set": whole(real["images"] - real["certified"]),
@@ -247,7 +247,7 @@ def _throughput_small(table: pd.DataFrame) -> Texts:
     gain = rows["gain"]
     of_decoding = gain["processes", 2] / (2 * gain[parallel.DECODE, 1])
     found["processes-of-decoding"] = percent(of_decoding, 0)
-    found["job-pictures"] = whole(table["images"].iloc[0])
+    found["job-images"] = whole(table["images"].iloc[0])
     for executor in ("processes", "dask"):
         found[f"{executor}-start"] = f"{rows['start'][executor, 2]:.1f}"
         images = parallel.break_even(table, (executor, 2))

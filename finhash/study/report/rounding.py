@@ -1,4 +1,4 @@
-"""Numbers and tables of the report as LaTeX text. All rounding for the report happens here."""
+"""Functions that format the report's numbers and tables as LaTeX."""
 
 import math
 import re
@@ -102,7 +102,10 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """Return a duration in milliseconds: three significant digits, two decimals below 1 ms.
+    """Return a duration in milliseconds.
+
+    It has no decimals from 100 ms on, three significant digits from 1 ms on, and two decimals below
+    1 ms.
 
     >>> milliseconds(0.3224), milliseconds(0.00123), milliseconds(0.00045)
     ('322', '1.23', '0.45')

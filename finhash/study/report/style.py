@@ -67,7 +67,9 @@ def power(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration with three significant digits and a fitting unit.
+    """Return a duration in seconds, milliseconds or microseconds.
+
+    It has no decimals from 100 on, and three significant digits below.
 
     >>> duration(0.00024), duration(0.1589), duration(47.6)
     ('240 µs', '159 ms', '47.6 s')

@@ -88,6 +88,23 @@ def test_images_without_a_recipe_are_not_deleted(home):
     assert image.exists()
 
 
+def test_misnamed_images_of_the_user_are_refused_and_kept(home):
+    image = home / "data" / "das_images" / "0001_img5.jpg"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(jpeg_bytes())
+    with pytest.raises(FileNotFoundError, match=r"das_images holds neither images named"):
+        datasets.load(TINY, progress=False)
+    assert image.exists()
+
+
+def test_a_folder_with_other_files_is_not_deleted(home):
+    (home / "data" / "drawn").mkdir(parents=True)
+    (home / "data" / "drawn" / "notes.txt").write_text("not rendered here")
+    with pytest.raises(FileExistsError, match=r"no recipe\.json"):
+        datasets.load(TINY, progress=False)
+    assert (home / "data" / "drawn" / "notes.txt").exists()
+
+
 def executed(module, source):
     """A copy of the module made from this source."""
     copy = types.ModuleType(module.__name__)

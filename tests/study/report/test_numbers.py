@@ -35,7 +35,7 @@ def test_setting_quotes_provenance():
     found = numbers_cost._setting(facts)
     assert (found["cpu"], found["cores"], found["scale"]) == ("a processor", "2", "full")
     assert (found["numpy"], found["imagehash-version"]) == ("2.0", "5.0")
-    assert found["pictures-full"] == r"55\,972"
+    assert found["images-full"] == r"55\,972"
 
 
 def test_pairs_count_find_as_labelled():
@@ -114,7 +114,7 @@ def test_candidates_are_compared_with_the_first():
         {"contender": names, "images": 109, "bits_changed": range(7), "peak_kB": 1234}
     )
     found = COST["candidates_box_exactness"](exactness)
-    assert (found["box-pictures"], found["box-area-bits"]) == ("109", "3")
+    assert (found["box-images"], found["box-area-bits"]) == ("109", "3")
     assert found["box-numba-memory"] == "1.2"
 
 
@@ -125,7 +125,7 @@ def test_certificate_tells_real_from_random_images():
         ("random", 500, 375, 40, 0, 0),
     )
     assert COST["certificate"](certificate) == {
-        "proved-pictures": r"1\,500",
+        "proved-images": r"1\,500",
         "proved-bits": "0",
         "proved-pixels": "2",
         "fallback-set": "3",
@@ -180,7 +180,7 @@ def test_throughput_of_small_images(throughput):
         "processes-even": r"3\,000",  # saves 0.5 ms per image, starts in 1.5 s
         "dask-start": "1.8",
         "dask-even": r"$\infty$",  # slower than the serial job
-        "job-pictures": r"10\,000",
+        "job-images": r"10\,000",
     }
 
 
@@ -368,7 +368,7 @@ def test_cluster_jobs_are_quoted_at_the_largest_number_of_images():
         ("components", 1_000_000, 46.7, 2e8, 5e8),
     )
     assert ACCURACY["search_cluster_jobs"](jobs) == {
-        "cluster-pictures": r"1\,000\,000",
+        "cluster-images": r"1\,000\,000",
         "cluster-components-seconds": "47",
         "cluster-components-memory": "300",
     }
