@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from finhash.study.data.datasets import Dataset
 
 
+VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
+"""Vector instructions that decide the kernels' speed, by the system's flag, widest first."""
+
+
 class MissingResultError(FileNotFoundError):
     """No results table of that name has been made from this run's data set."""
 
@@ -128,13 +132,15 @@ def commit() -> str:
 
 
 def cpu_name() -> str:
-    """Return the processor's name, as the system gives it."""
+    """Return the processor's name and, where the system tells, its widest vector instructions."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except FileNotFoundError:
         return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    facts = {key.strip(): value.strip() for key, _, value in (ln.partition(":") for ln in lines)}
+    name, flags = facts.get("model name", platform.machine()), facts.get("flags", "").split()
+    widest = [label for flag, label in VECTORS.items() if flag in flags]
+    return f"{name} with {widest[0]}" if widest else name
 
 
 def makers() -> dict[str, str]:
