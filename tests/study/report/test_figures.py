@@ -15,6 +15,7 @@ from finhash.study.cost import operations
 from finhash.study.report import figures, style
 from finhash.study.report import figures_accuracy as accuracy
 from finhash.study.report import figures_cost as cost
+from tests.study.report.tables import table, timings
 
 
 @pytest.fixture(autouse=True)
@@ -24,19 +25,6 @@ def _style():
         style.use_style()
         yield
         plt.close("all")
-
-
-def table(columns: str, *rows: tuple) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=columns.split())
-
-
-def timings(seconds: dict[str, float]) -> pd.DataFrame:
-    """Build a table of ``time_calls``: a slow cold call and three warm ones per contender."""
-    rows = []
-    for name, value in seconds.items():
-        rows.append((name, "cold", 0, 100 * value))
-        rows += [(name, "warm", k, factor * value) for k, factor in enumerate((0.5, 1, 7))]
-    return pd.DataFrame(rows, columns=["contender", "state", "repeat", "seconds"])
 
 
 def widths(axes: Axes) -> list[float]:

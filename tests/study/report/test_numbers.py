@@ -8,21 +8,9 @@ from finhash.study import project, results
 from finhash.study.cost import gpu, parallel
 from finhash.study.data import memes
 from finhash.study.report import numbers_accuracy, numbers_cost
+from tests.study.report.tables import table, timings
 
 COST, ACCURACY = numbers_cost.NUMBERS, numbers_accuracy.NUMBERS
-
-
-def timings(seconds: dict[str, float]) -> pd.DataFrame:
-    """Build a table of ``time_calls``: a slow cold call and three warm ones per contender."""
-    rows = []
-    for name, value in seconds.items():
-        rows.append((name, "cold", 0, 100 * value))
-        rows += [(name, "warm", k, factor * value) for k, factor in enumerate((0.5, 1, 7))]
-    return pd.DataFrame(rows, columns=["contender", "state", "repeat", "seconds"])
-
-
-def table(columns: str, *rows: tuple) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=columns.split())
 
 
 # Part 1
