@@ -6,14 +6,16 @@ all pairs of images; they follow from the number of images in each family that h
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from finhash import hamming
+from finhash.study import timing
 from finhash.study.accuracy import rates, resampling
-from finhash.study.data import datasets, memes
+from finhash.study.data import datasets, memes, standin
 
 SIDE = 16
 """Rows and columns of a 256-bit hash."""
@@ -144,7 +146,7 @@ def by_caption_area(
     names = map(datasets.family_and_number, paths)
     # File names hold the original family, which is the one that determines the caption, even where
     # ``families`` merges two families.
-    area = np.array([memes.caption_area(*datasets.caption(*name)) for name in names])
+    area = np.array([memes.caption_area(*standin.MEMES.caption(*name)) for name in names])
     _, labels = np.unique(families, return_inverse=True)
     tables = []
     for name, packed in hashes.items():
@@ -254,6 +256,29 @@ VARIANTS: dict[str, Variant] = {
 }
 """The variants compared in the report, by title."""
 
+FUSIONS: dict[str, Variant] = {
+    "FINd": all_bits("find"),
+    "dHash": all_bits("dhash256"),
+    "pHash": all_bits("phash256"),
+    "dHash, middle rows": some_rows("dhash256", MIDDLE_ROWS),
+    "FINd + dHash": concatenated(all_bits("find"), all_bits("dhash256")),
+    "FINd + pHash": concatenated(all_bits("find"), all_bits("phash256")),
+    "FINd + dHash, middle rows": concatenated(all_bits("find"), some_rows("dhash256", MIDDLE_ROWS)),
+}
+"""Fusions of two hashes, and the hashes alone, by title. The distance of a fusion is the sum of the
+distances of its parts."""
+
+FUSED_METHODS: dict[str, list[str]] = {
+    "FINd": ["find"],
+    "dHash": ["dhash256"],
+    "pHash": ["phash256"],
+    "dHash, middle rows": ["dhash256"],
+    "FINd + dHash": ["find", "dhash256"],
+    "FINd + pHash": ["find", "phash256"],
+    "FINd + dHash, middle rows": ["find", "dhash256"],
+}
+"""Key of ``FUSIONS`` -> methods that must be computed."""
+
 
 def held_out(
     hashes: Mapping[str, np.ndarray],
@@ -262,6 +287,7 @@ def held_out(
     *,
     folds: int,
     seed: int,
+    variants: Mapping[str, Variant] | None = None,
     workers: int = 1,
 ) -> pd.DataFrame:
     """Cross-validate the variants: compute recall on families not used to select bits.
@@ -279,6 +305,8 @@ def held_out(
         False positive rates.
     folds, seed : int
         See ``resampling.assign_folds``.
+    variants : mapping of str to Variant, optional
+        Variants by title. The default is ``VARIANTS``.
     workers : int
         Number of threads.
 
@@ -288,7 +316,7 @@ def held_out(
         One row per variant and target:
 
         variant : str
-            Key of ``VARIANTS``.
+            Title of the variant.
         bits : int
             Length of the variant's hash; of the last fold, if folds differ.
         target : float
@@ -309,7 +337,8 @@ def held_out(
         for k in range(folds)
     ]
     rows = []
-    for title, variant in tqdm(VARIANTS.items(), "variants", unit="variant", leave=False):
+    variants = VARIANTS if variants is None else variants
+    for title, variant in tqdm(variants.items(), "variants", unit="variant", leave=False):
         counts = []
         for k in range(folds):
             test = {name: own[fold_of == k] for name, own in bits.items()}
@@ -326,3 +355,34 @@ def held_out(
             rows.append((title, made.shape[1], target, recall, min(each), max(each)))
     columns = ["variant", "bits", "target", "recall", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def scan_times(
+    hashes: Mapping[str, np.ndarray], families: np.ndarray, repeats: int, *, workers: int = 1
+) -> pd.DataFrame:
+    """Time counting all pairs of images by distance, for the fusions of each length.
+
+    Parameters
+    ----------
+    hashes : mapping of str to uint8 array of shape (n, bits / 8)
+        Packed hashes of the methods that ``FUSIONS`` use.
+    families : array of shape (n,)
+        Family of each image.
+    repeats : int
+        Number of warm samples per length.
+    workers : int
+        Number of threads.
+
+    Returns
+    -------
+    DataFrame
+        Result of ``timing.time_calls``; ``contender`` is the length in bits, ``seconds`` the time
+        to count all pairs.
+    """
+    unpacked = {name: unpack(packed) for name, packed in hashes.items()}
+    packed = [pack(variant(unpacked, {})) for variant in FUSIONS.values()]
+    contenders = {
+        8 * made.shape[1]: partial(hamming.pair_histogram, made, families, workers=workers)
+        for made in packed
+    }
+    return timing.time_calls(contenders, repeats)

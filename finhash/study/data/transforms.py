@@ -24,7 +24,7 @@ from finhash.images import open_image
 from finhash.jobs import rows
 from finhash.jobs.table import HashTable
 from finhash.study import project
-from finhash.study.data import datasets, memes
+from finhash.study.data import datasets, memes, standin
 
 QUALITY = 95
 """JPEG quality of a transformed image, except where the transform sets the quality."""
@@ -52,12 +52,17 @@ class Subject:
     @cached_property
     def template(self) -> Image.Image:
         """The blank template from which the image was rendered, RGB."""
-        return datasets.template(datasets.family_and_number(self.path)[0])
+        return self._standin.template(datasets.family_and_number(self.path)[0])
 
     @cached_property
     def caption(self) -> tuple[str, str]:
         """The upper and the lower caption of the image."""
-        return datasets.caption(*datasets.family_and_number(self.path))
+        return self._standin.caption(*datasets.family_and_number(self.path))
+
+    @property
+    def _standin(self) -> standin.StandIn:
+        """The stand-in that rendered the image; it is named like the image's folder."""
+        return standin.STANDINS[self.path.parent.name]
 
     def stream(self, transform: str, strength: Strength) -> random.Random:
         """Return the random stream for one transform of this image."""

@@ -10,7 +10,7 @@ from finhash import methods
 from finhash.images import open_image
 from finhash.jobs.table import HashTable
 from finhash.study import project
-from finhash.study.data import datasets, memes, transforms
+from finhash.study.data import datasets, memes, standin, transforms
 
 METHODS = ["find", "dhash64"]
 CELLS = [(t.name, strength) for t in transforms.TRANSFORMS.values() for strength in t.strengths]
@@ -25,7 +25,7 @@ def dataset(tmp_path_factory):
         patch.setenv("FINHASH_HOME", str(tmp_path_factory.mktemp("home")))
         for name in ("FINHASH_TEMPLATES", "FINHASH_DAS_IMAGES"):
             patch.delenv(name, raising=False)
-        patch.setattr(datasets, "PROBES", range(1))
+        patch.setattr(standin, "PROBES", range(1))
         yield datasets.load(project.Scale("tiny", families=4, per_family=3), progress=False)
 
 
