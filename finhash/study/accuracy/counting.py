@@ -105,6 +105,59 @@ class PairTable:
         fpr, recall = other / pairs[:, None], same[:, : self.reach + 1] / same[:, -1:]
         return fpr.reshape(shape), recall.reshape(shape)
 
+    def claims(self, weights: np.ndarray | None = None) -> np.ndarray:
+        """Count each family's pairs with all other families within every radius.
+
+        Parameters
+        ----------
+        weights : float array of shape (families,), optional
+            Weights of the other families; one each by default.
+
+        Returns
+        -------
+        float array of shape (families, reach + 1)
+            Weighted numbers of pairs with one image in the family, at radii 0, 1, ..., ``reach``.
+        """
+        weights = np.ones(len(self.sizes)) if weights is None else weights
+        shape = len(self.sizes), self.reach + 1
+        sides = [
+            np.bincount(
+                np.ravel_multi_index((own, self.distance), shape),
+                self.count * weights[others],
+                shape[0] * shape[1],
+            )
+            for own, others in ((self.first, self.second), (self.second, self.first))
+        ]
+        return np.cumsum(np.add(*sides).reshape(shape), axis=1)
+
+    def effective_numbers(self, radius: int) -> tuple[float, float]:
+        """Return how many equal family pairs and families would be as informative as these.
+
+        Both are Kish's effective sample size, (sum x) ** 2 / sum(x ** 2). The first takes the
+        numbers of image pairs claimed between two families, the second the numbers of image pairs
+        within a family.
+
+        Returns
+        -------
+        family_pairs, families : float
+            0 if there is no such pair.
+        """
+        near = self.distance <= radius
+        both = self.first[near] * len(self.sizes) + self.second[near]
+        _, place = np.unique(both, return_inverse=True)
+        return kish(np.bincount(place, self.count[near])), kish(self.same.sum(axis=1))
+
+    def sample(self, weights: np.ndarray, reach: int | None = None) -> "PairTable":
+        """Return the table without the cells of families of weight 0, cut at ``reach``.
+
+        Families keep their numbers, so ``weights`` remain valid; rates computed with weights that
+        are 0 for the same families are unchanged up to the new reach.
+        """
+        reach = self.reach if reach is None else reach
+        kept = (weights[self.first] > 0) & (weights[self.second] > 0) & (self.distance <= reach)
+        cells = (column[kept] for column in (self.first, self.second, self.distance, self.count))
+        return PairTable(self.sizes, self.same, *cells, reach)
+
     def macro_rates(self) -> tuple[np.ndarray, np.ndarray]:
         """Compute the rates averaged over families instead of over pairs of images.
 
@@ -139,6 +192,18 @@ class PairTable:
                 "the largest distance counted; count pairs again with a larger reach"
             )
         return radius
+
+
+def kish(counts: np.ndarray) -> float:
+    """Return Kish's effective number of terms of a sum, (sum x) ** 2 / sum(x ** 2); 0 if none.
+
+    Examples
+    --------
+    >>> kish(np.array([5, 5, 5])), round(kish(np.array([100, 1, 1])), 2)
+    (3.0, 1.04)
+    """
+    counts = np.asarray(counts, float)
+    return float(counts.sum() ** 2 / (counts**2).sum()) if counts.any() else 0.0
 
 
 def count_pairs(

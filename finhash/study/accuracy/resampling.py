@@ -1,16 +1,25 @@
-"""Uncertainty of accuracy: families resampled, thresholds chosen on other families, label noise.
+"""Uncertainty of recall: families resampled, thresholds chosen on other families, label noise.
 
 All pairs of the set are counted, so there is no sampling error within the set. But the 1.6e9 pairs
-come from only 1,034 families, and other families would give other numbers. The bootstrap therefore
-resamples families, not pairs. A family drawn w times counts w times in its own pairs, and
-w_a w_b times in its pairs with another family. Its own pairs do not count w ** 2 times, because a
-family and its copy would be of different families.
+come from about a thousand families, and other families would give other numbers. Families are
+therefore resampled, not pairs.
+
+Intervals come from half-samples: random halves of the families, drawn without replacement (Politis
+and Romano 1994). If a statistic of n families has the error e(n), the difference between its values
+on a half and on all families is distributed like e(n), including its bias: the variance of that
+difference is that of n / 2 families less that of n, and both the variance and the bias of a
+statistic of n / 2 families are twice those of n. The distribution of the differences, reversed and
+added to the value on all families, is then an interval for the population. Recall at a small false
+positive rate is biased upwards in small samples, because the few pairs of families that make most
+of the false matches are often missing; the bootstrap's percentiles ignore this. ``coverage``
+simulates how often the intervals hold the true value.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 from tqdm import tqdm
 
 from finhash.study.accuracy import rates
@@ -19,13 +28,55 @@ from finhash.study.accuracy.counting import PairTable
 LEVEL = 0.95
 """Confidence level of the intervals."""
 
+NOMINAL = 0.98
+"""Level at which quantiles are taken, so that intervals cover about ``LEVEL``; see ``coverage``."""
 
-def bootstrap(
-    tables: Mapping[str, PairTable], targets: Sequence[float], draws: int, seed: int
+MARGIN = 0.05
+"""Equivalence margin: two recalls that differ by less count as equally good."""
+
+SMALLEST = 1e-3
+"""Recall is kept this far from 0 and 1 before it is mapped to the logit scale."""
+
+
+def half_samples(units: np.ndarray, number: int, draws: int, seed: int) -> np.ndarray:
+    """Draw random halves of some families.
+
+    Parameters
+    ----------
+    units : int array of shape (n,)
+        Families to draw from; a family may occur several times.
+    number : int
+        Number of all families.
+    draws : int
+        Number of halves.
+    seed : int
+        Seed of the random numbers.
+
+    Returns
+    -------
+    float array of shape (draws, number)
+        How often each family occurs in each half.
+
+    Examples
+    --------
+    >>> half_samples(np.array([0, 1, 3, 4]), number=5, draws=2, seed=0).sum(axis=1).tolist()
+    [2.0, 2.0]
+    """
+    rng = np.random.default_rng(seed)
+    halves = (rng.choice(units, len(units) // 2, replace=False) for _ in range(draws))
+    return np.stack([np.bincount(half, minlength=number) for half in halves]).astype(float)
+
+
+def resample(
+    tables: Mapping[str, PairTable],
+    targets: Sequence[float],
+    draws: int,
+    seed: int,
+    thresholds: Mapping[tuple[str, float], int] | None = None,
 ) -> pd.DataFrame:
-    """Compute recall on resampled sets, whose families are drawn with replacement.
+    """Compute recall on all families and on random halves of them.
 
-    All methods see the same draws, so they can be compared draw by draw.
+    All methods see the same halves, so they can be compared half by half.
 
     Parameters
     ----------
@@ -34,9 +85,13 @@ def bootstrap(
     targets : sequence of float
         False positive rates at which recall is computed.
     draws : int
-        Number of resampled sets.
+        Number of halves.
     seed : int
         Seed of the random numbers.
+    thresholds : mapping of (method, target) to int, optional
+        Fixed thresholds, in bits. A method without a threshold for a target gets no row. By
+        default, each half has its own threshold: the largest one whose false positive rate in
+        this half is at most the target, capped at the ``reach`` of the counts.
 
     Returns
     -------
@@ -48,26 +103,26 @@ def bootstrap(
         target : float
             False positive rate.
         draw : int
-            Number of the resampled set; -1 is the original set.
+            Number of the half; -1 stands for all families.
         recall : float
-            Recall at the largest radius whose false positive rate is at most the target. The radius
-            is capped at the ``reach`` of the counts.
+            Recall in this half.
     """
     number = len(next(iter(tables.values())).sizes)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(number, np.full(number, 1 / number), draws).astype(float)
-    weights = np.vstack([np.ones(number), drawn])
-    rows = []
-    for name, table in tqdm(tables.items(), "bootstrap", unit="method", leave=False):
-        for draw, (fpr, recalls) in enumerate(zip(*table.rates(weights), strict=True), start=-1):
-            for target in targets:
-                _, recall = rates.at_rate(fpr, recalls, target)
-                rows.append((name, target, draw, recall))
-    return pd.DataFrame(rows, columns=["method", "target", "draw", "recall"])
+    halves = half_samples(np.arange(number), number, draws, seed)
+    weights = np.vstack([np.ones(number), halves])
+    parts = []
+    for name, table in tqdm(tables.items(), "half-samples", unit="method", leave=False):
+        wanted = [t for t in targets if thresholds is None or (name, t) in thresholds]
+        radii = None if thresholds is None else [thresholds[name, t] for t in wanted]
+        recalls = _recalls(table, weights, wanted, radii)
+        for target, recall in zip(wanted, recalls.T, strict=True):
+            columns = {"method": name, "target": target, "draw": np.arange(-1, draws)}
+            parts.append(pd.DataFrame(columns | {"recall": recall}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def intervals(draws: pd.DataFrame) -> pd.DataFrame:
-    """Compute percentile intervals of recall from the table of ``bootstrap``.
+    """Compute intervals of recall from the table of ``resample``.
 
     Returns
     -------
@@ -79,26 +134,38 @@ def intervals(draws: pd.DataFrame) -> pd.DataFrame:
         target : float
             False positive rate.
         recall : float
-            Recall on the original set.
+            Recall on all families.
         low, high : float
-            Bounds of the central interval of level ``LEVEL`` of the draws.
+            Bounds of the interval of level ``LEVEL``.
     """
     rows = []
     for (name, target), group in draws.groupby(["method", "target"], sort=False):
-        own, drawn = group["recall"][group["draw"] < 0].item(), group["recall"][group["draw"] >= 0]
-        rows.append((name, target, own, *_percentiles(drawn)))
+        own, halves = _own_and_halves(group.set_index("draw")["recall"])
+        rows.append((name, target, own, *interval(own, halves)))
     return pd.DataFrame(rows, columns=["method", "target", "recall", "low", "high"])
 
 
-def differences(draws: pd.DataFrame, against: str) -> pd.DataFrame:
-    """Compare every method's recall with that of the method ``against``, draw by draw.
+def interval(own: float, halves: np.ndarray) -> tuple[float, float]:
+    """Return the bounds of the interval of a recall, given its values on half-samples.
+
+    The values are mapped to the logit scale, where the interval cannot leave 0 to 1.
+    """
+    errors = np.quantile(_logit(halves) - _logit(own), _tails(NOMINAL))
+    low, high = expit(_logit(own) - errors[::-1])
+    return float(min(low, own)), float(max(high, own))
+
+
+def differences(draws: pd.DataFrame, against: str, margin: float = MARGIN) -> pd.DataFrame:
+    """Compare every method's recall with that of the method ``against``, half by half.
 
     Parameters
     ----------
     draws : DataFrame
-        Table of ``bootstrap``.
+        Table of ``resample``.
     against : str
         Name of the method to compare with.
+    margin : float
+        Equivalence margin of recall.
 
     Returns
     -------
@@ -110,24 +177,107 @@ def differences(draws: pd.DataFrame, against: str) -> pd.DataFrame:
         target : float
             False positive rate.
         difference : float
-            Recall of the method less that of ``against``, on the original set.
+            Recall of the method less that of ``against``, on all families.
         low, high : float
-            Bounds of the central interval of level ``LEVEL`` of the differences in the draws.
+            Bounds of the interval of level ``LEVEL`` of the difference.
         p : float
-            Two-sided p-value of no difference, corrected over the methods of one target by Holm's
-            method.
+            Two-sided p-value of the hypothesis that the difference is 0.
+        p_equivalent : float
+            p-value of the hypothesis that the difference is at least ``margin``, in either
+            direction (two one-sided tests, Schuirmann 1987). A small value shows equivalence.
+
+        The p-values are not corrected for the number of comparisons; see ``holm``.
     """
     rows = []
     for target, group in draws.groupby("target", sort=False):
         wide = group.pivot_table(index="draw", columns="method", values="recall", sort=False)
         less = wide.drop(columns=against).sub(wide[against], axis=0)
-        drawn = less[less.index >= 0]
-        # Draws on the rarer side of zero. Adding one to both counts keeps p above zero.
-        beyond = np.minimum((drawn <= 0).sum(), (drawn >= 0).sum())
-        p = holm(2 * (beyond + 1) / (len(drawn) + 1))
         for name in less.columns:
-            rows.append((name, target, less.loc[-1, name], *_percentiles(drawn[name]), p[name]))
-    return pd.DataFrame(rows, columns=["method", "target", "difference", "low", "high", "p"])
+            own, halves = _own_and_halves(less[name])
+            low, high = own - np.quantile(halves - own, _tails(NOMINAL))[::-1]
+            p = min(1.0, 2 * min(_tail_shares(own, halves, 0)))
+            above, _ = _tail_shares(own, halves, -margin)
+            _, below = _tail_shares(own, halves, margin)
+            rows.append((name, target, own, low, high, p, max(above, below)))
+    columns = ["method", "target", "difference", "low", "high", "p", "p_equivalent"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def coverage(
+    table: PairTable,
+    target: float,
+    sizes: Sequence[int],
+    *,
+    simulations: int,
+    draws: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Simulate how often intervals of recall at a false positive rate hold the true value.
+
+    The families of the table are the population, and its recall is the true value. Samples of some
+    of the families are drawn without replacement, and samples of all of them with replacement.
+
+    Parameters
+    ----------
+    table : PairTable
+        Counts of one method.
+    target : float
+        False positive rate.
+    sizes : sequence of int
+        Numbers of families in a sample.
+    simulations : int
+        Number of samples of each size.
+    draws : int
+        Number of half-samples, or bootstrap samples, of each sample.
+    seed : int
+        Seed of the random numbers.
+
+    Returns
+    -------
+    DataFrame
+        One row per size and kind of interval:
+
+        families : int
+            Number of families in a sample.
+        interval : str
+            ``"half-samples"``: the interval that the study reports. ``"percentile bootstrap"``: the
+            2.5th and 97.5th percentiles over samples drawn with replacement, for comparison.
+        coverage : float
+            Share of samples whose interval holds the true value.
+        width : float
+            Mean width of the interval.
+        bias : float
+            Mean recall in the samples less the true value.
+    """
+    rng = np.random.default_rng(seed)
+    number = len(table.sizes)
+    fpr, recall = table.rates()
+    radius, truth = rates.at_rate(fpr, recall, target)
+    # A sample may lack the pairs of families that make false matches, so its threshold is larger.
+    table = table.sample(np.ones(number), min(table.reach, radius + 16))
+    rows = []
+    for size in sizes:
+        found = []
+        for _ in tqdm(range(simulations), f"samples of {size}", leave=False):
+            units = rng.choice(number, size, replace=size == number)
+            weights = np.bincount(units, minlength=number).astype(float)
+            sample = table.sample(weights)
+            again = rng.integers(2**63)
+            bootstrap = _bootstrap_samples(units, number, draws, again)
+            halves = half_samples(units, number, draws, again)
+            stacked = np.vstack([weights, halves, bootstrap])
+            own, *others = _recalls(sample, stacked, [target], None)[:, 0]
+            halves, bootstrap = np.split(np.array(others), 2)
+            bounds = {
+                "half-samples": interval(own, halves),
+                "percentile bootstrap": tuple(np.quantile(bootstrap, _tails(LEVEL))),
+            }
+            for kind, (low, high) in bounds.items():
+                found.append((size, kind, low <= truth <= high, high - low, own - truth))
+        rows += found
+    columns = ["families", "interval", "coverage", "width", "bias"]
+    table_ = pd.DataFrame(rows, columns=columns)
+    return table_.groupby(["families", "interval"], sort=False).mean().reset_index()
 
 
 def holm(p: pd.Series) -> pd.Series:
@@ -223,12 +373,6 @@ def held_out(
     return pd.DataFrame(rows, columns=["method", "target", "fold", "radius", "fpr", "recall"])
 
 
-def _percentiles(values: pd.Series) -> tuple[float, float]:
-    """Return the bounds of the central interval of level ``LEVEL``."""
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
 def noisy(families: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Return a copy of the labels in which about ``share`` of the same-family pairs are wrong.
 
@@ -240,3 +384,50 @@ def noisy(families: np.ndarray, share: float, seed: int) -> np.ndarray:
     families = families.copy()
     families[moved] = rng.choice(families, moved.sum())
     return families
+
+
+def _recalls(
+    table: PairTable, weights: np.ndarray, targets: Sequence[float], radii: Sequence[int] | None
+) -> np.ndarray:
+    """Return recall for each weighting and target, ``float [weightings, targets]``.
+
+    It is taken at the given radii, or at the largest radius that meets the target.
+    """
+    fpr, recall = table.rates(weights)
+    if radii is not None:
+        return recall[:, list(radii)]
+    last = np.stack([(fpr <= target).sum(axis=1) - 1 for target in targets], axis=1)
+    return np.where(last >= 0, np.take_along_axis(recall, np.maximum(last, 0), axis=1), 0.0)
+
+
+def _bootstrap_samples(units: np.ndarray, number: int, draws: int, seed: int) -> np.ndarray:
+    """Draw as many families as there are, with replacement; otherwise as ``half_samples``."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(units, (draws, len(units)))
+    return np.stack([np.bincount(row, minlength=number) for row in drawn]).astype(float)
+
+
+def _own_and_halves(values: pd.Series) -> tuple[float, np.ndarray]:
+    """Split values indexed by draw into the one of all families and those of the halves."""
+    return float(values.loc[-1]), values[values.index >= 0].to_numpy()
+
+
+def _logit(recall: float | np.ndarray) -> np.ndarray:
+    return logit(np.clip(recall, SMALLEST, 1 - SMALLEST))
+
+
+def _tails(level: float) -> tuple[float, float]:
+    """Return the two quantiles that enclose the share ``level`` in the middle."""
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def _tail_shares(own: float, halves: np.ndarray, value: float) -> tuple[float, float]:
+    """Return one-sided p-values of the hypotheses that the statistic is at most, or at least, so.
+
+    The first is small if the statistic is clearly above ``value``, the second if it is below. The
+    error of the statistic is distributed like ``halves - own``. Adding one to both counts keeps
+    p-values above zero.
+    """
+    errors, excess = halves - own, own - value
+    above, below = (errors >= excess).sum(), (errors <= excess).sum()
+    return (above + 1) / (len(errors) + 1), (below + 1) / (len(errors) + 1)

@@ -1,4 +1,16 @@
-"""Twins: two families whose images were made from the same template under two names."""
+"""Twins: two families whose images were made from the same template under two names.
+
+Every pair of families that might be twins was judged by looking at the two blank templates:
+
+``same``
+    One photograph or drawing, at most cropped, scaled, mirrored, recoloured, framed or lettered.
+``variant``
+    One photograph or drawing of which a part was edited, added or replaced.
+``background``
+    Different subjects before the same kind of background, such as a sunburst.
+``different``
+    Everything else, including two photographs of one subject.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -7,6 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from sklearn.metrics import cohen_kappa_score
 
 from finhash.study import project
 
@@ -53,23 +66,85 @@ def closest(tables: Mapping[str, "PairTable"], target: float) -> pd.DataFrame:
 
 
 def known(dataset: str) -> pd.DataFrame:
-    """Return the pairs of close families that were inspected by eye.
+    """Return the pairs of families that were judged by eye.
 
     Returns
     -------
     DataFrame
-        One row per pair of families; empty unless ``dataset`` is ``"memes"``:
+        One row per pair of families; empty unless the data set is ``"memes"`` or ``"memes_b"``:
 
         first, second : int
             Family numbers, as in file names; not ranks.
         first_name, second_name : str
             Names of the two templates.
+        found_by : str
+            What made the pair a candidate. ``"first search"`` and ``"finer search"``: correlation
+            of the templates, see ``finhash.study.data.lookalikes``. ``"hashes"``: the hashes'
+            false matches. ``"second reader"``: only the second reader named it.
+        whole, detail : float
+            Correlations of the two templates by the finer search.
+        first_reader : str
+            Verdict of the first reader; missing if the pair was not a candidate.
+        second_reader : str
+            Verdict of the second reader. Set A's named only the pairs that they judged the same,
+            so all other pairs count as ``"different"``.
         verdict : str
-            ``"same"``: the same image, at most cropped, recoloured or lettered. ``"variant"``: an
-            edited version of it. ``"background"``: only the background is alike.
+            Verdict after a third look at the pairs on which the readers disagree.
     """
-    table = pd.read_csv(project.ASSETS / "twins.csv")
-    return table if dataset == "memes" else table.iloc[:0]
+    files = {"memes": "twins.csv", "memes_b": "twins_b.csv"}
+    table = pd.read_csv(project.ASSETS / files.get(dataset, "twins.csv"))
+    return table if dataset in files else table.iloc[:0]
+
+
+def labellings(families: np.ndarray, dataset: str) -> dict[str, np.ndarray]:
+    """Return the families under three labellings, which differ in the twins that are merged.
+
+    Returns
+    -------
+    dict of str to int array of shape (n,)
+        ``"as labelled"``: the families given. ``"merged"``: twins that show the same image are one
+        family. ``"merged with variants"``: so are variants of an image.
+    """
+    pairs = known(dataset)
+    kinds = {"merged": ["same"], "merged with variants": ["same", "variant"]}
+    both = {key: merged(families, pairs[pairs["verdict"].isin(k)]) for key, k in kinds.items()}
+    return {"as labelled": families} | both
+
+
+def agreement(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Compare the two readers on the pairs that both judged.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Columns ``found_by``, ``first_reader`` and ``second_reader`` of ``known``.
+
+    Returns
+    -------
+    DataFrame
+        One row per source of candidates, and one for all:
+
+        found_by : str
+            Source of the candidates, or ``"all"``.
+        pairs : int
+            Number of pairs judged.
+        both, first_only, second_only : int
+            Pairs judged the same by both readers, or by one of them only.
+        agreement : float
+            Share of the pairs on which the readers agree.
+        kappa : float
+            Cohen's kappa: agreement beyond what chance would give.
+    """
+    judged = pairs.dropna(subset=["first_reader"])
+    groups = [*judged.groupby("found_by"), ("all", judged)]
+    rows = []
+    for source, group in groups:
+        first, second = group["first_reader"] == "same", group["second_reader"] == "same"
+        counts = (first & second).sum(), (first & ~second).sum(), (~first & second).sum()
+        kappa = cohen_kappa_score(first, second) if first.nunique() > 1 else float("nan")
+        rows.append((source, len(group), *counts, (first == second).mean(), kappa))
+    columns = ["found_by", "pairs", "both", "first_only", "second_only", "agreement", "kappa"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def false_share(

@@ -43,9 +43,33 @@ def test_merging_follows_chains_and_ignores_absent_families():
     assert twins.merged(np.arange(5), pairs[:0]).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_only_the_stand_in_has_inspected_pairs():
+def test_labellings_merge_more_and_more():
+    families = np.arange(1034)
+    labels = twins.labellings(families, "memes")
+    assert list(labels) == ["as labelled", "merged", "merged with variants"]
+    numbers = [len(np.unique(values)) for values in labels.values()]
+    assert numbers[0] == 1034
+    assert sorted(numbers, reverse=True) == numbers
+    assert labels["merged"][186] == labels["merged"][470]  # byte-identical templates
+    own = twins.labellings(families, "das_images")
+    assert [len(np.unique(values)) for values in own.values()] == [1034] * 3
+
+
+def test_agreement_by_hand():
+    first = ["same", "same", "variant", "different", None]
+    second = ["same", "different", "different", "same", "same"]
+    pairs = pd.DataFrame({"found_by": "search", "first_reader": first, "second_reader": second})
+    found = twins.agreement(pairs).set_index("found_by").loc["all"]
+    assert found[["pairs", "both", "first_only", "second_only"]].tolist() == [4, 1, 1, 1]
+    assert found["agreement"] == 1 / 2
+    assert found["kappa"] == 0  # each reader calls half the same: chance agrees on half
+
+
+def test_every_judged_pair_has_a_verdict():
     pairs = twins.known("memes")
-    assert set(pairs["verdict"]) == {"same", "variant", "background"}
+    assert set(pairs["verdict"]) == {"same", "variant", "background", "different"}
     assert (pairs["first"] < pairs["second"]).all()
-    assert pairs[["first", "second"]].max().max() < 1034
+    assert not pairs.duplicated(["first", "second"]).any()
+    agreed = pairs["first_reader"].eq("same") & pairs["second_reader"].eq("same")
+    assert (pairs.loc[agreed, "verdict"] == "same").all()
     assert twins.known("das_images").empty

@@ -1,0 +1,264 @@
+"""Thresholds chosen by rule: which one to use for which purpose, and how sure its error rate is.
+
+For each use there is a target, the largest acceptable false positive rate. The rule takes the
+largest threshold whose upper bound of the rate on unseen families is at most the target. Because
+the rate grows with the threshold, the chosen threshold exceeds the target only if the bound fails,
+so the bound's confidence carries over to the choice (Bates et al. 2021 prove this in general).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+from tqdm import tqdm
+
+from finhash.study.accuracy import resampling
+from finhash.study.accuracy.counting import PairTable
+
+USES = {"human review": 1e-3, "search": 1e-4, "match": 1e-5, "cluster": 1e-5}
+"""Largest acceptable false positive rate of each use.
+
+Human review: candidates that a person confirms. Search: ranked answers to a query. Match: a
+decision on one pair that nobody checks. Cluster: families by connected components, where one false
+match joins two families.
+"""
+
+LEVEL = 0.95
+"""Confidence level of the upper bound; ``coverage`` simulates what it attains."""
+
+UNSEEN = 3.0
+"""Rule of three: if none of n independent trials succeeds, the rate is below 3 / n (95 %)."""
+
+PARTS = 50
+"""Number of parts of the families; the rule must accept a threshold without any one of them."""
+
+
+def upper_bound(table: PairTable, weights: np.ndarray | None = None) -> np.ndarray:
+    """Return an upper confidence bound of the false positive rate on unseen families.
+
+    False matches come from few pairs of families, each with many pairs of images. Their effective
+    number k is the squared rate over its variance, which the jackknife estimates by leaving out one
+    family at a time. The bound is the rate times U(k) / k, where U(k) is the exact upper bound of a
+    Poisson mean of which k events were seen, plus ``UNSEEN`` over the number of pairs of families:
+    a kind of false match that was not seen yet may be that frequent.
+
+    Parameters
+    ----------
+    table : PairTable
+        Counts of one method.
+    weights : float array of shape (families,), optional
+        Whole numbers: how often each family is in the sample; one each by default.
+
+    Returns
+    -------
+    float array of shape (reach + 1,)
+        Bound at radii 0, 1, ..., ``reach``; it never falls.
+    """
+    weights = np.ones(len(table.sizes)) if weights is None else weights
+    number = weights.sum()
+    claims = table.claims(weights)
+    total = weights @ claims / 2
+    images = weights @ table.sizes
+    pairs = (images**2 - weights @ table.sizes**2) / 2
+    rate = total / pairs
+    # Without one family: its claims, and its pairs with all other images, are missing.
+    left = (total - claims) / (pairs - table.sizes * (images - table.sizes))[:, None]
+    mean = weights @ left / number
+    variance = (number - 1) / number * (weights @ (left - mean) ** 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        events = rate**2 / variance
+        bound = rate * chi2.ppf(LEVEL, 2 * events + 2) / 2 / events
+    family_pairs = number * (number - 1) / 2
+    bound = np.where(rate > 0, bound, 0.0) + UNSEEN / family_pairs
+    return np.maximum.accumulate(bound)
+
+
+def attainable(table: PairTable) -> np.ndarray:
+    """Return the distances up to ``reach`` that occur, ``int [any]``.
+
+    FINd, for example, sets exactly half of its bits, so all its distances are even.
+    """
+    between = np.bincount(table.distance, table.count, table.reach + 1)
+    within = table.same.sum(axis=0)[: table.reach + 1]
+    return np.flatnonzero(between + within)
+
+
+def largest(values: np.ndarray, target: float, distances: np.ndarray) -> int:
+    """Return the largest of the distances whose value is at most the target, or -1.
+
+    Examples
+    --------
+    >>> largest(np.array([0, 0.1, 0.2, 0.3]), target=0.25, distances=np.array([1, 3]))
+    1
+    """
+    return max((int(d) for d in distances if values[d] <= target), default=-1)
+
+
+def recommend(tables: Mapping[str, PairTable], seed: int) -> pd.DataFrame:
+    """Choose a threshold for every use and method.
+
+    The families are divided into ``PARTS`` parts at random. The rule is applied to all families,
+    and without each of the parts; the smallest of these thresholds is taken. So the rule accepts it
+    without any one part, and each part can serve to measure it.
+
+    Parameters
+    ----------
+    tables : mapping of str to PairTable
+        Counts of each method, all of the same families.
+    seed : int
+        Seed of the random division.
+
+    Returns
+    -------
+    DataFrame
+        One row per use and method; none if no threshold meets the rule:
+
+        use : str
+            Key of ``USES``.
+        method : str
+            Method name.
+        threshold : int
+            Chosen threshold, in bits.
+        target : float
+            False positive rate that must not be exceeded.
+        fpr : float
+            False positive rate at the threshold, over the pairs of images of which at least one is
+            in a left-out part, all parts together.
+        fpr_high : float
+            Upper bound of the rate on unseen families.
+        margin : int
+            The largest threshold whose estimated rate meets the target, less the chosen one: the
+            price of caution, in bits.
+    """
+    number = len(next(iter(tables.values())).sizes)
+    part = resampling.assign_folds(number, PARTS, seed)
+    rests = [np.ones(number), *((part != k).astype(float) for k in range(PARTS))]
+    found = {}
+    for name, table in tqdm(tables.items(), "thresholds", unit="method", leave=False):
+        distances, bounds = attainable(table), [upper_bound(table, rest) for rest in rests]
+        fpr = table.rates()[0]
+        unseen = _unseen_rates(table, np.stack(rests[1:]))
+        for use, target in USES.items():
+            threshold = min(largest(bound, target, distances) for bound in bounds)
+            if threshold >= 0:
+                margin = largest(fpr, target, distances) - threshold
+                rates = unseen[threshold], bounds[0][threshold]
+                found[use, name] = (use, name, threshold, target, *rates, margin)
+    columns = ["use", "method", "threshold", "target", "fpr", "fpr_high", "margin"]
+    ordered = [found[use, name] for use in USES for name in tables if (use, name) in found]
+    return pd.DataFrame(ordered, columns=columns)
+
+
+def by_method(recommended: pd.DataFrame, use: str) -> dict[str, int]:
+    """Return the thresholds of one use, by method, from the table of ``recommend``."""
+    chosen = recommended[recommended["use"] == use]
+    return dict(zip(chosen["method"], chosen["threshold"].astype(int), strict=True))
+
+
+def effective(tables: Mapping[str, PairTable], recommended: pd.DataFrame) -> pd.DataFrame:
+    """Compute how many pairs of families, and families, the rates at the thresholds rest on.
+
+    Returns
+    -------
+    DataFrame
+        One row per row of ``recommended``:
+
+        use, method : str
+            As there.
+        threshold : int
+            As there, in bits.
+        family_pairs : float
+            Effective number of pairs of families among the false matches.
+        families : float
+            Effective number of families among the pairs within families.
+    """
+    rows = [
+        (use, name, threshold, *tables[name].effective_numbers(threshold))
+        for use, name, threshold in recommended[["use", "method", "threshold"]].itertuples(
+            index=False
+        )
+    ]
+    return pd.DataFrame(rows, columns=["use", "method", "threshold", "family_pairs", "families"])
+
+
+def coverage(
+    tables: Mapping[str, PairTable],
+    targets: Sequence[float],
+    sizes: Sequence[int],
+    *,
+    simulations: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Simulate how often the upper bound holds, and how often the rule exceeds its target.
+
+    The families of the tables are the population. Samples of some of the families are drawn without
+    replacement, and samples of all of them with replacement.
+
+    Parameters
+    ----------
+    tables : mapping of str to PairTable
+        Counts of each method, all of the same families.
+    targets : sequence of float
+        False positive rates.
+    sizes : sequence of int
+        Numbers of families in a sample.
+    simulations : int
+        Number of samples of each size.
+    seed : int
+        Seed of the random numbers.
+
+    Returns
+    -------
+    DataFrame
+        One row per method, size and target:
+
+        method : str
+            Method name.
+        families : int
+            Number of families in a sample.
+        target : float
+            False positive rate.
+        bound_holds : float
+            Share of samples whose upper bound, at the largest threshold that truly meets the
+            target, is not below the true rate there.
+        rule_exceeds : float
+            Share of samples whose chosen threshold truly exceeds the target.
+        estimate_exceeds : float
+            The same share if the threshold is chosen by the estimated rate, without a bound.
+        none : float
+            Share of samples in which no threshold meets the rule.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for name, table in tables.items():
+        distances, truth = attainable(table), table.rates()[0]
+        true = [largest(truth, target, distances) for target in targets]
+        for size in sizes:
+            for _ in tqdm(range(simulations), f"{name}, {size} families", leave=False):
+                units = rng.choice(len(table.sizes), size, replace=size == len(table.sizes))
+                weights = np.bincount(units, minlength=len(table.sizes)).astype(float)
+                sample = table.sample(weights)
+                bound, estimate = upper_bound(sample, weights), sample.rates(weights)[0]
+                for target, radius in zip(targets, true, strict=True):
+                    chosen = largest(bound, target, distances)
+                    naive = largest(estimate, target, distances)
+                    holds = bound[radius] >= truth[radius] if radius >= 0 else np.nan
+                    exceeds = [r >= 0 and truth[r] > target for r in (chosen, naive)]
+                    rows.append((name, size, target, holds, *exceeds, chosen < 0))
+    keys = ["method", "families", "target"]
+    columns = [*keys, "bound_holds", "rule_exceeds", "estimate_exceeds", "none"]
+    return pd.DataFrame(rows, columns=columns).groupby(keys, sort=False).mean().reset_index()
+
+
+def _unseen_rates(table: PairTable, rests: np.ndarray) -> np.ndarray:
+    """Return the rates over pairs with a left-out family, pooled, ``float [reach + 1]``.
+
+    ``rests`` holds 1 for the families that are left, ``float [parts, families]``.
+    """
+    everything = np.ones((1, len(table.sizes)))
+    weights = np.vstack([everything, rests])
+    images, squares = weights @ table.sizes, weights**2 @ table.sizes**2
+    pairs = (images**2 - squares) / 2
+    claimed = table.rates(weights)[0] * pairs[:, None]
+    return (claimed[0] - claimed[1:]).sum(axis=0) / (pairs[0] - pairs[1:]).sum()
