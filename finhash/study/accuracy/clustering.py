@@ -1,15 +1,17 @@
-"""Agreement of clusters with families, over thresholds, clustering algorithms and labellings."""
+"""Agreement of clusters with families, over thresholds, clustering algorithms and labellings.
 
-from collections.abc import Callable, Mapping, Sequence
+All pairs within the largest radius are found once per method. Every smaller radius, and every
+collection of some of the families, is clustered from these pairs.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from sklearn.cluster import DBSCAN
-from sklearn.metrics import adjusted_rand_score
-from sklearn.metrics.cluster import contingency_matrix, pair_confusion_matrix
+from numba import njit
+from sklearn.metrics.cluster import contingency_matrix
 from tqdm import tqdm
 
 from finhash import cluster, hamming
@@ -21,45 +23,111 @@ MIN_SAMPLES = 5
 The image itself counts as one of them. The value is that of Zannettou et al. (2018).
 """
 
+ALGORITHMS = ("components", "spheres", "DBSCAN")
+"""Clustering algorithms: the two of ``finhash.cluster`` and ``dbscan``."""
 
-def dbscan(n: int, pairs: hamming.Pairs) -> np.ndarray:
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Neighbours of each image, nearest first, as the rows of one sparse matrix.
+
+    Attributes
+    ----------
+    start : int64 array of shape (n + 1,)
+        The neighbours of image ``k`` are the entries ``start[k]`` to ``start[k + 1]`` of ``index``
+        and ``distance``.
+    index : int32 array of shape (2 * pairs,)
+        Neighbours. Each pair is stored for both of its images.
+    distance : uint16 array of shape (2 * pairs,)
+        Distances in bits.
+    radius : int
+        Largest distance, in bits, up to which neighbours were sought.
+    """
+
+    start: np.ndarray
+    index: np.ndarray
+    distance: np.ndarray
+    radius: int
+
+    @classmethod
+    def within(cls, hashes: np.ndarray, radius: int, *, workers: int = 1) -> "Neighbours":
+        """Find the neighbours of all hashes within a radius, in bits."""
+        i, j, distance = hamming.join(hashes, radius=radius, workers=workers)
+        ends = np.bincount(i, minlength=len(hashes)) + np.bincount(j, minlength=len(hashes))
+        start = np.concatenate([[0], np.cumsum(ends)])
+        order = np.argsort(distance, kind="stable")
+        return cls(start, *_by_image(i, j, distance, order, start[:-1].copy()), radius)
+
+    def clusters(
+        self, radii: Sequence[int], algorithms: Sequence[str], members: np.ndarray | None = None
+    ) -> Iterator[tuple[int, str, np.ndarray]]:
+        """Cluster some of the images at each radius.
+
+        Parameters
+        ----------
+        radii : sequence of int
+            Radii in bits.
+        algorithms : sequence of str
+            Of ``ALGORITHMS``.
+        members : int array of shape (m,), optional
+            Images to cluster, in ascending order; all by default. Other images have no effect.
+
+        Yields
+        ------
+        radius : int
+            Each radius, in ascending order.
+        algorithm : str
+            Each algorithm.
+        labels : int array of shape (m,)
+            Cluster of each member.
+
+        Raises
+        ------
+        ValueError
+            If a radius is larger than that up to which neighbours were sought.
+        """
+        if max(radii) > self.radius:
+            raise ValueError(
+                f"cannot cluster at radius {max(radii)}: neighbours were sought up to "
+                f"{self.radius}; find them within a larger radius"
+            )
+        n = len(self.start) - 1
+        members = np.arange(n) if members is None else members
+        active = np.zeros(n, bool)
+        active[members] = True
+        state = self.start[:-1].copy(), np.arange(n), np.zeros(n, np.int64)
+        end, root, degree = state
+        for radius in sorted(set(radii)):
+            _grow(self.start, self.index, self.distance, members, active, radius, *state)
+            for algorithm in algorithms:
+                if algorithm == "components":
+                    labels = _roots(root, members)
+                elif algorithm == "spheres":
+                    order = members[np.argsort(-degree[members], kind="stable")]
+                    labels = _spheres(self.start, self.index, end, order)[members]
+                else:
+                    pairs = _pairs(self.start, self.index, end, members, active)
+                    labels = dbscan(len(members), pairs)
+                yield radius, algorithm, labels
+
+
+def dbscan(n: int, pairs: tuple[np.ndarray, ...]) -> np.ndarray:
     """Cluster with DBSCAN, given all pairs within the radius; each noise point stays alone."""
-    i, j, _ = pairs
-    ends = np.concatenate([i, j]), np.concatenate([j, i])
-    # Only pairs within the radius are stored, so any eps that includes all stored values is right.
-    within = coo_array((np.ones(2 * len(i)), ends), (n, n)).tocsr()
-    labels = DBSCAN(eps=1, min_samples=MIN_SAMPLES, metric="precomputed").fit(within).labels_
-    noise = labels < 0
-    labels[noise] = labels.max() + 1 + np.arange(noise.sum())
+    i, j = pairs[:2]
+    core = np.bincount(i, minlength=n) + np.bincount(j, minlength=n) + 1 >= MIN_SAMPLES
+    linked = core[i] & core[j]
+    labels = cluster.components(np.arange(n), [(i[linked], j[linked], i[linked])])
+    # A border point joins the first cluster that reaches it: that of the smallest label.
+    mixed = core[i] != core[j]
+    i, j = i[mixed], j[mixed]
+    reached = np.full(n, n)
+    np.minimum.at(reached, np.where(core[i], j, i), labels[np.where(core[i], i, j)])
+    labels = np.where(core, labels, reached)
+    noise = labels == n
+    labels[~noise] = np.unique(labels[~noise], return_inverse=True)[1]
+    labels[noise] = labels[~noise].max(initial=-1) + 1 + np.arange(noise.sum())
     return labels
 
-
-def components(n: int, pairs: hamming.Pairs) -> np.ndarray:
-    """Cluster with ``finhash.cluster.components``, given all pairs within the radius."""
-    return cluster.components(np.arange(n), [pairs])
-
-
-def spheres(n: int, pairs: hamming.Pairs) -> np.ndarray:
-    """Cluster with ``finhash.cluster.spheres``, given all pairs within the radius."""
-    i, j, distance = pairs
-
-    def blocks_in(order: np.ndarray) -> list[hamming.Pairs]:
-        """Return the pairs as ``join_blocks(hashes[order])`` would: ``i < j``, sorted."""
-        rank = np.empty(n, np.int64)
-        rank[order] = np.arange(n)
-        first, second = np.minimum(rank[i], rank[j]), np.maximum(rank[i], rank[j])
-        by_first = np.argsort(first * n + second)
-        return [(first[by_first], second[by_first], distance[by_first])]
-
-    return cluster.spheres(cluster.neighbours(n, [pairs]), blocks_in)
-
-
-ALGORITHMS: dict[str, Callable[[int, hamming.Pairs], np.ndarray]] = {
-    "components": components,
-    "spheres": spheres,
-    "DBSCAN": dbscan,
-}
-"""Functions that return a cluster label for each of n images, ``int [n]``."""
 
 BASELINES: dict[str, Callable[[int], np.ndarray]] = {
     "each alone": lambda n: np.arange(n),
@@ -69,11 +137,11 @@ BASELINES: dict[str, Callable[[int], np.ndarray]] = {
 
 
 def sweep(
-    hashes: Mapping[str, np.ndarray],
+    hashes: Mapping[str, np.ndarray | Neighbours],
     radii: Mapping[str, Sequence[int]],
     truths: Mapping[str, np.ndarray],
     *,
-    algorithms: Sequence[str] = tuple(ALGORITHMS),
+    algorithms: Sequence[str] = ALGORITHMS,
     workers: int = 1,
 ) -> pd.DataFrame:
     """Cluster every method's hashes at each of its radii and score the clusters.
@@ -81,13 +149,13 @@ def sweep(
     Parameters
     ----------
     hashes : mapping of str to uint8 array of shape (n, bits / 8)
-        Packed hashes of each method.
+        Packed hashes of each method, or their ``Neighbours`` if these have been found before.
     radii : mapping of str to sequence of int
         Radii of each method, in bits.
     truths : mapping of str to array of shape (n,)
         Family of each image, under each labelling.
     algorithms : sequence of str
-        Keys of ``ALGORITHMS``.
+        Of ``ALGORITHMS``.
     workers : int
         Number of threads.
 
@@ -108,11 +176,15 @@ def sweep(
     rows = []
     with ThreadPoolExecutor(workers) as pool:
         for name in tqdm(hashes, "clustering", unit="method", leave=False):
-            # Pairs are found once, at the largest radius.
-            pairs = hamming.join(hashes[name], radius=max(radii[name]), workers=workers)
-            at_radius = partial(_at_radius, len(hashes[name]), pairs, algorithms, truths)
-            for scored in pool.map(at_radius, radii[name]):
-                rows += [{"method": name} | row for row in scored]
+            near = _neighbours(hashes[name], max(radii[name]), workers)
+
+            def score(clustered: tuple[int, str, np.ndarray], name: str = name) -> list[dict]:
+                radius, algorithm, labels = clustered
+                key = {"method": name, "algorithm": algorithm, "radius": radius}
+                return [key | {"truth": t} | scores(labels, truths[t]) for t in truths]
+
+            for scored in pool.map(score, near.clusters(radii[name], algorithms)):
+                rows += scored
     return pd.DataFrame(rows)
 
 
@@ -178,20 +250,23 @@ def scores(labels: np.ndarray, families: np.ndarray) -> dict[str, float]:
     >>> round(found["precision"], 3), found["recall"], round(found["f1"], 3)
     (0.333, 0.5, 0.4)
     """
-    (_, false), (missed, found) = pair_confusion_matrix(families, labels).tolist()
-    precision = found / (found + false) if found + false else 1.0
-    recall = found / (found + missed) if found + missed else 1.0
-    # ``cells.data`` counts the images of one family in one cluster. Each has precision
+    # ``cells.data`` counts the images of one family in one cluster. Each has B-cubed precision
     # count / cluster size and recall count / family size.
     cells = contingency_matrix(families, labels, sparse=True).tocoo()
     family_sizes = np.bincount(cells.row, cells.data)
     cluster_sizes = np.bincount(cells.col, cells.data)
+    found, true, claimed, pairs = map(
+        _pairs_of, (cells.data, family_sizes, cluster_sizes, np.array([len(labels)]))
+    )
+    precision = found / claimed if claimed else 1.0
+    recall = found / true if true else 1.0
+    by_chance, mean = (true * claimed / pairs if pairs else 0.0), (true + claimed) / 2
     b3_precision = float((cells.data**2 / cluster_sizes[cells.col]).sum() / len(labels))
     b3_recall = float((cells.data**2 / family_sizes[cells.row]).sum() / len(labels))
     return {
         "clusters": len(cluster_sizes),
         "largest": float(cluster_sizes.max() / len(labels)),
-        "ari": adjusted_rand_score(families, labels),
+        "ari": (found - by_chance) / (mean - by_chance) if mean > by_chance else 1.0,
         "precision": precision,
         "recall": recall,
         "f1": _harmonic_mean(precision, recall),
@@ -202,13 +277,15 @@ def scores(labels: np.ndarray, families: np.ndarray) -> dict[str, float]:
 
 
 def held_out(
-    hashes: Mapping[str, np.ndarray],
+    hashes: Mapping[str, np.ndarray | Neighbours],
     radii: Mapping[str, Sequence[int]],
     families: np.ndarray,
     *,
-    score: str,
+    score: str | Sequence[str],
     algorithms: Sequence[str],
     seed: int,
+    splits: int = 1,
+    given: Mapping[str, int] | None = None,
     workers: int = 1,
 ) -> pd.DataFrame:
     """Choose each radius on one half of the families and score it on the other half.
@@ -219,61 +296,348 @@ def held_out(
         As for ``sweep``.
     families : array of shape (n,)
         Family of each image.
-    score : str
-        Key of ``scores``; the radius with its highest value is chosen.
+    score : str or sequence of str
+        Keys of ``scores``. For each of them the radius with its highest value is chosen, the
+        smaller one of equals.
     seed : int
-        Seed of the random split of families.
+        Seed of the first random split of the families. The next splits use the next numbers.
+    splits : int
+        Number of random splits into two halves.
+    given : mapping of str to int, optional
+        A radius of each method, in bits, that is scored on every half too. Methods may be left out.
 
     Returns
     -------
     DataFrame
-        One row per method, algorithm and half: the columns of ``scores``, and
+        One row per method, split, half, algorithm and rule: the columns of ``scores``, and
 
         method : str
             Method name.
         algorithm : str
             Clustering algorithm.
         radius : int
-            Radius chosen on the other half, in bits.
+            Radius chosen on the other half, or given, in bits.
+        rule : str
+            Score by which the radius was chosen, or ``"given"``.
+        split : int
+            Number of the split, from 0.
         half : int
             Half that was scored, 0 or 1.
     """
+    rules = [score] if isinstance(score, str) else list(score)
     names, labels = np.unique(families, return_inverse=True)
-    half_of = resampling.assign_folds(len(names), 2, seed)[labels]
-    swept = []
-    for half in (0, 1):
-        own = {name: packed[half_of == half] for name, packed in hashes.items()}
-        truth = {"families": families[half_of == half]}
-        swept.append(sweep(own, radii, truth, algorithms=algorithms, workers=workers))
-    keys = ["method", "algorithm"]
+    halves = [
+        np.flatnonzero(fold == half)
+        for k in range(splits)
+        for fold in [resampling.assign_folds(len(names), 2, seed + k)[labels]]
+        for half in (0, 1)
+    ]
     rows = []
-    for half in (0, 1):
-        other = swept[1 - half]
-        chosen = other.loc[other.groupby(keys, sort=False)[score].idxmax()]
-        rows.append(swept[half].merge(chosen[[*keys, "radius"]]).assign(half=half))
-    return pd.concat(rows, ignore_index=True).drop(columns="truth")
+    for name in tqdm(hashes, "held out", unit="method", leave=False):
+        near = _neighbours(hashes[name], max(radii[name]), workers)
+        fixed = [given[name]] if given and name in given else []
+        swept = _score_members(near, [*radii[name], *fixed], algorithms, families, halves, workers)
+        for k, own in enumerate(swept):
+            other = swept[k ^ 1]
+            chosen = {rule: _best(other[other["radius"].isin(radii[name])], rule) for rule in rules}
+            chosen |= {"given": own.loc[own["radius"].isin(fixed), ["algorithm", "radius"]]}
+            for rule, picked in chosen.items():
+                found = own.merge(picked[["algorithm", "radius"]])
+                rows.append(found.assign(method=name, rule=rule, split=k // 2, half=k % 2))
+    return _in_order(pd.concat(rows, ignore_index=True))
 
 
-def _at_radius(
-    n: int,
-    pairs: hamming.Pairs,
+def growth(
+    hashes: Mapping[str, np.ndarray | Neighbours],
+    radii: Mapping[str, Sequence[int]],
+    families: np.ndarray,
+    sizes: Sequence[int],
+    *,
+    score: Sequence[str] = ("f1", "b3_f1"),
     algorithms: Sequence[str],
-    truths: Mapping[str, np.ndarray],
-    radius: int,
-) -> list[dict[str, object]]:
-    """Cluster with every algorithm at one radius and score against every labelling."""
-    i, j, distance = pairs
-    near = distance <= radius
-    within = i[near], j[near], distance[near]
+    draws: int,
+    seed: int,
+    workers: int = 1,
+) -> pd.DataFrame:
+    """Find the best radius of collections of some of the families, and of the whole collection.
+
+    Each draw is a random order of the families. Its collection of size s is the first s of them,
+    so a draw's smaller collections are parts of its larger ones.
+
+    Parameters
+    ----------
+    hashes, radii, algorithms, workers
+        As for ``sweep``.
+    families : array of shape (n,)
+        Family of each image.
+    sizes : sequence of int
+        Numbers of families in the collections. Sizes that are not smaller than the whole are
+        left out.
+    score : sequence of str
+        Keys of ``scores``; the radius with the highest value is best, the smaller one of equals.
+    draws : int
+        Number of collections of each size. The whole is one collection.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    DataFrame
+        One row per method, algorithm, score and collection:
+
+        method : str
+            Method name.
+        algorithm : str
+            Clustering algorithm.
+        score : str
+            Key of ``scores``.
+        families : int
+            Number of families in the collection.
+        images : int
+            Number of images in the collection.
+        draw : int
+            Number of the draw, from 0; 0 for the whole.
+        radius : int
+            Best radius of the collection, in bits.
+        value : float
+            Score of the collection at this radius.
+        whole : float
+            Score of the whole collection at this radius.
+        loss : float
+            Highest score of the whole collection, less ``whole``.
+    """
+    names, labels = np.unique(families, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    ranks = [rng.permutation(len(names))[labels] for _ in range(draws)]
+    smaller = [size for size in sizes if size < len(names)]
+    drawn = [(size, draw) for size in smaller for draw in range(draws)]
+    members = [np.flatnonzero(ranks[draw] < size) for size, draw in drawn]
+    members.append(np.arange(len(families)))
+    drawn.append((len(names), 0))
     rows = []
-    for algorithm in algorithms:
-        labels = ALGORITHMS[algorithm](n, within)
-        for truth, families in truths.items():
-            key = {"algorithm": algorithm, "radius": radius, "truth": truth}
-            rows.append(key | scores(labels, families))
-    return rows
+    for name in tqdm(hashes, "growth", unit="method", leave=False):
+        near = _neighbours(hashes[name], max(radii[name]), workers)
+        swept = _score_members(near, radii[name], algorithms, families, members, workers)
+        whole = swept[-1].set_index(["algorithm", "radius"])
+        for (size, draw), images, found in zip(drawn, members, swept, strict=True):
+            for rule in score:
+                best = _best(found, rule)
+                at_best = whole.loc[list(zip(best["algorithm"], best["radius"], strict=True)), rule]
+                highest = whole.groupby("algorithm")[rule].max()[best["algorithm"]]
+                rows.append(
+                    pd.DataFrame(
+                        {
+                            "method": name,
+                            "algorithm": best["algorithm"].to_numpy(),
+                            "score": rule,
+                            "families": size,
+                            "images": len(images),
+                            "draw": draw,
+                            "radius": best["radius"].to_numpy(),
+                            "value": best[rule].to_numpy(),
+                            "whole": at_best.to_numpy(),
+                            "loss": highest.to_numpy() - at_best.to_numpy(),
+                        }
+                    )
+                )
+    return _in_order(pd.concat(rows, ignore_index=True))
+
+
+def per_doubling(grown: pd.DataFrame) -> pd.DataFrame:
+    """Fit the change of the best radius per doubling of the number of families.
+
+    A straight line in the logarithm of the number of families is fitted to each draw, whose last
+    point is the whole collection.
+
+    Parameters
+    ----------
+    grown : DataFrame
+        Table of ``growth``.
+
+    Returns
+    -------
+    DataFrame
+        One row per method, algorithm and score:
+
+        method : str
+            Method name.
+        algorithm : str
+            Clustering algorithm.
+        score : str
+            Score whose highest value makes a radius the best.
+        bits : float
+            Median slope over draws, in bits per doubling.
+        low, high : float
+            Smallest and largest slope of a draw.
+        scatter : float
+            Root mean square deviation of the radii from the lines, in bits.
+
+    Examples
+    --------
+    >>> columns = ["method", "algorithm", "score", "families", "draw", "radius"]
+    >>> rows = [("find", "spheres", "f1", 2 ** k, 0, 80 - 4 * k) for k in range(4)]
+    >>> per_doubling(pd.DataFrame(rows, columns=columns))["bits"].round(6).item()
+    -4.0
+    """
+    keys = ["method", "algorithm", "score"]
+    rows = []
+    for key, group in grown.groupby(keys, sort=False):
+        whole = group["families"] == group["families"].max()
+        slopes, squares = [], []
+        for draw in group["draw"].unique():
+            points = group[whole | (group["draw"] == draw)]
+            doublings = np.log2(points["families"])
+            line = np.polyfit(doublings, points["radius"], 1)
+            slopes.append(line[0])
+            squares.append(np.mean((points["radius"] - np.polyval(line, doublings)) ** 2))
+        slope = float(np.median(slopes)), float(min(slopes)), float(max(slopes))
+        rows.append((*key, *slope, float(np.mean(squares) ** 0.5)))
+    return pd.DataFrame(rows, columns=[*keys, "bits", "low", "high", "scatter"])
+
+
+def _neighbours(hashes: np.ndarray | Neighbours, radius: int, workers: int) -> Neighbours:
+    """Return the neighbours of hashes, or those that are given in their place."""
+    if isinstance(hashes, Neighbours):
+        return hashes
+    return Neighbours.within(hashes, radius, workers=workers)
+
+
+def _score_members(
+    near: Neighbours,
+    radii: Sequence[int],
+    algorithms: Sequence[str],
+    families: np.ndarray,
+    members: Sequence[np.ndarray],
+    workers: int,
+) -> list[pd.DataFrame]:
+    """Cluster and score each collection of images at every radius, one table per collection."""
+
+    def sweep_one(images: np.ndarray) -> pd.DataFrame:
+        truth = families[images]
+        return pd.DataFrame(
+            {"algorithm": algorithm, "radius": radius} | scores(labels, truth)
+            for radius, algorithm, labels in near.clusters(radii, algorithms, images)
+        )
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(sweep_one, members))
+
+
+def _best(swept: pd.DataFrame, score: str) -> pd.DataFrame:
+    """Return the row with the highest score of each algorithm; radii must be ascending."""
+    return swept.loc[swept.groupby("algorithm", sort=False)[score].idxmax()]
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with the column ``method`` first."""
+    return table[["method", *table.columns.drop("method")]]
+
+
+def _pairs_of(sizes: np.ndarray) -> float:
+    """Return the number of pairs within groups of these sizes."""
+    return float((sizes * (sizes - 1) // 2).sum())
 
 
 def _harmonic_mean(a: float, b: float) -> float:
     """Return the harmonic mean, and 0 if both numbers are 0."""
     return 2 * a * b / (a + b) if a + b else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _by_image(
+    i: np.ndarray, j: np.ndarray, distance: np.ndarray, order: np.ndarray, place: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Store each pair for both of its images, at ``place``, in the given order of pairs."""
+    index = np.empty(2 * len(i), np.int32)
+    distances = np.empty(2 * len(i), distance.dtype)
+    for pair in order:
+        for a, b in ((i[pair], j[pair]), (j[pair], i[pair])):
+            index[place[a]] = b
+            distances[place[a]] = distance[pair]
+            place[a] += 1
+    return index, distances
+
+
+@njit(cache=True, nogil=True)
+def _root(root: np.ndarray, k: int) -> int:
+    """Return the root of ``k`` and halve the path to it."""
+    while root[k] != k:
+        root[k] = root[root[k]]
+        k = root[k]
+    return k
+
+
+@njit(cache=True, nogil=True)
+def _grow(
+    start: np.ndarray,
+    index: np.ndarray,
+    distance: np.ndarray,
+    members: np.ndarray,
+    active: np.ndarray,
+    radius: int,
+    end: np.ndarray,
+    root: np.ndarray,
+    degree: np.ndarray,
+) -> None:
+    """Add the neighbours up to ``radius``: advance ``end``, merge roots, count neighbours.
+
+    ``end``, ``root`` and ``degree`` hold the state at the last radius and are changed in place.
+    The smaller of two roots becomes the root of both.
+    """
+    for a in members:
+        while end[a] < start[a + 1] and distance[end[a]] <= radius:
+            b = index[end[a]]
+            end[a] += 1
+            if active[b]:
+                degree[a] += 1
+                if a < b:
+                    first, second = _root(root, a), _root(root, b)
+                    root[max(first, second)] = min(first, second)
+
+
+@njit(cache=True, nogil=True)
+def _roots(root: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Return the root of each member."""
+    labels = np.empty(len(members), np.int64)
+    for k in range(len(members)):
+        labels[k] = _root(root, members[k])
+    return labels
+
+
+@njit(cache=True, nogil=True)
+def _pairs(
+    start: np.ndarray, index: np.ndarray, end: np.ndarray, members: np.ndarray, active: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of members before ``end``, each once, by positions in ``members``."""
+    position = np.zeros(len(end), np.int32)
+    position[members] = np.arange(len(members))
+    i = np.empty((end - start[:-1]).sum() // 2 + len(end), np.int32)
+    j = np.empty_like(i)
+    number = 0
+    for a in members:
+        for entry in range(start[a], end[a]):
+            b = index[entry]
+            if a < b and active[b]:
+                i[number], j[number] = position[a], position[b]
+                number += 1
+    return i[:number], j[:number]
+
+
+@njit(cache=True, nogil=True)
+def _spheres(
+    start: np.ndarray, index: np.ndarray, end: np.ndarray, order: np.ndarray
+) -> np.ndarray:
+    """Assign each image of ``order`` to a sphere, as ``finhash.cluster.spheres`` does.
+
+    Returns the position in ``order`` of each image's centre. Images that are not in ``order`` may
+    be claimed too; they claim none themselves.
+    """
+    centre = np.full(len(end), -1, np.int64)
+    for k in range(len(order)):
+        a = order[k]
+        if centre[a] < 0:
+            centre[a] = k
+            for entry in range(start[a], end[a]):
+                if centre[index[entry]] < 0:
+                    centre[index[entry]] = k
+    return centre

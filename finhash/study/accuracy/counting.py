@@ -41,6 +41,29 @@ def pair_histograms(
     return pd.concat(tables, ignore_index=True)
 
 
+def labelled_histograms(
+    table: HashTable, names: Sequence[str], truths: Mapping[str, np.ndarray], workers: int = 1
+) -> pd.DataFrame:
+    """Count all pairs of images by distance under several labellings, scanning all pairs once.
+
+    Returns
+    -------
+    DataFrame
+        One row per labelling, method and distance: the columns of ``pair_histograms``, and
+
+        labels : str
+            Key of ``truths``.
+    """
+    (first, families), *others = truths.items()
+    counted = pair_histograms(table, names, families, workers=workers)
+    tables = [counted.assign(labels=first)]
+    every = counted["same"] + counted["other"]
+    for key, labels in others:
+        same = np.concatenate([_within(table.hashes(name), labels) for name in names])
+        tables.append(counted.assign(same=same, other=every - same, labels=key))
+    return pd.concat(tables, ignore_index=True)
+
+
 @dataclass(frozen=True)
 class PairTable:
     """Pairs of images counted for every family and for every two families.
@@ -253,10 +276,9 @@ class _Counter:
     def table(self, hashes: np.ndarray) -> PairTable:
         """Return the counts of all pairs added, and of all pairs within families."""
         cells, count = np.unique(np.concatenate(self.cells), return_counts=True)
-        same = [_own_histogram(hashes[self.labels == k]) for k in range(len(self.sizes))]
         first, second, distance = np.unravel_index(cells, self.shape)
-        reach = self.shape[2] - 1
-        return PairTable(self.sizes, np.stack(same), first, second, distance, count, reach)
+        same, reach = _by_family(hashes, self.labels), self.shape[2] - 1
+        return PairTable(self.sizes, same, first, second, distance, count, reach)
 
 
 @njit(cache=True)
@@ -271,6 +293,19 @@ def _weighted_counts(weights, first, second, distance, count, reach):
         for draw in range(len(out)):
             out[draw] += a[draw] * b[draw] * count[cell]
     return total
+
+
+def _within(hashes: np.ndarray, families: np.ndarray) -> np.ndarray:
+    """Count the pairs within families by distance, ``int64 [bits + 1]``."""
+    _, labels = np.unique(families, return_inverse=True)
+    return _by_family(hashes, labels).sum(axis=0)
+
+
+def _by_family(hashes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Count the pairs within each family by distance, ``int64 [families, bits + 1]``."""
+    ends = np.cumsum(np.bincount(labels))[:-1]
+    groups = np.split(hashes[np.argsort(labels, kind="stable")], ends)
+    return np.stack([_own_histogram(group) for group in groups])
 
 
 def _own_histogram(hashes: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Uncertainty of recall: families resampled, thresholds chosen on other families, label noise.
+"""Uncertainty of recall: families resampled, comparisons of methods, label noise.
 
 All pairs of the set are counted, so there is no sampling error within the set. But the 1.6e9 pairs
 come from about a thousand families, and other families would give other numbers. Families are
@@ -203,6 +203,40 @@ def differences(draws: pd.DataFrame, against: str, margin: float = MARGIN) -> pd
     return pd.DataFrame(rows, columns=columns)
 
 
+def heaviest(tables: Mapping[str, PairTable], target: float) -> pd.DataFrame:
+    """Measure how much hangs on the two families between which most false matches lie.
+
+    Returns
+    -------
+    DataFrame
+        One row per method:
+
+        method : str
+            Method name.
+        first, second : int
+            Ranks of the two family numbers among those counted, from 0.
+        share : float
+            Share of the false matches, at the threshold for the target, between the two.
+        recall : float
+            Recall at the target.
+        without : float
+            Recall at the target if the matches between the two did not count as false.
+    """
+    rows = []
+    for name, table in tables.items():
+        radius, recall = rates.at_rate(*table.rates(), target)
+        both = table.first * len(table.sizes) + table.second
+        near = table.distance <= radius
+        claimed = np.bincount(both[near], table.count[near])
+        first, second = divmod(int(claimed.argmax()), len(table.sizes))
+        kept = both != claimed.argmax()
+        cells = (c[kept] for c in (table.first, table.second, table.distance, table.count))
+        rest = PairTable(table.sizes, table.same, *cells, table.reach)
+        _, without = rates.at_rate(*rest.rates(), target)
+        rows.append((name, first, second, claimed.max() / claimed.sum(), recall, without))
+    return pd.DataFrame(rows, columns=["method", "first", "second", "share", "recall", "without"])
+
+
 def coverage(
     table: PairTable,
     target: float,
@@ -329,48 +363,6 @@ def assign_folds(number: int, folds: int, seed: int) -> np.ndarray:
     [3, 2, 2]
     """
     return np.random.default_rng(seed).permutation(number) % folds
-
-
-def held_out(
-    tables: Mapping[str, PairTable], targets: Sequence[float], folds: int, seed: int
-) -> pd.DataFrame:
-    """Cross-validate thresholds: choose a radius on all folds but one and apply it to that one.
-
-    Each family belongs to one fold; see ``assign_folds``.
-
-    Returns
-    -------
-    DataFrame
-        One row per method, fold and target:
-
-        method : str
-            Method name.
-        target : float
-            False positive rate that the radius was chosen for.
-        fold : int
-            Fold left out when choosing.
-        radius : int
-            Chosen radius in bits; -1 if none meets the target.
-        fpr, recall : float
-            Rates at this radius over the pairs within the fold left out; 0 if the radius is -1.
-
-    Raises
-    ------
-    ValueError
-        If a radius may lie beyond the ``reach`` of the counts; see ``PairTable.radius``.
-    """
-    number = len(next(iter(tables.values())).sizes)
-    fold_of = assign_folds(number, folds, seed)
-    rows = []
-    for name, table in tables.items():
-        for fold in range(folds):
-            test = (fold_of == fold).astype(float)
-            fpr, recall = table.rates(test)
-            for target in targets:
-                radius = table.radius(target, 1 - test)
-                measured = (fpr[radius], recall[radius]) if radius >= 0 else (0.0, 0.0)
-                rows.append((name, target, fold, radius, *measured))
-    return pd.DataFrame(rows, columns=["method", "target", "fold", "radius", "fpr", "recall"])
 
 
 def noisy(families: np.ndarray, share: float, seed: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from finhash.jobs.batch import hash_files
 from finhash.jobs.table import HashTable
 from finhash.methods import METHODS
 from finhash.study import project
-from finhash.study.data import transforms
+from finhash.study.data import layouts, standin, transforms
 from finhash.study.data.datasets import Dataset, families_of
 
 TRANSFORMED_METHODS = tuple(name for name, method in METHODS.items() if method.bits == 256)
@@ -65,6 +65,11 @@ def load(methods: Sequence[str], dataset: str = "memes") -> HashTable:
     return HashTable(joined.append_column(first.schema.field("error"), first["error"]))
 
 
+def exists(dataset: str) -> bool:
+    """Return whether the hash tables of a data set are committed."""
+    return _file(dataset, "find").exists()
+
+
 def compare(table: HashTable) -> dict[str, bool]:
     """Return for each method whether its hashes equal the committed ones at the run's scale."""
     expected = subset(load(table.methods), project.scale())
@@ -99,14 +104,74 @@ def hash_or_load_transformed(dataset: Dataset, gallery: HashTable, workers: int)
     if dataset.name != "drawn":
         originals = transforms.queries(dataset, scale.pick(full=517, quick=50, smoke=3))
         return transforms.hash_transformed(dataset, originals, TRANSFORMED_METHODS, workers=workers)
-    table = HashTable.read(_file("memes", "transformed"))
-    known = pc.is_in(table.arrow["path"], gallery.arrow["path"].combine_chunks())
-    return HashTable(table.arrow.filter(known))
+    return _rows_of(load_transformed(), gallery.arrow["path"].combine_chunks())
+
+
+def load_transformed(dataset: str = "memes") -> HashTable:
+    """Load the committed hashes of a data set's transformed images."""
+    return HashTable.read(_file(dataset, "transformed"))
 
 
 def save_transformed(table: HashTable) -> None:
     """Write the hashes of transformed images to the output folder."""
     table.write(_file(table.provenance["dataset"], "transformed", project.out()))
+
+
+def hash_or_load_layouts(dataset: Dataset, workers: int) -> HashTable:
+    """Hash images with other caption layouts, or load the committed hashes.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Data set of the run. Images are rendered and hashed only if it is ``memes``.
+    workers : int
+        Number of processes.
+
+    Returns
+    -------
+    HashTable
+        As from ``layouts.hash_layouts``, for the images that ``layouts.images`` names at the run's
+        scale.
+    """
+    names = layouts.images(project.scale())
+    if dataset.name == standin.MEMES.name:
+        table = layouts.hash_layouts(standin.MEMES, names, workers=workers)
+        return table.with_provenance(dataset=dataset.name, fingerprint=dataset.fingerprint)
+    return _rows_of(HashTable.read(_file("memes", "layouts")), pa.array(names))
+
+
+def hash_or_load_middle(dataset: Dataset, gallery: HashTable, workers: int) -> HashTable:
+    """Hash the middle half of all images with dHash, or load the committed hashes.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Data set of the run. Images are hashed only if it is ``memes``.
+    gallery : HashTable
+        Table of its images, as from ``hash_or_load``.
+    workers : int
+        Number of processes.
+
+    Returns
+    -------
+    HashTable
+        As from ``layouts.hash_middle``, with the rows of ``gallery``.
+    """
+    if dataset.name == standin.MEMES.name:
+        paths = [dataset.folder / name for name in gallery.paths]
+        table = layouts.hash_middle(paths, workers=workers)
+        return table.with_provenance(dataset=dataset.name, fingerprint=dataset.fingerprint)
+    table = HashTable.read(_file("memes", layouts.DHASH_MIDDLE))
+    return _rows_of(table, gallery.arrow["path"].combine_chunks())
+
+
+def save_layouts(table: HashTable, middle: HashTable) -> None:
+    """Write the hashes of images with other layouts, and of the middle half, to the output folder.
+
+    The two tables are those of ``hash_or_load_layouts`` and of ``hash_or_load_middle``.
+    """
+    for name, each in (("layouts", table), (layouts.DHASH_MIDDLE, middle)):
+        each.write(_file(each.provenance["dataset"], name, project.out()))
 
 
 def families(table: HashTable) -> np.ndarray:
@@ -123,6 +188,11 @@ def subset(table: HashTable, scale: project.Scale) -> HashTable:
     if scale.per_family is not None:
         chosen &= number < scale.per_family
     return HashTable(table.arrow.filter(pa.array(chosen)))
+
+
+def _rows_of(table: HashTable, paths: pa.Array) -> HashTable:
+    """Return the rows whose path is one of ``paths``, in the table's order."""
+    return HashTable(table.arrow.filter(pc.is_in(table.arrow["path"], paths)))
 
 
 def _file(dataset: str, method: str, folder: Path | None = None) -> Path:

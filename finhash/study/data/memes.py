@@ -85,11 +85,12 @@ def fill(rng: random.Random, lines: int) -> str:
     return "\n".join(filled)
 
 
-def render(template: Image.Image, top: str, bottom: str) -> bytes:
-    """Return the template with an upper and a lower caption, as JPEG bytes."""
+def render(template: Image.Image, top: str, bottom: str, middle: str = "") -> bytes:
+    """Return the template with an upper, a lower and a middle caption, as JPEG bytes."""
     image = template.copy()
     draw = ImageDraw.Draw(image)
-    for text, anchor, y in ((top, "ma", MARGIN), (bottom, "md", SIDE - MARGIN)):
+    blocks = ((top, "ma", MARGIN), (bottom, "md", SIDE - MARGIN), (middle, "mm", SIDE / 2))
+    for text, anchor, y in blocks:
         if text:
             draw.multiline_text(
                 (SIDE / 2, y), fill="white", anchor=anchor, stroke_fill="black", **_layout(text)

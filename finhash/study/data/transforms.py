@@ -102,9 +102,10 @@ class Transform:
 def grid(dataset: str) -> list[str]:
     """Return the names of the transforms that can be applied to a data set.
 
-    The templates of ``das_images`` are not known, so it lacks the transforms of captions.
+    Only a stand-in's templates are known, so other data sets lack the transforms of captions.
     """
-    return [name for name in TRANSFORMS if dataset != "das_images" or name not in FROM_TEMPLATE]
+    known = dataset in standin.STANDINS
+    return [name for name in TRANSFORMS if known or name not in FROM_TEMPLATE]
 
 
 def described() -> pd.DataFrame:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from finhash.study import project, results
 from finhash.study.report import figures_accuracy as accuracy
 from finhash.study.report import figures_cost as cost
+from finhash.study.report import figures_thresholds as thresholds
 from finhash.study.report.style import use_style
 
 FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
@@ -31,6 +32,8 @@ FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "roc": (accuracy.roc, ("counting_histograms",)),
     "recall_intervals": (accuracy.recall_intervals, ("resampling_intervals",)),
     "clusters": (accuracy.clusterings, ("clustering",)),
+    "cluster_growth": (thresholds.cluster_growth, ("clustering_growth",)),
+    "cost_curves": (thresholds.cost_curves, ("costs_curve",)),
     "robustness": (accuracy.robustness, ("robustness",)),
     "robustness_distance": (accuracy.robustness_distance, ("robustness",)),
     "bits": (accuracy.bit_maps, ("bits",)),

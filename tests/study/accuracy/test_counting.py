@@ -32,6 +32,17 @@ def test_pair_histograms_count_every_pair_once():
     assert found["other"].tolist() == [0, 1, 1, 2, 1, 2, 1] + [0] * 58
 
 
+def test_labellings_are_counted_as_if_alone():
+    images = [{"path": str(k), "dhash64": h.tobytes(), "error": ""} for k, h in enumerate(LINE)]
+    table = HashTable(pa.Table.from_pylist(images, rows.schema(["dhash64"])))
+    truths = {"fine": FAMILIES, "coarse": np.array([1, 1, 1, 1, 2]), "one each": np.arange(5)}
+    found = counting.labelled_histograms(table, ["dhash64"], truths)
+    for key, families in truths.items():
+        alone = counting.pair_histograms(table, ["dhash64"], families)
+        own = found[found["labels"] == key].drop(columns="labels").reset_index(drop=True)
+        pd.testing.assert_frame_equal(own, alone)
+
+
 def test_weighted_rates_by_hand():
     table = counting.count_pairs(LINE, {"": FAMILIES}, 4)[""]
     # Weights A 2, B 1, C 1. Pairs within families: A 2, B 1, together 3.
@@ -107,3 +118,25 @@ def test_simulated_set_has_the_accuracy_of_the_original(hashes):
     found = found.set_index("copies")
     assert found["same_mean"][3] == pytest.approx(found["same_mean"][1])
     assert found["recall"][3] == pytest.approx(found["recall"][1])
+
+
+def test_claims_of_each_family_by_hand():
+    # Up to 3: A-B 3 2, B-C 3 1. With B twice, A and C have twice as many.
+    table = counting.count_pairs(LINE, {"": FAMILIES}, 3)[""]
+    assert table.claims()[:, 3].tolist() == [2, 4, 2]
+    assert table.claims(np.array([1.0, 2, 1]))[:, 3].tolist() == [4, 4, 4]
+
+
+def test_effective_numbers_by_hand():
+    table = counting.count_pairs(LINE, {"": FAMILIES}, 3)[""]
+    # Two matches in each of two pairs of families; one pair of images in each of two families.
+    assert table.effective_numbers(3) == (2, 2)
+    assert table.effective_numbers(1)[0] == 1
+
+
+def test_a_sample_has_the_same_rates_for_its_families(pair_table):
+    weights = (np.arange(10) % 3 > 0).astype(float)
+    sample = pair_table.sample(weights, reach=100)
+    assert len(sample.count) < len(pair_table.count)
+    for found, expected in zip(sample.rates(weights), pair_table.rates(weights), strict=True):
+        np.testing.assert_allclose(found, expected[:101])

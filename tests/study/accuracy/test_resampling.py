@@ -114,15 +114,17 @@ def test_folds_are_equal_in_size_and_fixed_by_the_seed():
     np.testing.assert_array_equal(folds, expected)
 
 
-def test_held_out_radius_does_not_depend_on_the_fold_left_out(pair_table):
-    found = resampling.held_out({"find": pair_table}, [1e-2], folds=5, seed=0)
-    assert sorted(found["fold"]) == [0, 1, 2, 3, 4]
-    fold_of = resampling.assign_folds(10, 5, seed=0)
-    for row in found.itertuples():
-        train = (fold_of != row.fold).astype(float)
-        assert row.radius == pair_table.radius(1e-2, train)
-        fpr, recall = pair_table.rates(1 - train)
-        assert (row.fpr, row.recall) == (fpr[row.radius], recall[row.radius])
+def test_heaviest_pair_of_families_by_hand():
+    # Eight families of two images: 4 matches between 0 and 1 at distance 1, 1 between 2 and 3.
+    # 112 pairs between families, so 1 / 112 allows the second pair of families only.
+    same = np.zeros((8, 65), np.int64)
+    same[:, 1] = 1
+    cells = (np.array(c) for c in ([0, 2], [1, 3], [1, 0], [4, 1]))
+    table = counting.PairTable(np.full(8, 2), same, *cells, reach=1)
+    row = resampling.heaviest({"find": table}, 5 / 112).iloc[0]
+    assert (row["first"], row["second"], row["share"]) == (0, 1, 4 / 5)
+    row = resampling.heaviest({"find": table}, 4 / 112).iloc[0]
+    assert (row["first"], row["second"], row["recall"], row["without"]) == (2, 3, 0, 1)
 
 
 def test_label_noise_makes_the_requested_share_of_pairs_wrong():

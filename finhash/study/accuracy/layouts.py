@@ -1,0 +1,242 @@
+"""Accuracy under other caption layouts, and the rule that decides on hashes of the middle half."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from finhash import hamming
+from finhash.study.accuracy import bits, rates
+
+VARIANTS: dict[str, bits.Variant] = {
+    "FINd": bits.all_bits("find"),
+    "FINd, 192 best bits": bits.best_bits("find", 192),
+    "FINd, weighted bits": bits.weighted_bits("find"),
+    "FINd, middle half": bits.all_bits("find_middle"),
+    "FINd, middle half, 128 best bits": bits.best_bits("find_middle", 128),
+    "dHash": bits.all_bits("dhash256"),
+    "dHash, middle half": bits.all_bits("dhash_middle"),
+    "dHash, middle rows": bits.some_rows("dhash256", bits.MIDDLE_ROWS),
+    "FINd + dHash, middle rows": bits.FUSIONS["FINd + dHash, middle rows"],
+}
+"""The variants compared under other layouts, by title."""
+
+UNTRAINED = tuple(
+    title for title in VARIANTS if not title.endswith("best bits") and "weighted" not in title
+)
+"""Variants that choose no bits, so that they need no training families."""
+
+MARGIN = 0.05
+"""Difference in recall that the rule of ``verdict`` counts as a loss or a gain."""
+
+COUNTED = ("distance", "same", "other")
+"""Columns of counts; the other columns of ``count`` say what was counted."""
+
+
+def train(hashes: Mapping[str, np.ndarray], families: np.ndarray) -> dict[str, bits.BitStatistics]:
+    """Return the statistics of the bits of each method, on which the variants choose bits."""
+    return {
+        name: bits.bit_statistics(bits.unpack(packed), families) for name, packed in hashes.items()
+    }
+
+
+def count(
+    hashes: Mapping[str, np.ndarray],
+    families: np.ndarray,
+    layout: np.ndarray,
+    trained: Mapping[str, bits.BitStatistics],
+    *,
+    titles: Sequence[str] = tuple(VARIANTS),
+    workers: int = 1,
+) -> pd.DataFrame:
+    """Count the pairs of images within each layout by distance, for every variant.
+
+    Parameters
+    ----------
+    hashes : mapping of str to uint8 array of shape (n, bits / 8)
+        Packed hashes of the methods that ``VARIANTS`` use.
+    families : array of shape (n,)
+        Family of each image.
+    layout : array of shape (n,)
+        Layout of each image, as text.
+    trained : mapping of str to BitStatistics
+        Statistics of each method on other families, as from ``train``; empty if no variant in
+        ``titles`` needs them.
+    titles : sequence of str
+        Keys of ``VARIANTS``.
+    workers : int
+        Number of threads.
+
+    Returns
+    -------
+    DataFrame
+        One row per layout, variant and distance:
+
+        layout : str
+            Layout of both images.
+        variant : str
+            Key of ``VARIANTS``.
+        bits : int
+            Length of the variant's hash.
+        distance : int
+            Distance in bits.
+        same, other : int
+            Number of pairs within and between families.
+    """
+    unpacked = {name: bits.unpack(packed) for name, packed in hashes.items()}
+    groups = {name: np.flatnonzero(layout == name) for name in pd.unique(layout)}
+    tables = []
+    for title in tqdm(titles, "variants", unit="variant", leave=False):
+        made = VARIANTS[title](unpacked, trained)
+        packed = bits.pack(made)
+        for name, rows in groups.items():
+            same, other = hamming.pair_histogram(packed[rows], families[rows], workers=workers)
+            counts = {"distance": np.arange(len(same)), "same": same, "other": other}
+            facts = {"layout": name, "variant": title, "bits": made.shape[1]}
+            tables.append(pd.DataFrame(facts | counts))
+    return pd.concat(tables, ignore_index=True)
+
+
+def at_targets(counts: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
+    """Compute recall at false positive rates, each reached by a threshold of the counts' own.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        Result of ``count``; columns may be added, such as one for the labels.
+    targets : sequence of float
+        False positive rates.
+
+    Returns
+    -------
+    DataFrame
+        One row per combination counted and target. Besides the columns of ``counts`` that say what
+        was counted:
+
+        target : float
+            False positive rate.
+        threshold : int
+            Largest threshold with at most this rate, in bits; -1 if there is none.
+        fpr, recall : float
+            Both rates at this threshold; 0 if there is none.
+        fpr_0 : float
+            False positive rate at distance 0, the lowest rate that a threshold can reach.
+        other : int
+            Number of pairs between families.
+    """
+    rows = []
+    for facts, group in _groups(counts):
+        same, other = group["same"].to_numpy(), group["other"].to_numpy()
+        false = np.cumsum(other) / other.sum()
+        for target in targets:
+            threshold, recall = rates.at_fpr(same, other, target)
+            reached = {"threshold": threshold, "fpr": false[threshold] if threshold >= 0 else 0.0}
+            own = {"recall": recall, "fpr_0": false[0], "other": other.sum()}
+            rows.append(facts | {"target": target} | reached | own)
+    return pd.DataFrame(rows)
+
+
+def at_thresholds(counts: pd.DataFrame, thresholds: Mapping[str, int]) -> pd.DataFrame:
+    """Compute both rates at given thresholds.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        Result of ``count``.
+    thresholds : mapping of str to int
+        Threshold of each variant, in bits; -1 claims no pair.
+
+    Returns
+    -------
+    DataFrame
+        One row per combination counted. Besides the columns of ``counts`` that say what was
+        counted:
+
+        threshold : int
+            Threshold in bits.
+        fpr, recall : float
+            False positive rate and recall.
+    """
+    rows = []
+    for facts, group in _groups(counts):
+        threshold = thresholds[facts["variant"]]
+        within = group["distance"] <= threshold
+        found = {
+            "fpr": group.loc[within, "other"].sum() / group["other"].sum(),
+            "recall": group.loc[within, "same"].sum() / group["same"].sum(),
+        }
+        rows.append(facts | {"threshold": threshold} | found)
+    return pd.DataFrame(rows)
+
+
+def verdict(
+    table: pd.DataFrame,
+    candidates: Sequence[str],
+    *,
+    reference: str = "FINd",
+    mixture: str = "natural",
+) -> pd.DataFrame:
+    """Decide by rule whether to recommend each candidate in place of the reference.
+
+    A candidate is recommended if all of this holds: its recall is below the reference's by more
+    than ``MARGIN`` in no layout; it is above the reference's by more than ``MARGIN`` in the
+    mixture; and no other variant with as many bits or fewer has a higher recall in the mixture.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``layout``, ``variant``, ``bits`` and ``recall``, at one false positive rate, as
+        from ``at_targets``.
+    candidates : sequence of str
+        Variants to decide on.
+    reference : str
+        Variant to compare with.
+    mixture : str
+        Layout with captions in real proportions.
+
+    Returns
+    -------
+    DataFrame
+        One row per candidate:
+
+        variant : str
+            Candidate.
+        worst_layout : str
+            Layout in which recall is lowest compared with the reference.
+        worst_gain : float
+            Recall of the candidate minus that of the reference in this layout.
+        mixture_gain : float
+            The same difference in the mixture.
+        beaten_by : str
+            Variant with as many bits or fewer and the highest recall in the mixture; empty if no
+            variant has a higher recall than the candidate.
+        recommended : bool
+            Whether the rule recommends the candidate.
+
+    Examples
+    --------
+    >>> rows = [("natural", "FINd", 256, 0.6), ("natural", "middle", 256, 0.9)]
+    >>> rows += [("4 lines", "FINd", 256, 0.5), ("4 lines", "middle", 256, 0.2)]
+    >>> table = pd.DataFrame(rows, columns=["layout", "variant", "bits", "recall"])
+    >>> verdict(table, ["middle"])[["worst_layout", "recommended"]].to_numpy().tolist()
+    [['4 lines', False]]
+    """
+    recall = table.pivot(index="layout", columns="variant", values="recall")
+    bits_of, mixed = table.groupby("variant")["bits"].first(), recall.loc[mixture]
+    rows = []
+    for name in candidates:
+        gains = recall[name] - recall[reference]
+        rivals = mixed[bits_of <= bits_of[name]]
+        beaten_by = rivals.idxmax() if rivals.max() > mixed[name] else ""
+        passed = gains.min() >= -MARGIN and gains[mixture] > MARGIN and not beaten_by
+        rows.append((name, gains.idxmin(), gains.min(), gains[mixture], beaten_by, bool(passed)))
+    columns = ["variant", "worst_layout", "worst_gain", "mixture_gain", "beaten_by", "recommended"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _groups(counts: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:
+    """Return what was counted, by column, with the rows of each combination."""
+    keys = [column for column in counts if column not in COUNTED]
+    groups = counts.groupby(keys, sort=False)
+    return [(dict(zip(keys, values, strict=True)), group) for values, group in groups]
