@@ -45,7 +45,7 @@ def save(
     name : str
         Stem of the files. It begins with the name of the module that makes the table.
     by : str
-        Stem of the notebook that saves the table.
+        Stem of the notebook, or dotted name of the module, that saves the table.
     data : Dataset or str
         Data set that was measured, or a description of what was measured in its place.
     machine : mapping, optional
@@ -101,7 +101,7 @@ def provenance(by: str, data: "Dataset | str") -> dict:
     set; ``run`` names the data set of the run, ``dataset`` what this table was measured on.
     """
     facts: dict[str, object] = {
-        "command": f"jupyter nbconvert --execute notebooks/{by}.ipynb",
+        "command": command(by),
         "scale": project.scale().name,
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
@@ -144,13 +144,30 @@ def cpu_name() -> str:
 
 
 def makers() -> dict[str, str]:
-    """Return the stem of the notebook that saves each results table, by the table's name."""
+    """Return what saves each results table, by the table's name.
+
+    It is the stem of a notebook, or the dotted name of a module that is run as a script.
+    """
     found = {}
     for path in sorted((project.root() / "notebooks").glob("*.ipynb")):
         cells = json.loads(path.read_text())["cells"]
         code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-        found |= dict.fromkeys(re.findall(r'"(\w+)",\s*by=BY', code), path.stem)
+        found |= dict.fromkeys(_saved(code), path.stem)
+    study = Path(__file__).resolve().parent
+    for path in sorted(study.rglob("*.py")):
+        module = ".".join(path.relative_to(study.parents[1]).with_suffix("").parts)
+        found |= dict.fromkeys(_saved(path.read_text()), module)
     return found
+
+
+def command(by: str) -> str:
+    """Return the command that runs a notebook, or a module if the name has dots."""
+    return f"python -m {by}" if "." in by else f"jupyter nbconvert --execute notebooks/{by}.ipynb"
+
+
+def _saved(code: str) -> list[str]:
+    """Return the names of the results tables that a program saves."""
+    return re.findall(r'"(\w+)",\s*by=BY', code)
 
 
 def _find(name: str) -> Path:
@@ -162,7 +179,7 @@ def _find(name: str) -> Path:
     if committed.exists() and _comparable(json.loads(committed.read_text())):
         return committed
     maker = makers().get(name)
-    run = f"run notebooks/{maker}.ipynb, which makes it" if maker else "no notebook makes it"
+    run = f"make it by {command(maker)}" if maker else "no program makes it"
     raise MissingResultError(
         f"no results table {name!r} of the data set {project.data_set()!r}: {run}"
     )

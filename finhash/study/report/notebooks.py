@@ -104,8 +104,16 @@ def digest(name: str, makers: dict[str, str], earlier: dict[str, str]) -> str:
     folders = (os.environ.get(key, "") for key in ("FINHASH_TEMPLATES", "FINHASH_DAS_IMAGES"))
     state.update("\n".join([*inputs, *folders]).encode())
     for table in sorted(set(re.findall(r'results\.load\w*\("(\w+)"', code))):
-        state.update(earlier.get(makers.get(table, ""), "").encode())
+        state.update(_table_state(table, makers.get(table, ""), earlier))
     return state.hexdigest()
+
+
+def _table_state(table: str, maker: str, earlier: dict[str, str]) -> bytes:
+    """Return the digest of the notebook that makes a table; of a script's table, its bytes."""
+    file = project.results(project.root()) / f"{table}.csv"
+    if maker in earlier or not file.exists():
+        return earlier.get(maker, "").encode()
+    return file.read_bytes()
 
 
 def _source(name: str) -> Path:
