@@ -15,6 +15,8 @@ Further modules are imported by name:
     FINd and the other hashes (aHash, pHash, dHash, wHash, PDQ) under one interface.
 ``finhash.hamming``
     Joins within a radius, nearest neighbours and histograms of Hamming distances.
+``finhash.thresholds``
+    Recommended thresholds, by use and hash.
 ``finhash.cluster``
     Families of near-duplicate images.
 ``finhash.jobs.pairs.join_table``, ``finhash.jobs.pairs.read_pairs``

@@ -125,7 +125,7 @@ def hash_command(
     sys.exit(_report_failures(table, "; see the column 'error'"))
 
 
-@main.command(epilog="Example: finhash match new.jpg --in hashes --radius 60")
+@main.command(epilog="Example: finhash match new.jpg --in hashes --radius 72")
 @click.argument("queries", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--in",
@@ -196,7 +196,7 @@ def _check_sheet(
     return sheet
 
 
-@main.command("cluster", epilog="Example: finhash cluster hashes -o families.csv --radius 50")
+@main.command("cluster", epilog="Example: finhash cluster hashes -o families.csv --radius 52")
 @click.argument("table", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "-o",

@@ -11,6 +11,7 @@ import nbformat
 import pytest
 import yaml
 
+from finhash.jobs.table import HashTable
 from finhash.study import results
 from finhash.study.report import build
 from tests.conftest import jpeg_bytes
@@ -137,6 +138,13 @@ def test_every_result_is_made_by_a_notebook_and_named_after_a_module():
     modules = {path.stem for path in (ROOT / "finhash" / "study").rglob("*.py")}
     for table in tables:
         assert any(table == name or table.startswith(f"{name}_") for name in modules), table
+
+
+def test_readme_of_data_names_the_fingerprints_of_both_sets():
+    text = (ROOT / "data" / "README.md").read_text()
+    for name in ("memes", "memes_b"):
+        for table in (ROOT / "data" / "hashes" / name).glob("*.parquet"):
+            assert HashTable.read(table).provenance["fingerprint"] in text
 
 
 def test_results_are_of_one_scale():

@@ -70,14 +70,16 @@ def test_committed_tables_of_another_data_set_are_not_read(home, monkeypatch):
     assert not results.exists("rates")
 
 
-def test_a_missing_table_names_the_notebook_that_makes_it(home):
+def test_a_missing_table_names_the_command_that_makes_it(home):
     (home / "notebooks").mkdir()
     cell = {"cell_type": "code", "source": ['results.save(found, "rates", by=BY, data=source)']}
     (home / "notebooks" / "05_accuracy.ipynb").write_text(json.dumps({"cells": [cell]}))
-    with pytest.raises(results.MissingResultError, match=r"run notebooks/05_accuracy\.ipynb"):
+    with pytest.raises(results.MissingResultError, match=r"--execute notebooks/05_accuracy\.ipynb"):
         results.load("rates")
-    with pytest.raises(results.MissingResultError, match="no notebook makes it"):
+    with pytest.raises(results.MissingResultError, match="no program makes it"):
         results.load("unheard_of")
+    with pytest.raises(results.MissingResultError, match=r"python -m finhash\.study\.\w+\.\w+$"):
+        results.load("confirmation")
 
 
 def test_the_data_set_is_named_without_loading_it(home, monkeypatch):
@@ -109,3 +111,11 @@ def test_an_unknown_scale_is_refused(monkeypatch):
     monkeypatch.setenv("FINHASH_SCALE", "huge")
     with pytest.raises(ValueError, match=r"FINHASH_SCALE is 'huge'; set it to one of full, quick"):
         project.scale()
+
+
+def test_tables_of_set_b_hold_for_every_run(home, monkeypatch):
+    commit(home, "confirmation", 7.0, run="memes_b")
+    commit(home, "rates", 7.0, run="memes")
+    monkeypatch.setenv("FINHASH_DAS_IMAGES", "somewhere")
+    assert results.load("confirmation")["value"].item() == 7
+    assert not results.exists("rates")

@@ -26,7 +26,7 @@ from finhash.study.accuracy.counting import PairTable
 from finhash.study.data import committed, datasets, lookalikes, standin
 
 BY = "finhash.study.accuracy.confirmation"
-DATASET = standin.MEMES_B.name
+DATASET = results.SET_B
 TARGETS = (1e-3, 1e-4, 1e-5)
 """False positive rates of the thresholds that set A gave."""
 COMPARED = (1e-4, 1e-5)
@@ -34,7 +34,7 @@ COMPARED = (1e-4, 1e-5)
 DRAWS = 1000
 """Number of half-samples for intervals at fixed thresholds."""
 TEST_DRAWS = 10_000
-"""Number of half-samples for tests: enough for p-values that 44 corrections leave below 5 %."""
+"""Number of half-samples for tests, so that 44 times the smallest p-value stays below 5 %."""
 SHEET = 40
 """Pairs on one sheet."""
 ROOM = 8
@@ -192,7 +192,11 @@ def evaluate() -> None:
         certain.append(certainty(tables, chosen).assign(labels=key, templates="all"))
     columns = ["method", "labels", "target", "threshold", "fpr", "recall", "low", "high"]
     intervals, differences = compare(counts["merged"])
-    facts = {"command": f"python -m {BY} evaluate", "seed": standin.MEMES_B.seed}
+    facts = {
+        "command": f"python -m {BY} evaluate",
+        "seed": standin.MEMES_B.seed,
+        "run": results.SET_B,
+    }
     about = {"data": f"{DATASET}, {len(table):,} images", "machine": facts}
     results.save(pd.concat(measured)[columns], "confirmation", by=BY, **about)
     results.save(pd.concat(certain), "confirmation_certainty", by=BY, **about)

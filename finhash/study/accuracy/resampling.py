@@ -29,7 +29,10 @@ LEVEL = 0.95
 """Confidence level of the intervals."""
 
 NOMINAL = 0.98
-"""Level at which quantiles are taken, so that intervals cover about ``LEVEL``; see ``coverage``."""
+"""Level at which quantiles are taken, so that intervals cover about ``LEVEL``; see ``coverage``.
+
+P-values come from the same differences without such a correction, so they are approximate.
+"""
 
 MARGIN = 0.05
 """Equivalence margin: two recalls that differ by less count as equally good."""
@@ -432,7 +435,7 @@ def _tails(level: float) -> tuple[float, float]:
 
 
 def _tail_shares(own: float, halves: np.ndarray, value: float) -> tuple[float, float]:
-    """Return one-sided p-values of the hypotheses that the statistic is at most, or at least, so.
+    """Return one-sided p-values of the hypotheses that the true value is at most, or at least, so.
 
     The first is small if the statistic is clearly above ``value``, the second if it is below. The
     error of the statistic is distributed like ``halves - own``. Adding one to both counts keeps

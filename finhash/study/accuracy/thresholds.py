@@ -15,14 +15,7 @@ from tqdm import tqdm
 
 from finhash.study.accuracy import resampling
 from finhash.study.accuracy.counting import PairTable
-
-USES = {"human review": 1e-3, "search": 1e-4, "match": 1e-5, "cluster": 1e-5}
-"""Largest acceptable false positive rate of each use.
-
-Human review: candidates that a person confirms. Search: ranked answers to a query. Match: a
-decision on one pair that nobody checks. Cluster: families by connected components, where one false
-match joins two families.
-"""
+from finhash.thresholds import TARGETS
 
 LEVEL = 0.95
 """Confidence level of the upper bound; ``coverage`` simulates what it attains."""
@@ -99,8 +92,8 @@ def recommend(tables: Mapping[str, PairTable], seed: int) -> pd.DataFrame:
     """Choose a threshold for every use and method.
 
     The families are divided into ``PARTS`` parts at random. The rule is applied to all families,
-    and without each of the parts; the smallest of these thresholds is taken. So the rule accepts it
-    without any one part, and each part can serve to measure it.
+    and without each of the parts; the smallest of these thresholds is taken, so the rule accepts it
+    whichever part is missing.
 
     Parameters
     ----------
@@ -115,7 +108,7 @@ def recommend(tables: Mapping[str, PairTable], seed: int) -> pd.DataFrame:
         One row per use and method; none if no threshold meets the rule:
 
         use : str
-            Key of ``USES``.
+            Key of ``TARGETS``.
         method : str
             Method name.
         threshold : int
@@ -123,8 +116,9 @@ def recommend(tables: Mapping[str, PairTable], seed: int) -> pd.DataFrame:
         target : float
             False positive rate that must not be exceeded.
         fpr : float
-            False positive rate at the threshold, over the pairs of images of which at least one is
-            in a left-out part, all parts together.
+            False positive rate on families that the choice had not seen: for each part, the pairs
+            with at least one image in it are counted at the threshold chosen without it, and the
+            counts of all parts are pooled.
         fpr_high : float
             Upper bound of the rate on unseen families.
         margin : int
@@ -138,15 +132,16 @@ def recommend(tables: Mapping[str, PairTable], seed: int) -> pd.DataFrame:
     for name, table in tqdm(tables.items(), "thresholds", unit="method", leave=False):
         distances, bounds = attainable(table), [upper_bound(table, rest) for rest in rests]
         fpr = table.rates()[0]
-        unseen = _unseen_rates(table, np.stack(rests[1:]))
-        for use, target in USES.items():
-            threshold = min(largest(bound, target, distances) for bound in bounds)
+        for use, target in TARGETS.items():
+            accepted = [largest(bound, target, distances) for bound in bounds]
+            threshold = min(accepted)
             if threshold >= 0:
                 margin = largest(fpr, target, distances) - threshold
-                rates = unseen[threshold], bounds[0][threshold]
-                found[use, name] = (use, name, threshold, target, *rates, margin)
+                unseen = _unseen_rate(table, np.stack(rests[1:]), np.array(accepted[1:]))
+                high = bounds[0][threshold]
+                found[use, name] = (use, name, threshold, target, unseen, high, margin)
     columns = ["use", "method", "threshold", "target", "fpr", "fpr_high", "margin"]
-    ordered = [found[use, name] for use in USES for name in tables if (use, name) in found]
+    ordered = [found[use, name] for use in TARGETS for name in tables if (use, name) in found]
     return pd.DataFrame(ordered, columns=columns)
 
 
@@ -154,6 +149,18 @@ def by_method(recommended: pd.DataFrame, use: str) -> dict[str, int]:
     """Return the thresholds of one use, by method, from the table of ``recommend``."""
     chosen = recommended[recommended["use"] == use]
     return dict(zip(chosen["method"], chosen["threshold"].astype(int), strict=True))
+
+
+def estimated(tables: Mapping[str, PairTable], target: float) -> dict[str, int]:
+    """Return the largest attainable thresholds whose estimated rate meets the target, by method.
+
+    The threshold is 0 if none meets it. Collections of few families need these: no rule can promise
+    them a small rate, since ``UNSEEN`` over the number of pairs of families exceeds it.
+    """
+    return {
+        name: max(0, largest(table.rates()[0], target, attainable(table)))
+        for name, table in tables.items()
+    }
 
 
 def effective(tables: Mapping[str, PairTable], recommended: pd.DataFrame) -> pd.DataFrame:
@@ -251,14 +258,15 @@ def coverage(
     return pd.DataFrame(rows, columns=columns).groupby(keys, sort=False).mean().reset_index()
 
 
-def _unseen_rates(table: PairTable, rests: np.ndarray) -> np.ndarray:
-    """Return the rates over pairs with a left-out family, pooled, ``float [reach + 1]``.
+def _unseen_rate(table: PairTable, rests: np.ndarray, radii: np.ndarray) -> float:
+    """Return the rate over the pairs with a left-out family, pooled over the parts.
 
-    ``rests`` holds 1 for the families that are left, ``float [parts, families]``.
+    ``rests`` holds 1 for the families that are left, ``float [parts, families]``, and ``radii`` the
+    threshold chosen with these, ``int [parts]``.
     """
-    everything = np.ones((1, len(table.sizes)))
-    weights = np.vstack([everything, rests])
+    weights = np.vstack([np.ones(len(table.sizes)), rests])
     images, squares = weights @ table.sizes, weights**2 @ table.sizes**2
     pairs = (images**2 - squares) / 2
     claimed = table.rates(weights)[0] * pairs[:, None]
-    return (claimed[0] - claimed[1:]).sum(axis=0) / (pairs[0] - pairs[1:]).sum()
+    unseen = claimed[0, radii] - claimed[1 + np.arange(len(radii)), radii]
+    return float(unseen.sum() / (pairs[0] - pairs[1:]).sum())

@@ -30,6 +30,7 @@ FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "scaling_model": (cost.scaling_model, ("parallel_model", "parallel_throughput_small")),
     "distances": (accuracy.distances, ("counting_histograms",)),
     "roc": (accuracy.roc, ("counting_histograms",)),
+    "confirmation": (accuracy.confirmation, ("confirmation",)),
     "recall_intervals": (accuracy.recall_intervals, ("resampling_intervals",)),
     "clusters": (accuracy.clusterings, ("clustering",)),
     "cluster_growth": (thresholds.cluster_growth, ("clustering_growth",)),

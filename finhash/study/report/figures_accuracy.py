@@ -173,6 +173,41 @@ def recall_intervals(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def confirmation(table: pd.DataFrame) -> Figure:
+    """Plot rate and recall of the 256-bit hashes on set B, at the thresholds that set A gave.
+
+    One colour per hash, one marker per target. A vertical line marks each target; a marker to its
+    right exceeds it. Vertical bars are the intervals of recall.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``confirmation``; columns ``labels``, ``method``, ``target``, ``fpr``, ``recall``, ``low``
+        and ``high`` are read, for the labels ``merged``.
+    """
+    merged = table[table["labels"] == "merged"]
+    names = [n for n in merged["method"].unique() if methods.get(n).bits == 256]
+    targets = sorted(merged["target"].unique(), reverse=True)
+    markers = dict(zip(targets, "so^", strict=False))
+    figure, axes = plt.subplots(figsize=(5.4, 2.9))
+    for target, marker in markers.items():
+        axes.axvline(target, color=DARK, linewidth=0.7, linestyle=":")
+        rows = merged[merged["target"] == target].set_index("method")
+        for name in rows.index.intersection(names):
+            row, colour = rows.loc[name], methods.get(name).colour
+            axes.plot([row["fpr"]] * 2, [row["low"], row["high"]], color=colour, linewidth=0.8)
+            axes.plot(row["fpr"], row["recall"], marker, color=colour, markersize=4)
+    for name in names:
+        axes.plot([], [], "o", color=methods.get(name).colour, label=methods.get(name).label)
+    for target, marker in markers.items():
+        axes.plot([], [], marker, color=DARK, label=f"target {power(target)}")
+    axes.set_xscale("log")
+    axes.set(xlabel="false positive rate on set B", ylabel="recall on set B", ylim=(0, 1.02))
+    show_percent(axes.yaxis)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
 def pareto(
     each_hash: pd.DataFrame,
     ladder: pd.DataFrame,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from finhash import methods
 from finhash.study import results
-from finhash.study.accuracy import rates, twins
+from finhash.study.accuracy import rates
 from finhash.study.report.rounding import (
     Numbers,
     Texts,
@@ -29,7 +29,7 @@ from finhash.study.report.rounding import (
 )
 from finhash.study.results import medians
 
-LABELS = {"as labelled": "labelled", "merged": "merged"}
+LABELS = {"as labelled": "labelled", "merged": "merged", "merged with variants": "variants"}
 """Labels of families -> their name in keys."""
 
 VARIANTS = {
@@ -40,8 +40,14 @@ VARIANTS = {
     "FINd, middle half": "find-middle",
     "dHash, middle rows": "dhash-middle",
     "FINd and dHash, 128 best of each": "both",
+    "dHash": "dhash",
+    "pHash": "phash",
+    "dHash, middle half": "dhash-half",
+    "FINd + dHash": "find-dhash",
+    "FINd + pHash": "find-phash",
+    "FINd + dHash, middle rows": "find-dhash-middle",
 }
-"""Variant in ``bits_variants`` -> its name in keys."""
+"""Variant in ``bits_variants``, ``bits_fusion`` and ``layouts_recall`` -> its name in keys."""
 
 SEARCHES = {
     "FAISS flat": "flat",
@@ -63,11 +69,9 @@ GOALS = {
 
 def numbers() -> Numbers:
     """Return all numbers of Part 2."""
-    # Verdicts were given by looking at the pairs of families that ``twins_closest`` lists.
-    verdicts = with_source(_verdicts(twins.known("memes")), "twins_closest")
     clustered = results.load("clustering")["method"].unique()
     chaining = _chaining(results.load("clustering_chaining"), clustered)
-    return numbers_from(NUMBERS) | verdicts | with_source(chaining, "clustering_chaining")
+    return numbers_from(NUMBERS) | with_source(chaining, "clustering_chaining")
 
 
 def tables() -> Texts:
@@ -126,38 +130,6 @@ def _false_share(table: pd.DataFrame) -> Texts:
     return {"twins-least": percent(lowest["share"].min())}
 
 
-def _verdicts(known: pd.DataFrame) -> Texts:
-    counts = known["verdict"].value_counts()
-    found = {f"twins-{verdict}": str(count) for verdict, count in counts.items()}
-    return found | {"twins-looked-at": str(len(known))}
-
-
-def _intervals(table: pd.DataFrame) -> Texts:
-    return {
-        f"{LABELS[row.labels]}{exponent(row.target)}-{row.method}-between": between(
-            row.low, row.high
-        )
-        for row in table.itertuples()
-    }
-
-
-def _held_out(table: pd.DataFrame) -> Texts:
-    merged = table[table["labels"] == "merged"]
-    means = merged.groupby(["target", "method"])[["radius", "recall", "fpr"]].mean()
-    found = {}
-    for row in means.reset_index().itertuples():
-        key = f"held{exponent(row.target)}-{row.method}"
-        found[f"{key}-radius"] = f"{row.radius:.0f}"
-        found[f"{key}-recall"] = percent(row.recall)
-        found[f"{key}-fpr"] = scientific(row.fpr)
-    return found
-
-
-def _differences(table: pd.DataFrame) -> Texts:
-    merged = table[table["labels"] == "merged"]
-    return {f"p{exponent(row.target)}-{row.method}": f"{row.p:.2f}" for row in merged.itertuples()}
-
-
 def _macro(table: pd.DataFrame) -> Texts:
     return {
         f"macro{exponent(row.target)}-{row.method}": percent(row.recall)
@@ -175,7 +147,7 @@ def _retrieval(table: pd.DataFrame) -> Texts:
 def _open_set(table: pd.DataFrame) -> Texts:
     found = {}
     for row in table.itertuples():
-        key = f"{exponent(row.target)}-{row.method}"
+        key = f"-{row.use.replace(' ', '-')}-{row.method}"
         found[f"identified{key}"] = percent(row.identified)
         found[f"mistaken{key}"] = percent(row.mistaken)
         found[f"false-accepts{key}"] = percent(row.false_accepts)
@@ -197,10 +169,12 @@ def _clustering(table: pd.DataFrame) -> Texts:
 
 
 def _clustering_held_out(table: pd.DataFrame) -> Texts:
-    halves = table.groupby(["algorithm", "method"], sort=False)[["f1", "b3_f1", "radius"]].mean()
+    keys = ["rule", "algorithm", "method"]
+    halves = table.groupby(keys, sort=False)[["f1", "b3_f1", "radius"]].mean()
     found = {}
     for row in halves.reset_index().itertuples():
-        key = f"held-{row.algorithm}-{row.method}"
+        rule = {"f1": "held", "b3_f1": "held-b3", "given": "given"}[row.rule]
+        key = f"{rule}-{row.algorithm}-{row.method}"
         found[f"{key}-f1"] = percent(row.f1)
         found[f"{key}-b3_f1"] = percent(row.b3_f1)
         found[f"{key}-radius"] = f"{row.radius:.0f}"
@@ -272,6 +246,21 @@ def _variant_intervals(table: pd.DataFrame) -> Texts:
         found[key] = percent(row.recall)
         found[f"{key}-between"] = between(row.low, row.high)
     return found
+
+
+def _layouts(table: pd.DataFrame) -> Texts:
+    return {
+        f"layout-{row.layout.replace(' ', '-')}-{VARIANTS[row.variant]}": percent(row.recall, 0)
+        for row in table[table["target"] == 1e-5].itertuples()
+        if row.variant in VARIANTS
+    }
+
+
+def _fusion(table: pd.DataFrame) -> Texts:
+    return {
+        f"fusion{exponent(row.target)}-{VARIANTS[row.variant]}": percent(row.recall)
+        for row in table.itertuples()
+    }
 
 
 def _variant_clusters(table: pd.DataFrame) -> Texts:
@@ -347,9 +336,6 @@ NUMBERS: dict[str, Callable[[pd.DataFrame], Texts]] = {
     "rates_prevalence": _prevalence,
     "rates_label_noise": _label_noise,
     "twins_false_share": _false_share,
-    "resampling_intervals": _intervals,
-    "resampling_held_out": _held_out,
-    "resampling_differences": _differences,
     "resampling_macro": _macro,
     "retrieval": _retrieval,
     "retrieval_open_set": _open_set,
@@ -361,6 +347,8 @@ NUMBERS: dict[str, Callable[[pd.DataFrame], Texts]] = {
     "bits_variants": _variants,
     "bits_variant_intervals": _variant_intervals,
     "bits_variant_clusters": _variant_clusters,
+    "bits_fusion": _fusion,
+    "layouts_recall": _layouts,
     "each_hash": _each_hash,
     "each_hash_matching": _matching,
     "each_hash_growth": _growth,
@@ -373,7 +361,7 @@ NUMBERS: dict[str, Callable[[pd.DataFrame], Texts]] = {
 }
 """Results table -> function that takes the report's numbers from it.
 
-``numbers`` adds the verdicts on twins and ``clustering_chaining``, which need more than one table.
+``numbers`` adds ``clustering_chaining``, which needs more than one table.
 """
 
 
@@ -398,27 +386,6 @@ def _accuracy_table(table: pd.DataFrame, retrieval: pd.DataFrame) -> str:
     return tabular("lrrrrrrrrrr", head, rows)
 
 
-def _recall_table(
-    intervals: pd.DataFrame, differences: pd.DataFrame, held_out: pd.DataFrame
-) -> str:
-    number = _differences(differences) | _held_out(held_out)
-    recall = intervals.set_index(["method", "target", "labels"])
-    rows = []
-    for name in intervals["method"].unique():
-        cells = [methods.get(name).label]
-        for target in sorted(intervals["target"].unique(), reverse=True):
-            cells += [f"{100 * recall['recall'][name, target, labels]:.1f}" for labels in LABELS]
-            low, high = 100 * recall.loc[(name, target, "merged"), ["low", "high"]]
-            cells.append(f"{low:.0f} to {high:.0f}")
-            cells.append("--" if name == "find" else number[f"p{exponent(target)}-{name}"])
-        cells += [number[f"held5-{name}-{column}"] for column in ("radius", "fpr", "recall")]
-        rows.append(cells)
-    head = ["hash", *["labelled", "merged", "interval", "$p$"] * 2, "radius", "rate", "recall"]
-    over = r" & \multicolumn{4}{c}{$10^{-4}$} & \multicolumn{4}{c}{$10^{-5}$} & \multicolumn{3}{c}"
-    over += r"{held out, $10^{-5}$} \\ \cmidrule(lr){2-5}\cmidrule(lr){6-9}\cmidrule(lr){10-12}"
-    return tabular("l" + "r" * 11, head, rows).replace("\\toprule\n", f"\\toprule\n{over}\n")
-
-
 def _cost_table(each_hash: pd.DataFrame, matching: pd.DataFrame, growth: pd.DataFrame) -> str:
     number = _each_hash(each_hash) | _matching(matching) | _growth(growth)
     rows = [
@@ -438,10 +405,6 @@ def _cost_table(each_hash: pd.DataFrame, matching: pd.DataFrame, growth: pd.Data
 
 TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "table_accuracy": (_accuracy_table, ("rates", "retrieval")),
-    "table_recall": (
-        _recall_table,
-        ("resampling_intervals", "resampling_differences", "resampling_held_out"),
-    ),
     "table_cost": (_cost_table, ("each_hash", "each_hash_matching", "each_hash_growth")),
 }
 """File name -> function that writes the table, and results tables that it reads."""

@@ -60,12 +60,13 @@ def test_a_recommended_threshold_keeps_its_bound_below_the_target():
     table = pairs_of_families(300, matches)
     found = thresholds.recommend({"find": table}, seed=1).set_index("use")
     bound, fpr = thresholds.upper_bound(table), table.rates()[0]
-    assert set(found.index) < set(thresholds.USES)  # 1e-5 is out of reach of 300 families
+    assert set(found.index) < set(thresholds.TARGETS)  # 1e-5 is out of reach of 300 families
     for row in found.itertuples():
         assert row.fpr_high == bound[row.threshold] <= row.target
         assert row.threshold in thresholds.attainable(table)
         assert fpr[row.threshold + row.margin] <= row.target
-        assert row.fpr == pytest.approx(fpr[row.threshold], rel=0.2)
+        # Chosen without a part, the threshold is never smaller, and so is the rate.
+        assert fpr[row.threshold] * 0.9 < row.fpr < 2 * row.target
 
 
 def test_the_rule_seldom_exceeds_its_target_and_the_estimate_often_does():

@@ -7,7 +7,7 @@ import pytest
 from finhash.study import project, results
 from finhash.study.cost import gpu, parallel
 from finhash.study.data import memes
-from finhash.study.report import numbers_accuracy, numbers_cost
+from finhash.study.report import numbers_accuracy, numbers_certainty, numbers_cost
 from tests.study.report.tables import table, timings
 
 COST, ACCURACY = numbers_cost.NUMBERS, numbers_accuracy.NUMBERS
@@ -253,28 +253,6 @@ def test_precision_falls_with_the_number_of_families():
     }
 
 
-def test_intervals_are_named_by_labels_and_target():
-    intervals = table(
-        "method target recall low high labels", ("find", 1e-4, 0.9, 0.8, 0.95, "as labelled")
-    )
-    found = ACCURACY["resampling_intervals"](intervals)
-    assert found == {"labelled4-find-between": r"80.0\,\% to 95.0\,\%"}
-
-
-def test_held_out_numbers_are_means_of_folds_with_merged_labels():
-    folds = table(
-        "method target fold radius fpr recall labels",
-        ("find", 1e-5, 0, 40, 1e-5, 0.7, "merged"),
-        ("find", 1e-5, 1, 44, 3e-5, 0.8, "merged"),
-        ("find", 1e-5, 0, 99, 1.0, 1.0, "as labelled"),
-    )
-    assert ACCURACY["resampling_held_out"](folds) == {
-        "held5-find-radius": "42",
-        "held5-find-recall": r"75.0\,\%",
-        "held5-find-fpr": r"$2.0\times10^{-5}$",
-    }
-
-
 def test_clustering_is_quoted_at_the_threshold_of_the_best_f1():
     scores = table(
         "method algorithm radius truth ari precision recall f1 b3_f1",
@@ -292,6 +270,19 @@ def test_clustering_is_quoted_at_the_threshold_of_the_best_f1():
     }
 
 
+def test_clustering_on_other_families_is_averaged_by_rule():
+    halves = table(
+        "method algorithm rule f1 b3_f1 radius",
+        ("find", "components", "f1", 0.8, 0.9, 54),
+        ("find", "components", "f1", 0.9, 0.9, 56),
+        ("find", "components", "given", 0.7, 0.6, 52),
+    )
+    found = ACCURACY["clustering_held_out"](halves)
+    assert found["held-components-find-f1"] == r"85.0\,\%"
+    assert found["held-components-find-radius"] == "55"
+    assert found["given-components-find-f1"] == r"70.0\,\%"
+
+
 def test_a_hash_that_never_chains_is_quoted_as_a_dash():
     chaining = table("method radius largest", ("find", 74, 0.25))
     assert numbers_accuracy._chaining(chaining, ["find", "pdq"]) == {
@@ -300,12 +291,6 @@ def test_a_hash_that_never_chains_is_quoted_as_a_dash():
         "chain-radius-pdq": "--",
         "chain-share-pdq": "--",
     }
-
-
-def test_verdicts_are_counted():
-    known = pd.DataFrame({"verdict": ["same", "same", "variant"]})
-    found = numbers_accuracy._verdicts(known)
-    assert found == {"twins-same": "2", "twins-variant": "1", "twins-looked-at": "3"}
 
 
 def test_robustness_is_averaged_over_strengths():
@@ -386,23 +371,11 @@ def test_candidates_table_counts_changed_bits():
     assert r" & Pillow L & 20 & 2.0 & 1\,295 in 9 & 0.1 \\" in text
 
 
-def test_recall_table_has_intervals_and_held_out_columns():
-    columns = "method target recall low high labels"
-    rows = [
-        ("find", target, recall, 0.6, 0.9, labels)
-        for target in (1e-4, 1e-5)
-        for labels, recall in (("as labelled", 0.4), ("merged", 0.75))
-    ]
-    held = table("method target radius fpr recall labels", ("find", 1e-5, 43, 1e-5, 0.7, "merged"))
-    differences = table("method target p labels", ("pdq", 1e-5, 0.5, "merged"))
-    text = numbers_accuracy._recall_table(table(columns, *rows), differences, held)
-    cells = "40.0 & 75.0 & 60 to 90 & -- & 40.0 & 75.0 & 60 to 90 & --"
-    assert rf"FINd & {cells} & 43 & $1.0\times10^{{-5}}$ & 70.0\,\% \\" in text
-
-
 def test_numbers_and_tables_read_committed_results():
-    read = {*COST, *ACCURACY, "clustering_chaining"}
-    for function_and_names in (numbers_cost.TABLES | numbers_accuracy.TABLES).values():
+    modules = (numbers_cost, numbers_accuracy, numbers_certainty)
+    read = {"clustering_chaining", "thresholds_effective", "twins_agreement"}
+    read.update(name for module in modules for name in module.NUMBERS)
+    for function_and_names in (entry for m in modules for entry in m.TABLES.values()):
         read.update(function_and_names[1])
     committed = project.results(project.root())
     assert {name for name in read if not (committed / f"{name}.csv").exists()} == set()
