@@ -428,7 +428,7 @@ def _strengths(table: pd.DataFrame, column: str, top: float, label: str) -> Figu
             rows = table[(table["method"] == name) & (table["transform"] == transform)]
             cells[k, : len(rows)] = rows[column]
         image = axes.imshow(cells, cmap="viridis", vmin=0, vmax=top, aspect="auto")
-        axes.set_title(methods.get(name).label.removesuffix(" 256"), fontsize=8)
+        axes.set_title(methods.get(name).label.removesuffix(" 256").replace(" ", "\n"), fontsize=8)
         axes.set(xticks=[], yticks=[])
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
