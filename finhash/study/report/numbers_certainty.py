@@ -94,7 +94,9 @@ def _coverage(table: pd.DataFrame) -> Texts:
 
 
 def _heaviest(table: pd.DataFrame) -> Texts:
-    found = {}
+    """Quote the heaviest pair of families; a dash for methods without false matches."""
+    keys = ("heaviest", "without-heaviest")
+    found = {f"{key}-{name}": NONE for key in keys for name in methods.METHODS}
     for row in table.itertuples():
         found[f"heaviest-{row.method}"] = percent(row.share, 0)
         found[f"without-heaviest-{row.method}"] = percent(row.without)
