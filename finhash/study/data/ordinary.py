@@ -177,7 +177,7 @@ def load(kind: str | None = None) -> tuple[HashTable, HashTable]:
     return unchanged, transformed
 
 
-EXAMPLE = "Example: FINHASH_OUT=. python -m finhash.study.data.ordinary /tmp/packages"
+EXAMPLE = "Example: FINHASH_OUT=. python -m finhash.study.data.ordinary packages"
 
 
 @click.command(epilog=EXAMPLE)
