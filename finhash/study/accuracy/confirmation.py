@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from finhash import hamming
 from finhash.jobs.files import whole_file
 from finhash.jobs.table import HashTable
 from finhash.methods import METHODS
@@ -172,18 +171,17 @@ def evaluate() -> None:
     counts: dict[str, dict[str, PairTable]] = {key: {} for key in truths}
     for name in tqdm(METHODS, "set B", unit="method"):
         own = table.hashes(name)
-        histograms = {
-            key: hamming.pair_histogram(own, labels, workers=_cores())
-            for key, labels in truths.items()
-        }
-        widest = max(rates.at_fpr(*pair, max(TARGETS))[0] for pair in histograms.values())
+        histograms = counting.labelled_histograms(table, [name], truths, _cores())
+        found = [
+            rates.summary(part).assign(labels=key)
+            for key, part in histograms.groupby("labels", sort=False)
+        ]
+        summaries += found
+        widest = max(summary[f"radius_{max(TARGETS):.0e}"].item() for summary in found)
         largest = max(radius for (method, _), radius in chosen.items() if method == name)
         reach = max(widest, largest) + ROOM
-        for key, found in counting.count_pairs(own, truths, reach, workers=_cores()).items():
-            counts[key][name] = found
-        for key, (same, other) in histograms.items():
-            pairs = pd.DataFrame({"method": name, "same": same, "other": other})
-            summaries.append(rates.summary(pairs).assign(labels=key))
+        for key, pairs in counting.count_pairs(own, truths, reach, workers=_cores()).items():
+            counts[key][name] = pairs
         alone = {"": main_labels[unseen]}
         few = counting.count_pairs(own[unseen], alone, reach, workers=_cores())[""]
         certain.append(certainty({name: few}, chosen).assign(labels="merged", templates="unseen"))

@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby, product
 from pathlib import Path
-from typing import TypeVar
 
 import imagehash
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from PIL import Image
-from tqdm import tqdm
 
 from finhash import methods
 from finhash.images import open_image
@@ -26,16 +24,18 @@ from finhash.jobs.table import HashTable
 from finhash.study import project
 from finhash.study.data import datasets, memes, standin
 from finhash.study.data.standin import StandIn
+from finhash.study.data.transforms import hash_in_processes
 
-T = TypeVar("T")
+CHUNK = 8
+"""Number of families, or of images, that a process takes at a time."""
 
 METHODS = ("find", "find_middle", "dhash256")
 """Methods of the library that hash these images."""
 
 DHASH_MIDDLE = "dhash_middle"
-"""Column of the 256-bit dHash of the middle half of the image, which is no method of the library.
+"""Column that holds the 256-bit dHash of the middle half of the image.
 
-The middle half is the part that ``find_middle`` hashes.
+The middle half is the part that ``find_middle`` hashes. The library has no such method.
 """
 
 MOST_LINES = 4
@@ -228,7 +228,9 @@ def hash_layouts(
     schema = _schema(METHODS).insert(1, pa.field("layout", pa.string(), nullable=False))
     families = [list(group) for _, group in groupby(names, lambda name: name[:4])]
     hash_one = partial(_hash_family, source)
-    return _hash_in_processes(hash_one, families, schema, "layouts", workers, progress)
+    return hash_in_processes(
+        hash_one, families, schema, "layouts", workers=workers, progress=progress, chunk=CHUNK
+    )
 
 
 def hash_middle(paths: Sequence[Path], *, workers: int = 1, progress: bool = True) -> HashTable:
@@ -257,7 +259,9 @@ def hash_middle(paths: Sequence[Path], *, workers: int = 1, progress: bool = Tru
         error : str
             Always empty.
     """
-    return _hash_in_processes(_hash_middle, paths, _schema(()), "dHash", workers, progress)
+    return hash_in_processes(
+        _hash_middle, paths, _schema(()), "dHash", workers=workers, progress=progress, chunk=CHUNK
+    )
 
 
 def _hash_family(source: StandIn, names: Sequence[str]) -> list[dict]:
@@ -282,18 +286,3 @@ def _schema(names: Sequence[str]) -> pa.Schema:
     """Return the schema of a hash table of these methods and of ``DHASH_MIDDLE``."""
     schema = rows.schema(names)
     return schema.insert(len(schema) - 1, pa.field(DHASH_MIDDLE, pa.binary(32)))
-
-
-def _hash_in_processes(
-    hash_one: Callable[[T], list[dict]],
-    items: Sequence[T],
-    schema: pa.Schema,
-    title: str,
-    workers: int,
-    progress: bool,
-) -> HashTable:
-    """Return the table of the rows that ``hash_one`` returns for each item."""
-    with project.spawn_pool(workers) as pool:
-        found = pool.map(hash_one, items, chunksize=8)
-        bar = tqdm(found, title, len(items), disable=not progress, leave=False)
-        return HashTable(pa.Table.from_pylist([row for item in bar for row in item], schema))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,8 @@ from finhash.jobs import rows
 from finhash.jobs.table import HashTable
 from finhash.study import project
 from finhash.study.data import datasets, memes, standin
+
+T = TypeVar("T")
 
 QUALITY = 95
 """JPEG quality of a transformed image, except where the transform sets the quality."""
@@ -179,11 +181,45 @@ def hash_transformed(
     for position, column in enumerate(CELL, start=1):
         schema = schema.insert(position, pa.field(column, pa.string(), nullable=False))
     hash_one = partial(_hash_cells, transforms=grid(dataset.name), names=names)
-    with project.spawn_pool(workers) as pool:
-        found = pool.map(hash_one, paths)
-        bar = tqdm(found, "transforms", len(paths), disable=not progress, leave=False)
-        table = HashTable(pa.Table.from_pylist([row for image in bar for row in image], schema))
+    table = hash_in_processes(
+        hash_one, paths, schema, "transforms", workers=workers, progress=progress
+    )
     return table.with_provenance(dataset=dataset.name, fingerprint=dataset.fingerprint)
+
+
+def hash_in_processes(
+    hash_one: Callable[[T], list[dict]],
+    items: Sequence[T],
+    schema: pa.Schema,
+    title: str,
+    *,
+    workers: int,
+    progress: bool,
+    chunk: int = 1,
+) -> HashTable:
+    """Return the table of the rows that ``hash_one`` returns for each item.
+
+    Parameters
+    ----------
+    hash_one : callable
+        Function of a module; it runs in the processes.
+    items : sequence
+        Arguments of ``hash_one``.
+    schema : pyarrow.Schema
+        Columns of the table.
+    title : str
+        Title of the progress bar.
+    workers : int
+        Number of processes.
+    progress : bool
+        Show a progress bar.
+    chunk : int
+        Number of items that a process takes at a time.
+    """
+    with project.spawn_pool(workers) as pool:
+        found = pool.map(hash_one, items, chunksize=chunk)
+        bar = tqdm(found, title, len(items), disable=not progress, leave=False)
+        return HashTable(pa.Table.from_pylist([row for item in bar for row in item], schema))
 
 
 def _hash_cells(path: Path, transforms: Sequence[str], names: Sequence[str]) -> list[dict]:
