@@ -163,7 +163,7 @@ class PairTable:
         Returns
         -------
         family_pairs, families : float
-            0 if there is no such pair.
+            Each is 0 if there are no pairs to count.
         """
         near = self.distance <= radius
         both = self.first[near] * len(self.sizes) + self.second[near]

@@ -112,7 +112,7 @@ def resample(
         target : float
             False positive rate.
         draw : int
-            Number of the half; -1 stands for all families.
+            Index of the half-sample; -1 for all families.
         recall : float
             Recall in this half.
 
@@ -218,7 +218,7 @@ def differences(draws: pd.DataFrame, against: str, margin: float = MARGIN) -> pd
 
 
 def heaviest(tables: Mapping[str, PairTable], target: float) -> pd.DataFrame:
-    """Measure how much hangs on the two families between which most false matches lie.
+    """Measure how much recall depends on the pair of families with the most false matches.
 
     Returns
     -------

@@ -18,7 +18,7 @@ from finhash.study.accuracy.counting import PairTable
 from finhash.thresholds import TARGETS
 
 LEVEL = 0.95
-"""Confidence level of the upper bound; ``coverage`` simulates what it attains."""
+"""Nominal confidence level of the upper bound; ``coverage`` simulates the actual one."""
 
 UNSEEN = 3.0
 """Rule of three: if none of n independent trials succeeds, the rate is below 3 / n (95 %)."""

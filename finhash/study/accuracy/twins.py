@@ -197,9 +197,9 @@ def false_share(
 def merged(families: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
     """Return labels in which listed pairs of families are one family, numbered from 0.
 
-    ``pairs`` has the columns ``first`` and ``second``: family numbers, as in ``families``. Pairs
-    that share a family are all merged: A with B and B with C make one family, whatever was judged
-    of A and C. Pairs with a family that has no image are ignored.
+    ``pairs`` has the columns ``first`` and ``second``: family numbers, as in ``families``. Merging
+    is transitive: if A is listed with B, and B with C, all three become one family, even if A and C
+    were judged different. Pairs with a family that has no image are ignored.
 
     Examples
     --------

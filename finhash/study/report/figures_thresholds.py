@@ -17,7 +17,7 @@ TOP = 1.05
 
 
 def cluster_growth(table: pd.DataFrame) -> Figure:
-    """Plot the best clustering threshold against the number of families, and what it is worth.
+    """Plot the best clustering threshold, and its score, against the number of families.
 
     The right panel shows the F1 of the whole collection at the small collections' thresholds.
     Markers are medians over draws, lines through them span the draws.

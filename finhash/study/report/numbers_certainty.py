@@ -179,7 +179,7 @@ NUMBERS: dict[str, Callable[[pd.DataFrame], Texts]] = {
 }
 """Results table -> function that takes the report's numbers from it.
 
-``numbers`` adds the verdicts on twins, which are no results table, and ``thresholds_effective``.
+``numbers`` adds the verdicts on twins, read from a list, and ``thresholds_effective``.
 """
 
 
