@@ -135,7 +135,7 @@ def test_committed_notebook(path):
 def test_every_result_is_made_by_a_notebook_and_named_after_a_module():
     tables = {path.stem for path in (ROOT / "data" / "results").glob("*.csv")}
     assert tables == results.makers().keys()
-    modules = {path.stem for path in (ROOT / "finhash" / "study").rglob("*.py")}
+    modules = {path.stem for path in (ROOT / "finhash").rglob("*.py")}
     for table in tables:
         assert any(table == name or table.startswith(f"{name}_") for name in modules), table
 

@@ -13,8 +13,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from finhash import hamming
+from finhash.accuracy import rates, resampling
 from finhash.study import timing
-from finhash.study.accuracy import rates, resampling
 from finhash.study.data import datasets, memes, standin
 
 SIDE = 16

@@ -15,7 +15,7 @@ from sklearn.metrics.cluster import contingency_matrix
 from tqdm import tqdm
 
 from finhash import cluster, hamming
-from finhash.study.accuracy import resampling
+from finhash.accuracy import resampling
 
 MIN_SAMPLES = 5
 """Number of images within the radius that make an image a core point of DBSCAN.

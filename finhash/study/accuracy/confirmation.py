@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from finhash.accuracy import counting, rates, resampling, thresholds
+from finhash.accuracy.counting import PairTable
 from finhash.jobs.files import whole_file
 from finhash.jobs.table import HashTable
 from finhash.methods import METHODS
 from finhash.study import project, results
-from finhash.study.accuracy import counting, rates, resampling, thresholds, twins
-from finhash.study.accuracy.counting import PairTable
+from finhash.study.accuracy import twins
 from finhash.study.data import committed, datasets, lookalikes, standin
 
 BY = "finhash.study.accuracy.confirmation"

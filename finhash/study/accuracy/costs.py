@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from finhash.study.accuracy import rates
+from finhash.accuracy import rates
 
 RATIOS = (1, 10, 100, 1000)
 """Costs of one false pair, in units of one missed pair."""

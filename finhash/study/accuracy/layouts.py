@@ -7,7 +7,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from finhash import hamming
-from finhash.study.accuracy import bits, rates
+from finhash.accuracy import rates
+from finhash.study.accuracy import bits
 
 VARIANTS: dict[str, bits.Variant] = {
     "FINd": bits.all_bits("find"),

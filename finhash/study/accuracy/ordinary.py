@@ -11,8 +11,8 @@ import pandas as pd
 from scipy import stats
 
 from finhash import hamming
+from finhash.accuracy.resampling import LEVEL
 from finhash.jobs.table import HashTable
-from finhash.study.accuracy.resampling import LEVEL
 from finhash.study.data.transforms import CELL, FROM_TEMPLATE
 
 

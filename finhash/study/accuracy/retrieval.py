@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from finhash import hamming
-from finhash.study.accuracy.rates import average_precision
+from finhash.accuracy.rates import average_precision
 
 TIES = ("expected", "worst")
 """Assumptions about the order of tied images."""

@@ -24,7 +24,7 @@ from sklearn.metrics import cohen_kappa_score
 from finhash.study import project
 
 if TYPE_CHECKING:  # the report reads ``known`` and should not import the code that counts
-    from finhash.study.accuracy.counting import PairTable
+    from finhash.accuracy.counting import PairTable
 
 
 def closest(tables: Mapping[str, "PairTable"], target: float) -> pd.DataFrame:

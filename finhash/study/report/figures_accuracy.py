@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from finhash import methods
-from finhash.study.accuracy import rates
+from finhash.accuracy import rates
 from finhash.study.report.style import (
     DARK,
     FIND,

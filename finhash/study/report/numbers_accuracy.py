@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from finhash import methods
+from finhash.accuracy import rates
 from finhash.study import results
-from finhash.study.accuracy import rates
+from finhash.study.accuracy import published
 from finhash.study.report.rounding import (
     Numbers,
     Texts,
@@ -121,7 +122,7 @@ def _label_noise(table: pd.DataFrame) -> Texts:
     auc = table[table["labels"] == "noisy"].set_index("method")["auc"]
     found = {f"noisy-auc-{name}": f"{value:.4f}" for name, value in auc.items()}
     found["noisy-auc-best"] = f"{auc.max():.4f}"
-    found["noise"] = percent(rates.PUBLISHED_NOISE)
+    found["noise"] = percent(published.NOISE)
     return found
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from finhash import hamming
-from finhash.study.accuracy import bits, rates, resampling
+from finhash.accuracy import rates, resampling
+from finhash.study.accuracy import bits
 
 
 @pytest.fixture(scope="module")

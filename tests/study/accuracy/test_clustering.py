@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN
 
 from finhash import cluster, hamming
-from finhash.study.accuracy import clustering, resampling
+from finhash.accuracy import resampling
+from finhash.study.accuracy import clustering
 
 LABELS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=20)
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finhash.study.accuracy import confirmation, counting
-from tests.study.accuracy.conftest import REACH
+from finhash.accuracy import counting
+from finhash.study.accuracy import confirmation
+from tests.accuracy.conftest import REACH
 
 CHOSEN = {("find", 1e-3): 60, ("find", 1e-4): 50, ("pdq", 1e-3): 40}
 

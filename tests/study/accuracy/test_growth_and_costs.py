@@ -8,7 +8,8 @@ import pytest
 from sklearn.cluster import DBSCAN
 
 from finhash import cluster, hamming
-from finhash.study.accuracy import clustering, costs, resampling
+from finhash.accuracy import resampling
+from finhash.study.accuracy import clustering, costs
 from finhash.study.report import figures_thresholds, style
 
 RADII = {"find64": [0, 4, 8, 12, 16]}

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from finhash import hamming
-from finhash.study.accuracy import bits, layouts, rates
+from finhash.accuracy import rates
+from finhash.study.accuracy import bits, layouts
 
 LAYOUT = np.repeat(["natural", "4 lines"], 100)
 

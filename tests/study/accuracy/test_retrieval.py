@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from finhash.study.accuracy import retrieval
-from tests.study.accuracy.conftest import on_a_line
+from tests.accuracy.conftest import on_a_line
 
 # On a line: family A at 0 and 2, B at 4 and 9, C at 12. The rankings, with distances:
 #   A at 0:  A 2   B 4   B 9   C 12     P@1 1       AP 1

@@ -12,7 +12,7 @@ from finhash.jobs import rows
 from finhash.jobs.table import HashTable
 from finhash.study.accuracy import robustness
 from finhash.study.data import transforms
-from tests.study.accuracy.conftest import on_a_line
+from tests.accuracy.conftest import on_a_line
 
 MADE = [("resize", "2"), ("resize", "1"), ("blur", "1"), ("blur", "2")]
 """Transforms and strengths of the made queries, which need not be sorted."""

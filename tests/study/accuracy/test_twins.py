@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from finhash.study.accuracy import counting, twins
-from tests.study.accuracy.conftest import REACH, on_a_line
+from finhash.accuracy import counting
+from finhash.study.accuracy import twins
+from tests.accuracy.conftest import REACH, on_a_line
 
 
 def test_share_of_claimed_pairs_by_hand():

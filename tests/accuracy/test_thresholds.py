@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
-from finhash.study.accuracy import counting, thresholds
+from finhash.accuracy import counting, thresholds
+from finhash.study.accuracy import coverage
 
 
 def pairs_of_families(number: int, matches: dict[tuple[int, int], tuple[int, int]]):
@@ -74,6 +75,6 @@ def test_the_rule_seldom_exceeds_its_target_and_the_estimate_often_does():
     both = {tuple(sorted(rng.choice(120, 2, replace=False))): None for _ in range(60)}
     matches = {pair: (int(rng.integers(1, 40)), int(rng.integers(1, 5))) for pair in both}
     table = pairs_of_families(120, matches)
-    found = thresholds.coverage({"find": table}, [3e-3], [120], simulations=60, seed=1).iloc[0]
+    found = coverage.of_thresholds({"find": table}, [3e-3], [120], simulations=60, seed=1).iloc[0]
     assert found["rule_exceeds"] < 0.15 < found["estimate_exceeds"]
     assert found["bound_holds"] > 0.8

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finhash.study.accuracy import counting, rates, resampling
+from finhash.accuracy import counting, rates, resampling
+from finhash.study.accuracy import coverage, family_weights, published
 
 
 def family_table(near: int, far: int) -> counting.PairTable:
@@ -87,7 +88,7 @@ def test_a_clearly_worse_method_is_neither_equal_nor_equivalent():
 def test_coverage_of_a_statistic_without_bias():
     # Recall at a fixed radius is a plain share of families: both kinds of interval work.
     table = family_table(60, 60)
-    found = resampling.coverage(table, 1.0, [120], simulations=60, draws=60, seed=1)
+    found = coverage.of_intervals(table, 1.0, [120], simulations=60, draws=60, seed=1)
     assert found["interval"].tolist() == ["half-samples", "percentile bootstrap"]
     assert (found["coverage"] > 0.8).all()
     assert found["bias"].abs().max() < 0.05
@@ -101,7 +102,7 @@ def test_holm_by_hand():
 
 
 def test_macro_recall_is_read_at_the_macro_rate(pair_table):
-    found = resampling.macro({"find": pair_table}, [0.02]).iloc[0]
+    found = family_weights.macro({"find": pair_table}, [0.02]).iloc[0]
     expected = rates.at_rate(*pair_table.macro_rates(), 0.02)
     assert (found["radius"], found["recall"]) == expected
 
@@ -121,16 +122,16 @@ def test_heaviest_pair_of_families_by_hand():
     same[:, 1] = 1
     cells = (np.array(c) for c in ([0, 2], [1, 3], [1, 0], [4, 1]))
     table = counting.PairTable(np.full(8, 2), same, *cells, reach=1)
-    row = resampling.heaviest({"find": table}, 5 / 112).iloc[0]
+    row = family_weights.heaviest({"find": table}, 5 / 112).iloc[0]
     assert (row["first"], row["second"], row["share"]) == (0, 1, 4 / 5)
-    row = resampling.heaviest({"find": table}, 4 / 112).iloc[0]
+    row = family_weights.heaviest({"find": table}, 4 / 112).iloc[0]
     assert (row["first"], row["second"], row["recall"], row["without"]) == (2, 3, 0, 1)
 
 
 def test_label_noise_makes_the_requested_share_of_pairs_wrong():
     families = np.repeat(np.arange(200), 50)
     before = families.copy()
-    noisy = resampling.noisy(families, 0.1, seed=0)
+    noisy = published.noisy(families, 0.1, seed=0)
     np.testing.assert_array_equal(families, before)
     # Pairs within a label, and those of them that are within a family too.
     cells = pd.crosstab(noisy, families).to_numpy()

@@ -7,11 +7,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from finhash.accuracy import counting, rates
 from finhash.hamming import pair_histogram
 from finhash.jobs import rows
 from finhash.jobs.table import HashTable
-from finhash.study.accuracy import counting, rates
-from tests.study.accuracy.conftest import REACH, on_a_line
+from finhash.study.data import simulated
+from tests.accuracy.conftest import REACH, on_a_line
 
 # On a line: family A at 0 and 1, B at 3 and 5, C at 6.
 # Distances:  A-A 1   B-B 2   A-B 3 5 2 4   A-C 6 5   B-C 3 1
@@ -114,7 +115,7 @@ def test_several_labellings_are_counted_in_one_pass(ten_families, pair_table):
 
 def test_simulated_set_has_the_accuracy_of_the_original(hashes):
     families = np.arange(600) % 20
-    found = counting.check_simulated(hashes, families, 3, 100, seed=1, workers=1)
+    found = simulated.check(hashes, families, 3, 100, seed=1, workers=1)
     found = found.set_index("copies")
     assert found["same_mean"][3] == pytest.approx(found["same_mean"][1])
     assert found["recall"][3] == pytest.approx(found["recall"][1])

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finhash.study.accuracy import rates
+from finhash.accuracy import rates
+from finhash.study.accuracy import published
 
 # Pairs by distance:       0  1  2   3   4
 SAME = np.array([5, 3, 1, 1, 0])  # 10 pairs
@@ -47,7 +48,7 @@ def test_mean_and_deviation_by_hand():
 
 
 def test_label_noise_keeps_the_number_of_pairs():
-    noisy = rates.with_label_noise(SAME, OTHER, 0.1)
+    noisy = published.with_label_noise(SAME, OTHER, 0.1)
     assert noisy.sum() == pytest.approx(10)
     assert noisy[4] == pytest.approx(0.1 * 10 * 0.8)
 
@@ -140,13 +141,13 @@ def test_rates_at_given_radii(histograms):
 
 def test_label_noise_halves_the_excess_of_auc(histograms):
     # Half of the same-family pairs become other-family pairs, whose AUC is 1 / 2.
-    found = rates.noise_effect(histograms, 0.5).set_index("labels")["auc"]
+    found = published.noise_effect(histograms, 0.5).set_index("labels")["auc"]
     assert found["as labelled"] == pytest.approx(0.985)
     assert found["noisy"] == pytest.approx(0.985 / 2 + 0.5 / 2)
 
 
 def test_calibration_has_the_published_metrics(histograms):
-    found = rates.calibration(histograms, "ours", 0.0).set_index("metric")["value"]
-    assert set(found.index) == set(rates.published()["metric"])
+    found = published.calibration(histograms, "ours", 0.0).set_index("metric")["value"]
+    assert set(found.index) == set(published.measures()["metric"])
     assert found["tpr_1%"] == pytest.approx(0.8)
     assert found["auc"] == pytest.approx(0.985)

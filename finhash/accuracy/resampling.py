@@ -11,8 +11,8 @@ difference is that of n / 2 families less that of n, and both the variance and t
 statistic of n / 2 families are twice those of n. The distribution of the differences, reversed and
 added to the value on all families, is then an interval for the population. Recall at a small false
 positive rate is biased upwards in small samples, because the few pairs of families that make most
-of the false matches are often missing; the bootstrap's percentiles ignore this. ``coverage``
-simulates how often the intervals hold the true value.
+of the false matches are often missing; the bootstrap's percentiles ignore this. The
+study's module ``coverage`` simulates how often the intervals hold the true value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ import pandas as pd
 from scipy.special import expit, logit
 from tqdm import tqdm
 
-from finhash.study.accuracy import rates
-from finhash.study.accuracy.counting import PairTable
+from finhash.accuracy import rates
+from finhash.accuracy.counting import PairTable
 
 LEVEL = 0.95
 """Confidence level of the intervals."""
 
 NOMINAL = 0.98
-"""Level at which quantiles are taken, so that intervals cover about ``LEVEL``; see ``coverage``.
+"""Level at which quantiles are taken, so that intervals cover about ``LEVEL``.
 
 P-values come from the same differences without such a correction, so they are approximate.
 """
@@ -128,8 +128,8 @@ def resample(
     for name, table in tqdm(tables.items(), "half-samples", unit="method", leave=False):
         wanted = [t for t in targets if thresholds is None or (name, t) in thresholds]
         radii = None if thresholds is None else [thresholds[name, t] for t in wanted]
-        recalls = _recalls(_near(table, targets, radii), weights, wanted, radii)
-        for target, recall in zip(wanted, recalls.T, strict=True):
+        found = recalls(near(table, targets, radii), weights, wanted, radii)
+        for target, recall in zip(wanted, found.T, strict=True):
             columns = {"method": name, "target": target, "draw": np.arange(-1, draws)}
             parts.append(pd.DataFrame(columns | {"recall": recall}))
     return pd.concat(parts, ignore_index=True)
@@ -164,7 +164,7 @@ def interval(own: float, halves: np.ndarray) -> tuple[float, float]:
 
     The values are mapped to the logit scale, where the interval cannot leave 0 to 1.
     """
-    errors = np.quantile(_logit(halves) - _logit(own), _tails(NOMINAL))
+    errors = np.quantile(_logit(halves) - _logit(own), tails(NOMINAL))
     low, high = expit(_logit(own) - errors[::-1])
     return float(min(low, own)), float(max(high, own))
 
@@ -208,124 +208,13 @@ def differences(draws: pd.DataFrame, against: str, margin: float = MARGIN) -> pd
         less = wide.drop(columns=against).sub(wide[against], axis=0)
         for name in less.columns:
             own, halves = _own_and_halves(less[name])
-            low, high = own - np.quantile(halves - own, _tails(NOMINAL))[::-1]
+            low, high = own - np.quantile(halves - own, tails(NOMINAL))[::-1]
             p = min(1.0, 2 * min(_tail_shares(own, halves, 0)))
             above, _ = _tail_shares(own, halves, -margin)
             _, below = _tail_shares(own, halves, margin)
             rows.append((name, target, own, low, high, p, max(above, below)))
     columns = ["method", "target", "difference", "low", "high", "p", "p_equivalent"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def heaviest(tables: Mapping[str, PairTable], target: float) -> pd.DataFrame:
-    """Measure how much recall depends on the pair of families with the most false matches.
-
-    Returns
-    -------
-    DataFrame
-        One row per method that has false matches:
-
-        method : str
-            Method name.
-        first, second : int
-            Ranks of the two family numbers among those counted, from 0.
-        share : float
-            Share of the false matches, at the threshold for the target, between the two.
-        recall : float
-            Recall at the target.
-        without : float
-            Recall at the target if the matches between the two did not count as false.
-    """
-    rows = []
-    for name, table in tables.items():
-        radius, recall = rates.at_rate(*table.rates(), target)
-        both = table.first * len(table.sizes) + table.second
-        near = table.distance <= radius
-        if not near.any():
-            continue
-        claimed = np.bincount(both[near], table.count[near])
-        first, second = divmod(int(claimed.argmax()), len(table.sizes))
-        kept = both != claimed.argmax()
-        cells = (c[kept] for c in (table.first, table.second, table.distance, table.count))
-        rest = PairTable(table.sizes, table.same, *cells, table.reach)
-        _, without = rates.at_rate(*rest.rates(), target)
-        rows.append((name, first, second, claimed.max() / claimed.sum(), recall, without))
-    return pd.DataFrame(rows, columns=["method", "first", "second", "share", "recall", "without"])
-
-
-def coverage(
-    table: PairTable,
-    target: float,
-    sizes: Sequence[int],
-    *,
-    simulations: int,
-    draws: int,
-    seed: int,
-) -> pd.DataFrame:
-    """Simulate how often intervals of recall at a false positive rate hold the true value.
-
-    The families of the table are the population, and its recall is the true value. Samples of some
-    of the families are drawn without replacement, and samples of all of them with replacement.
-
-    Parameters
-    ----------
-    table : PairTable
-        Counts of one method.
-    target : float
-        False positive rate.
-    sizes : sequence of int
-        Numbers of families in a sample.
-    simulations : int
-        Number of samples of each size.
-    draws : int
-        Number of half-samples, or bootstrap samples, of each sample.
-    seed : int
-        Seed of the random numbers.
-
-    Returns
-    -------
-    DataFrame
-        One row per size and kind of interval:
-
-        families : int
-            Number of families in a sample.
-        interval : str
-            ``"half-samples"``: the interval that the study reports. ``"percentile bootstrap"``: the
-            2.5th and 97.5th percentiles over samples drawn with replacement, for comparison.
-        coverage : float
-            Share of samples whose interval holds the true value.
-        width : float
-            Mean width of the interval.
-        bias : float
-            Mean recall in the samples less the true value.
-    """
-    rng = np.random.default_rng(seed)
-    number = len(table.sizes)
-    _, truth = rates.at_rate(*table.rates(), target)
-    table = _near(table, [target], None)
-    rows = []
-    for size in sizes:
-        found = []
-        for _ in tqdm(range(simulations), f"samples of {size}", leave=False):
-            units = rng.choice(number, size, replace=size == number)
-            weights = np.bincount(units, minlength=number).astype(float)
-            sample = table.sample(weights)
-            again = rng.integers(2**63)
-            bootstrap = _bootstrap_samples(units, number, draws, again)
-            halves = half_samples(units, number, draws, again)
-            stacked = np.vstack([weights, halves, bootstrap])
-            own, *others = _recalls(sample, stacked, [target], None)[:, 0]
-            halves, bootstrap = np.split(np.array(others), 2)
-            bounds = {
-                "half-samples": interval(own, halves),
-                "percentile bootstrap": tuple(np.quantile(bootstrap, _tails(LEVEL))),
-            }
-            for kind, (low, high) in bounds.items():
-                found.append((size, kind, low <= truth <= high, high - low, own - truth))
-        rows += found
-    columns = ["families", "interval", "coverage", "width", "bias"]
-    table_ = pd.DataFrame(rows, columns=columns)
-    return table_.groupby(["families", "interval"], sort=False).mean().reset_index()
 
 
 def holm(p: pd.Series) -> pd.Series:
@@ -343,31 +232,6 @@ def holm(p: pd.Series) -> pd.Series:
     return steps.cummax().clip(upper=1).reindex(p.index)
 
 
-def macro(tables: Mapping[str, PairTable], targets: Sequence[float]) -> pd.DataFrame:
-    """Compute recall at false positive rates, both averaged over families.
-
-    Returns
-    -------
-    DataFrame
-        One row per method and target:
-
-        method : str
-            Method name.
-        target : float
-            False positive rate, averaged over pairs of families.
-        radius : int
-            Largest radius with at most this rate, in bits; -1 if there is none. It is capped at the
-            ``reach`` of the counts.
-        recall : float
-            Recall at this radius, averaged over families.
-    """
-    rows = []
-    for name, table in tables.items():
-        macro_rates = table.macro_rates()
-        rows += [(name, target, *rates.at_rate(*macro_rates, target)) for target in targets]
-    return pd.DataFrame(rows, columns=["method", "target", "radius", "recall"])
-
-
 def assign_folds(number: int, folds: int, seed: int) -> np.ndarray:
     """Assign ``number`` families to folds of nearly equal size at random, ``int [number]``.
 
@@ -379,27 +243,14 @@ def assign_folds(number: int, folds: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(number) % folds
 
 
-def noisy(families: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Return a copy of the labels in which about ``share`` of the same-family pairs are wrong.
-
-    A pair is wrong if either of its images has a wrong label. Therefore only ``share / 2`` of the
-    images, chosen at random, get the label of another random image.
-    """
-    rng = np.random.default_rng(seed)
-    moved = rng.random(len(families)) < share / 2
-    families = families.copy()
-    families[moved] = rng.choice(families, moved.sum())
-    return families
-
-
-def _near(table: PairTable, targets: Sequence[float], radii: Sequence[int] | None) -> PairTable:
+def near(table: PairTable, targets: Sequence[float], radii: Sequence[int] | None) -> PairTable:
     """Drop the cells beyond the thresholds that halves or other samples can have."""
     if radii is None:
         radii = [rates.at_rate(*table.rates(), target)[0] + ROOM for target in targets]
     return table.sample(np.ones(len(table.sizes)), min(table.reach, max([0, *radii])))
 
 
-def _recalls(
+def recalls(
     table: PairTable, weights: np.ndarray, targets: Sequence[float], radii: Sequence[int] | None
 ) -> np.ndarray:
     """Return recall for each weighting and target, ``float [weightings, targets]``.
@@ -413,13 +264,6 @@ def _recalls(
     return np.where(last >= 0, np.take_along_axis(recall, np.maximum(last, 0), axis=1), 0.0)
 
 
-def _bootstrap_samples(units: np.ndarray, number: int, draws: int, seed: int) -> np.ndarray:
-    """Draw as many families as there are, with replacement; otherwise as ``half_samples``."""
-    rng = np.random.default_rng(seed)
-    drawn = rng.choice(units, (draws, len(units)))
-    return np.stack([np.bincount(row, minlength=number) for row in drawn]).astype(float)
-
-
 def _own_and_halves(values: pd.Series) -> tuple[float, np.ndarray]:
     """Split values indexed by draw into the one of all families and those of the halves."""
     return float(values.loc[-1]), values[values.index >= 0].to_numpy()
@@ -429,7 +273,7 @@ def _logit(recall: float | np.ndarray) -> np.ndarray:
     return logit(np.clip(recall, SMALLEST, 1 - SMALLEST))
 
 
-def _tails(level: float) -> tuple[float, float]:
+def tails(level: float) -> tuple[float, float]:
     """Return the two quantiles that enclose the share ``level`` in the middle."""
     return (1 - level) / 2, (1 + level) / 2
 

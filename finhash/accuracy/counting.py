@@ -9,9 +9,8 @@ from numba import njit
 from tqdm import tqdm
 
 from finhash import hamming
+from finhash.accuracy import rates
 from finhash.jobs.table import HashTable
-from finhash.study.accuracy import rates
-from finhash.study.data import simulated
 
 
 def pair_histograms(
@@ -314,35 +313,3 @@ def _own_histogram(hashes: np.ndarray) -> np.ndarray:
     distances = np.bitwise_count(words[:, None] ^ words[None]).sum(axis=2, dtype=np.int64)
     each_once = distances[np.triu_indices(len(hashes), 1)]
     return np.bincount(each_once, minlength=8 * hashes.shape[1] + 1)
-
-
-def check_simulated(
-    hashes: np.ndarray, families: np.ndarray, copies: int, radius: int, seed: int, *, workers: int
-) -> pd.DataFrame:
-    """Compare a set of hashes with the larger set simulated from it.
-
-    Returns
-    -------
-    DataFrame
-        Two rows, the set itself and the simulated set:
-
-        copies : int
-            How many times larger the set is: 1 or ``copies``.
-        same_mean, other_mean : float
-            Mean distance within and between families, in bits.
-        other_sd : float
-            Standard deviation of the distances between families, in bits.
-        recall, fpr : float
-            Recall and false positive rate at ``radius``.
-    """
-    rows = []
-    for number in (1, copies):
-        size = number * len(hashes)
-        larger = simulated.hashes(hashes, size, seed)
-        labels = simulated.families(families, size)
-        same, other = hamming.pair_histogram(larger, labels, workers=workers)
-        _, fpr, recall = rates.roc(same, other).iloc[radius]
-        same_mean, _ = rates.mean_and_deviation(same)
-        rows.append((number, same_mean, *rates.mean_and_deviation(other), recall, fpr))
-    columns = ["copies", "same_mean", "other_mean", "other_sd", "recall", "fpr"]
-    return pd.DataFrame(rows, columns=columns)

@@ -6,19 +6,19 @@ the rate grows with the threshold, the chosen threshold exceeds the target only 
 so the bound's confidence carries over to the choice (Bates et al. 2021 prove this in general).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 from tqdm import tqdm
 
-from finhash.study.accuracy import resampling
-from finhash.study.accuracy.counting import PairTable
+from finhash.accuracy import resampling
+from finhash.accuracy.counting import PairTable
 from finhash.thresholds import TARGETS
 
 LEVEL = 0.95
-"""Nominal confidence level of the upper bound; ``coverage`` simulates the actual one."""
+"""Nominal confidence level of the upper bound."""
 
 UNSEEN = 3.0
 """Rule of three: if none of n independent trials succeeds, the rate is below 3 / n (95 %)."""
@@ -88,7 +88,9 @@ def largest(values: np.ndarray, target: float, distances: np.ndarray) -> int:
     return max((int(d) for d in distances if values[d] <= target), default=-1)
 
 
-def recommend(tables: Mapping[str, PairTable], seed: int) -> pd.DataFrame:
+def recommend(
+    tables: Mapping[str, PairTable], seed: int, targets: Mapping[str, float] = TARGETS
+) -> pd.DataFrame:
     """Choose a threshold for every use and method.
 
     The families are divided into ``PARTS`` parts at random. The rule is applied to all families,
@@ -101,6 +103,8 @@ def recommend(tables: Mapping[str, PairTable], seed: int) -> pd.DataFrame:
         Counts of each method, all of the same families.
     seed : int
         Seed of the random division.
+    targets : mapping of str to float
+        Largest acceptable false positive rate of each use.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def recommend(tables: Mapping[str, PairTable], seed: int) -> pd.DataFrame:
         One row per use and method; none if no threshold meets the rule:
 
         use : str
-            Key of ``TARGETS``.
+            Key of ``targets``.
         method : str
             Method name.
         threshold : int
@@ -132,7 +136,7 @@ def recommend(tables: Mapping[str, PairTable], seed: int) -> pd.DataFrame:
     for name, table in tqdm(tables.items(), "thresholds", unit="method", leave=False):
         distances, bounds = attainable(table), [upper_bound(table, rest) for rest in rests]
         fpr = table.rates()[0]
-        for use, target in TARGETS.items():
+        for use, target in targets.items():
             accepted = [largest(bound, target, distances) for bound in bounds]
             threshold = min(accepted)
             if threshold >= 0:
@@ -141,7 +145,7 @@ def recommend(tables: Mapping[str, PairTable], seed: int) -> pd.DataFrame:
                 high = bounds[0][threshold]
                 found[use, name] = (use, name, threshold, target, unseen, high, margin)
     columns = ["use", "method", "threshold", "target", "fpr", "fpr_high", "margin"]
-    ordered = [found[use, name] for use in TARGETS for name in tables if (use, name) in found]
+    ordered = [found[use, name] for use in targets for name in tables if (use, name) in found]
     return pd.DataFrame(ordered, columns=columns)
 
 
@@ -187,75 +191,6 @@ def effective(tables: Mapping[str, PairTable], recommended: pd.DataFrame) -> pd.
         )
     ]
     return pd.DataFrame(rows, columns=["use", "method", "threshold", "family_pairs", "families"])
-
-
-def coverage(
-    tables: Mapping[str, PairTable],
-    targets: Sequence[float],
-    sizes: Sequence[int],
-    *,
-    simulations: int,
-    seed: int,
-) -> pd.DataFrame:
-    """Simulate how often the upper bound holds, and how often the rule exceeds its target.
-
-    The families of the tables are the population. Samples of some of the families are drawn without
-    replacement, and samples of all of them with replacement.
-
-    Parameters
-    ----------
-    tables : mapping of str to PairTable
-        Counts of each method, all of the same families.
-    targets : sequence of float
-        False positive rates.
-    sizes : sequence of int
-        Numbers of families in a sample.
-    simulations : int
-        Number of samples of each size.
-    seed : int
-        Seed of the random numbers.
-
-    Returns
-    -------
-    DataFrame
-        One row per method, size and target:
-
-        method : str
-            Method name.
-        families : int
-            Number of families in a sample.
-        target : float
-            False positive rate.
-        bound_holds : float
-            Share of samples whose upper bound, at the largest threshold that truly meets the
-            target, is not below the true rate there.
-        rule_exceeds : float
-            Share of samples whose chosen threshold truly exceeds the target.
-        estimate_exceeds : float
-            The same share if the threshold is chosen by the estimated rate, without a bound.
-        none : float
-            Share of samples in which no threshold meets the rule.
-    """
-    rng = np.random.default_rng(seed)
-    rows = []
-    for name, table in tables.items():
-        distances, truth = attainable(table), table.rates()[0]
-        true = [largest(truth, target, distances) for target in targets]
-        for size in sizes:
-            for _ in tqdm(range(simulations), f"{name}, {size} families", leave=False):
-                units = rng.choice(len(table.sizes), size, replace=size == len(table.sizes))
-                weights = np.bincount(units, minlength=len(table.sizes)).astype(float)
-                sample = table.sample(weights)
-                bound, estimate = upper_bound(sample, weights), sample.rates(weights)[0]
-                for target, radius in zip(targets, true, strict=True):
-                    chosen = largest(bound, target, distances)
-                    naive = largest(estimate, target, distances)
-                    holds = bound[radius] >= truth[radius] if radius >= 0 else np.nan
-                    exceeds = [r >= 0 and truth[r] > target for r in (chosen, naive)]
-                    rows.append((name, size, target, holds, *exceeds, chosen < 0))
-    keys = ["method", "families", "target"]
-    columns = [*keys, "bound_holds", "rule_exceeds", "estimate_exceeds", "none"]
-    return pd.DataFrame(rows, columns=columns).groupby(keys, sort=False).mean().reset_index()
 
 
 def _unseen_rate(table: PairTable, rests: np.ndarray, radii: np.ndarray) -> float:

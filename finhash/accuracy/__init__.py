@@ -1,0 +1,1 @@
+"""Accuracy of hashes on labelled images: counts of pairs, rates, intervals, thresholds."""

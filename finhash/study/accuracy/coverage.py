@@ -1,0 +1,163 @@
+"""Simulations that show how often intervals, bounds and thresholds keep their promise."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from finhash.accuracy import rates
+from finhash.accuracy.counting import PairTable
+from finhash.accuracy.resampling import LEVEL, half_samples, interval, near, recalls, tails
+from finhash.accuracy.thresholds import attainable, largest, upper_bound
+
+
+def of_intervals(
+    table: PairTable,
+    target: float,
+    sizes: Sequence[int],
+    *,
+    simulations: int,
+    draws: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Simulate how often intervals of recall at a false positive rate hold the true value.
+
+    The families of the table are the population, and its recall is the true value. Samples of some
+    of the families are drawn without replacement, and samples of all of them with replacement.
+
+    Parameters
+    ----------
+    table : PairTable
+        Counts of one method.
+    target : float
+        False positive rate.
+    sizes : sequence of int
+        Numbers of families in a sample.
+    simulations : int
+        Number of samples of each size.
+    draws : int
+        Number of half-samples, or bootstrap samples, of each sample.
+    seed : int
+        Seed of the random numbers.
+
+    Returns
+    -------
+    DataFrame
+        One row per size and kind of interval:
+
+        families : int
+            Number of families in a sample.
+        interval : str
+            ``"half-samples"``: the interval that the study reports. ``"percentile bootstrap"``: the
+            2.5th and 97.5th percentiles over samples drawn with replacement, for comparison.
+        coverage : float
+            Share of samples whose interval holds the true value.
+        width : float
+            Mean width of the interval.
+        bias : float
+            Mean recall in the samples less the true value.
+    """
+    rng = np.random.default_rng(seed)
+    number = len(table.sizes)
+    _, truth = rates.at_rate(*table.rates(), target)
+    table = near(table, [target], None)
+    rows = []
+    for size in sizes:
+        found = []
+        for _ in tqdm(range(simulations), f"samples of {size}", leave=False):
+            units = rng.choice(number, size, replace=size == number)
+            weights = np.bincount(units, minlength=number).astype(float)
+            sample = table.sample(weights)
+            again = rng.integers(2**63)
+            bootstrap = _bootstrap_samples(units, number, draws, again)
+            halves = half_samples(units, number, draws, again)
+            stacked = np.vstack([weights, halves, bootstrap])
+            own, *others = recalls(sample, stacked, [target], None)[:, 0]
+            halves, bootstrap = np.split(np.array(others), 2)
+            bounds = {
+                "half-samples": interval(own, halves),
+                "percentile bootstrap": tuple(np.quantile(bootstrap, tails(LEVEL))),
+            }
+            for kind, (low, high) in bounds.items():
+                found.append((size, kind, low <= truth <= high, high - low, own - truth))
+        rows += found
+    columns = ["families", "interval", "coverage", "width", "bias"]
+    table_ = pd.DataFrame(rows, columns=columns)
+    return table_.groupby(["families", "interval"], sort=False).mean().reset_index()
+
+
+def of_thresholds(
+    tables: Mapping[str, PairTable],
+    targets: Sequence[float],
+    sizes: Sequence[int],
+    *,
+    simulations: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Simulate how often the upper bound holds, and how often the rule exceeds its target.
+
+    The families of the tables are the population. Samples of some of the families are drawn without
+    replacement, and samples of all of them with replacement.
+
+    Parameters
+    ----------
+    tables : mapping of str to PairTable
+        Counts of each method, all of the same families.
+    targets : sequence of float
+        False positive rates.
+    sizes : sequence of int
+        Numbers of families in a sample.
+    simulations : int
+        Number of samples of each size.
+    seed : int
+        Seed of the random numbers.
+
+    Returns
+    -------
+    DataFrame
+        One row per method, size and target:
+
+        method : str
+            Method name.
+        families : int
+            Number of families in a sample.
+        target : float
+            False positive rate.
+        bound_holds : float
+            Share of samples whose upper bound, at the largest threshold that truly meets the
+            target, is not below the true rate there.
+        rule_exceeds : float
+            Share of samples whose chosen threshold truly exceeds the target.
+        estimate_exceeds : float
+            The same share if the threshold is chosen by the estimated rate, without a bound.
+        none : float
+            Share of samples in which no threshold meets the rule.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for name, table in tables.items():
+        distances, truth = attainable(table), table.rates()[0]
+        true = [largest(truth, target, distances) for target in targets]
+        for size in sizes:
+            for _ in tqdm(range(simulations), f"{name}, {size} families", leave=False):
+                units = rng.choice(len(table.sizes), size, replace=size == len(table.sizes))
+                weights = np.bincount(units, minlength=len(table.sizes)).astype(float)
+                sample = table.sample(weights)
+                bound, estimate = upper_bound(sample, weights), sample.rates(weights)[0]
+                for target, radius in zip(targets, true, strict=True):
+                    chosen = largest(bound, target, distances)
+                    naive = largest(estimate, target, distances)
+                    holds = bound[radius] >= truth[radius] if radius >= 0 else np.nan
+                    exceeds = [r >= 0 and truth[r] > target for r in (chosen, naive)]
+                    rows.append((name, size, target, holds, *exceeds, chosen < 0))
+    keys = ["method", "families", "target"]
+    columns = [*keys, "bound_holds", "rule_exceeds", "estimate_exceeds", "none"]
+    return pd.DataFrame(rows, columns=columns).groupby(keys, sort=False).mean().reset_index()
+
+
+def _bootstrap_samples(units: np.ndarray, number: int, draws: int, seed: int) -> np.ndarray:
+    """Draw as many families as there are, with replacement; otherwise as ``half_samples``."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(units, (draws, len(units)))
+    return np.stack([np.bincount(row, minlength=number) for row in drawn]).astype(float)
