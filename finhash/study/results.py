@@ -89,6 +89,16 @@ def exists(name: str) -> bool:
     return True
 
 
+def headline(table: pd.DataFrame, column: str = "labels") -> pd.DataFrame:
+    """Return the rows of the labelling that is reported first.
+
+    It is ``"merged"`` if somebody judged which families show the same image, and ``"as labelled"``
+    otherwise.
+    """
+    labels = "merged" if (table[column] == "merged").any() else "as labelled"
+    return table[table[column] == labels]
+
+
 def medians(timings: pd.DataFrame) -> pd.Series:
     """Return the median warm seconds of each contender, in the order first timed.
 

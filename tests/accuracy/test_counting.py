@@ -11,7 +11,6 @@ from finhash.accuracy import counting, rates
 from finhash.hamming import pair_histogram
 from finhash.jobs import rows
 from finhash.jobs.table import HashTable
-from finhash.study.data import simulated
 from tests.accuracy.conftest import REACH, on_a_line
 
 # On a line: family A at 0 and 1, B at 3 and 5, C at 6.
@@ -111,14 +110,6 @@ def test_several_labellings_are_counted_in_one_pass(ten_families, pair_table):
     np.testing.assert_array_equal(both["own"].rates(), pair_table.rates())
     expected = brute_rates(hashes, families // 9)
     np.testing.assert_allclose(both["coarse"].rates()[0], expected["fpr"])
-
-
-def test_simulated_set_has_the_accuracy_of_the_original(hashes):
-    families = np.arange(600) % 20
-    found = simulated.check(hashes, families, 3, 100, seed=1, workers=1)
-    found = found.set_index("copies")
-    assert found["same_mean"][3] == pytest.approx(found["same_mean"][1])
-    assert found["recall"][3] == pytest.approx(found["recall"][1])
 
 
 def test_claims_of_each_family_by_hand():

@@ -1,6 +1,7 @@
 """Larger sets made from copies of measured hashes."""
 
 import numpy as np
+import pytest
 
 from finhash.study.data import simulated
 
@@ -29,3 +30,11 @@ def test_copies_are_as_far_apart_as_random_hashes(hashes):
 def test_copies_share_no_family():
     labels = simulated.families(np.array([4, 9, 9]), 8)
     assert labels.tolist() == [0, 1, 1, 2, 3, 3, 4, 5]
+
+
+def test_simulated_set_has_the_accuracy_of_the_original(hashes):
+    families = np.arange(600) % 20
+    found = simulated.check(hashes, families, 3, 100, seed=1, workers=1)
+    found = found.set_index("copies")
+    assert found["same_mean"][3] == pytest.approx(found["same_mean"][1])
+    assert found["recall"][3] == pytest.approx(found["recall"][1])
