@@ -5,8 +5,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SCALE  := $(or $(FINHASH_SCALE),full)
 # Results, figures, executed notebooks and the PDF go to this folder. Only 'make report' sets it to
-# the checkout; any other run leaves committed files as they are.
+# the checkout, and not if you use your own images; any other run leaves committed files as they are.
 OUT    := $(abspath $(or $(FINHASH_OUT),build))
+OWN    := $(or $(FINHASH_DAS_IMAGES),$(wildcard data/das_images/*))
 STAMPS := $(OUT)/.stamps
 
 NOTEBOOKS := $(basename $(notdir $(sort $(wildcard notebooks/*.ipynb))))
@@ -23,11 +24,12 @@ export FINHASH_OUT   := $(OUT)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-## report: run all notebooks, build report/report.pdf; replaces what is committed (30 minutes)
+## report: run all notebooks, build report/report.pdf (30 minutes); your own images go into build/
 .PHONY: report
+report: FINHASH_OUT := $(if $(OWN),$(OUT),$(CURDIR))
 report:
-	@$(MAKE) --no-print-directory notebooks FINHASH_OUT=$(CURDIR)
-	@$(MAKE) --no-print-directory pdf FINHASH_OUT=$(CURDIR)
+	@$(MAKE) --no-print-directory notebooks FINHASH_OUT=$(FINHASH_OUT)
+	@$(MAKE) --no-print-directory pdf FINHASH_OUT=$(FINHASH_OUT)
 
 ## quick: run all notebooks and build the report on 2,000 images, into build/ (4 minutes)
 .PHONY: quick

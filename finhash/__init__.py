@@ -6,13 +6,16 @@
     Hash many files, on several cores or a cluster, into a ``HashTable``.
 ``HashTable``
     Paths, hashes and errors of many files, stored as Parquet.
+``evaluate``
+    Find which hash, at which threshold, suits one's own labelled images.
 ``FINDHasher``
     Drop-in replacement for the class of the published FINd program.
 
 Further modules are imported by name:
 
 ``finhash.methods``
-    FINd and the other hashes (aHash, pHash, dHash, wHash, PDQ) under one interface.
+    FINd and the other hashes (aHash, pHash, dHash, wHash, PDQ) under one interface; ``register``
+    adds a hash of your own.
 ``finhash.hamming``
     Joins within a radius, nearest neighbours and histograms of Hamming distances.
 ``finhash.thresholds``
@@ -48,9 +51,10 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["FINDHasher", "HashTable", "find_hash", "hash_files"]
+__all__ = ["FINDHasher", "HashTable", "evaluate", "find_hash", "hash_files"]
 
 if TYPE_CHECKING:
+    from finhash.evaluation import evaluate
     from finhash.hasher import FINDHasher, find_hash
     from finhash.jobs.batch import hash_files
     from finhash.jobs.table import HashTable
@@ -59,6 +63,7 @@ else:
     _MODULES = {
         "FINDHasher": "finhash.hasher",
         "HashTable": "finhash.jobs.table",
+        "evaluate": "finhash.evaluation",
         "find_hash": "finhash.hasher",
         "hash_files": "finhash.jobs.batch",
     }
@@ -66,7 +71,14 @@ else:
     def __getattr__(name: str) -> object:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(_MODULES[name]), name)
+        try:
+            module = import_module(_MODULES[name])
+        except ModuleNotFoundError as error:
+            if name == "evaluate" and error.name in ("matplotlib", "pandas"):
+                needed = 'finhash.evaluate needs: pip install "finhash[evaluate]"'
+                raise ImportError(needed) from error
+            raise
+        return getattr(module, name)
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""The command line: ``finhash hash``, ``finhash match`` and ``finhash cluster``.
+"""The command line: ``finhash hash``, ``match``, ``cluster`` and ``evaluate``.
 
 Results go to stdout or to the given file; messages and progress go to stderr. Numba, SciPy and
 PyArrow are imported by the commands that need them, so ``finhash --help`` answers at once.
@@ -7,6 +7,7 @@ PyArrow are imported by the commands that need them, so ``finhash --help`` answe
 import csv
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,16 +33,33 @@ CLUSTERINGS = ("components", "spheres")
 SHOWN = 5
 """Number of failed files whose reasons are listed on stderr."""
 
+VERDICTS = "verdicts.csv"
+"""Name of the file of verdicts that is read if it lies in a folder of images."""
+
 SHEET_ROWS = 12
 """Number of families on a contact sheet."""
 
-method_option = click.option(
-    "--method",
-    default="find",
-    type=click.Choice(list(methods.METHODS)),
-    show_default=True,
-    help="Hash to compare.",
-)
+METHODS_HELP = f"""One of {", ".join(methods.METHODS)}; or module:name, a function of your own in a
+module of the current directory or an installed one. It takes an RGB PIL image and returns an
+imagehash.ImageHash or packed bits."""
+"""Values of ``--method``."""
+
+
+def method_name(text: str) -> str:
+    """Return the name of a method given as ``--method``; import the method if it is a function.
+
+    Modules are looked for in the current directory first. This affects later imports, also those of
+    worker processes, so other calls leave ``sys.path`` as it is.
+    """
+    here = str(Path.cwd())
+    if ":" in text and here != sys.path[0]:
+        sys.path.insert(0, here)
+    try:
+        return methods.resolve(text).name
+    except (KeyError, TypeError, ValueError) as error:
+        raise click.BadParameter(error.args[0]) from error
+
+
 radius_option = click.option(
     "--radius", required=True, type=click.IntRange(0), help="Largest Hamming distance, in bits."
 )
@@ -84,8 +102,9 @@ def main() -> None:
     multiple=True,
     default=["find"],
     show_default=True,
-    type=click.Choice(list(methods.METHODS)),
-    help="Hash to compute; repeat the option for several.",
+    type=method_name,
+    metavar="METHOD",
+    help=f"Hash to compute; repeat the option for several. {METHODS_HELP}",
 )
 @click.option(
     "--executor",
@@ -135,7 +154,14 @@ def hash_command(
     help="Hash table: a folder written by 'finhash hash', or a file from HashTable.write.",
 )
 @radius_option
-@method_option
+@click.option(
+    "--method",
+    default="find",
+    type=method_name,
+    metavar="METHOD",
+    show_default=True,
+    help=f"Hash to compare. {METHODS_HELP}",
+)
 @workers_option("Number of threads.")
 @click.option(
     "--format",
@@ -213,7 +239,14 @@ def _check_sheet(
     show_default=True,
     help="Connected components, or spheres: every image within RADIUS of its family's centre.",
 )
-@method_option
+@click.option(
+    "--method",
+    default="find",
+    metavar="METHOD",
+    show_default=True,
+    help="Column of TABLE with the hashes to compare: the value of --method with which 'finhash "
+    "hash' made them.",
+)
 @workers_option("Number of threads.")
 @click.option(
     "--sheet",
@@ -265,6 +298,108 @@ def cluster_command(
         with _usage_errors():
             drawn.save(sheet)
     click.echo(f"{len(paths)} images in {len(sizes)} families", err=True)
+
+
+@main.command(epilog="Example: finhash evaluate photos --fpr 1e-4 -o answer")
+@click.argument("sources", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--labels",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV file with the columns path and label. By default the label is the number before the "
+    "underscore if all names are like 0007_00012.jpg, else the name of the folder.",
+)
+@click.option(
+    "--fpr",
+    default=1e-4,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Largest acceptable false positive rate.",
+)
+@click.option(
+    "--method",
+    "names",
+    multiple=True,
+    type=method_name,
+    metavar="METHOD",
+    help="Hash to evaluate; repeat the option for several. By default all that are installed. "
+    f"{METHODS_HELP}",
+)
+@click.option(
+    "--verdicts",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV file with the columns first, second and verdict, which says which families show one "
+    "image. By default verdicts.csv in the folder of images, if it is there.",
+)
+@click.option(
+    "--review",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="HTML file for the closest pairs of families, side by side; it saves verdicts.csv.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for methods.csv, comparisons.csv, the figures and the page index.html.",
+)
+@workers_option("Number of processes that hash files, and of threads that compare hashes.")
+@click.option("--quiet", is_flag=True, help="Hide the progress bars.")
+def evaluate(
+    sources: tuple[Path, ...],
+    labels: Path | None,
+    fpr: float,
+    names: tuple[str, ...],
+    verdicts: Path | None,
+    review: Path | None,
+    out: Path | None,
+    workers: int,
+    quiet: bool,
+) -> None:
+    """Find which hash, at which threshold, tells labelled images apart best.
+
+    SOURCES are files or folders. Images of one label are a family. Print one line per hash, the
+    best first, and what these images cannot show.
+    """
+    try:
+        from finhash import evaluation
+        from finhash.accuracy import labels as given_labels
+        from finhash.pages import answer
+    except ImportError as error:
+        raise click.UsageError(
+            f'finhash evaluate needs: pip install "finhash[evaluate]" ({error})'
+        ) from error
+    files = list(dict.fromkeys(_image_files(sources)))
+    verdicts = verdicts or _verdicts_in(sources)
+    with _usage_errors():
+        found = evaluation.evaluate(
+            files,
+            None if labels is None else list(given_labels.read(labels, files)),
+            fpr=fpr,
+            methods=names or None,
+            verdicts=verdicts,
+            workers=workers,
+            progress=not quiet,
+        )
+        if out is not None:
+            found.write(out, command=shlex.join(["finhash", *sys.argv[1:]]))
+            click.echo(f"the page is {out / 'index.html'}", err=True)
+        if review is not None:
+            found.review(review)
+            click.echo(f"the page of pairs to judge is {review}", err=True)
+    click.echo(answer.text_table(found))
+    for line in (found.answer, *found.notes):
+        click.echo(f"\n{line}")
+
+
+def _verdicts_in(sources: tuple[Path, ...]) -> Path | None:
+    """Return the file of verdicts in the folders of images, and say so on stderr."""
+    found = [source / VERDICTS for source in sources if (source / VERDICTS).is_file()]
+    if len(found) > 1:
+        raise click.UsageError(
+            f"{len(found)} folders hold a {VERDICTS}; name one of them as --verdicts"
+        )
+    for path in found:
+        click.echo(f"verdicts on families are read from {path}", err=True)
+    return found[0] if found else None
 
 
 def _image_files(sources: Iterable[Path]) -> Iterator[Path]:

@@ -4,21 +4,24 @@
 function that computes it. Functions import the packages they need on first call, so importing this
 module loads neither Numba nor imagehash.
 
-To add a hash:
+``register`` adds a hash of your own. To add a hash to the library:
 
 1. Write a function ``(image, bits)`` that returns the packed bits. Import packages that only this
    hash needs inside the function.
 2. Add its name to ``MethodName`` and a ``Method`` to ``METHODS``.
 """
 
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import isqrt
+from operator import index
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from finhash.images import Source, open_image, to_rgb
 
@@ -39,7 +42,13 @@ MethodName = Literal[
     "whash64",
     "pdq",
 ]
-"""Names of the hashes, for type checkers and editors."""
+"""Names of the library's own hashes, for type checkers and editors."""
+
+OwnFunction = Callable[[Image.Image], "ImageHash | NDArray[np.uint8]"]
+"""Function that hashes an RGB image into an ``ImageHash`` or ``uint8 [bits / 8]``."""
+
+RESERVED = ("path", "error", "key")
+"""Columns of hash tables that are not hashes. No method has one of these names."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +57,19 @@ class Method:
 
     Parameters
     ----------
-    name : MethodName
+    name : str
         Key in ``METHODS`` and column name in hash tables.
     label : str
         Name in figures and text.
     bits : int
-        Length of the hash, a square number and a multiple of 64.
+        Length of the hash, a multiple of 64.
     colour : str
         Colour in figures, as ``"#rrggbb"``.
     function : callable
         ``function(image, bits)`` returns the packed hash.
     """
 
-    name: MethodName
+    name: str
     label: str
     bits: int
     colour: str
@@ -86,7 +95,10 @@ class Method:
         OSError
             If the file cannot be read.
         TypeError
-            If the source has another type, or the array another dtype or shape.
+            If the source has another type, or the array another dtype or shape. Also if a
+            registered function returns another type than it should.
+        ValueError
+            If a registered function returns another number of bits than ``bits``.
         ImportError
             If the method is ``"pdq"`` and the package pdqhash is not installed.
 
@@ -102,7 +114,8 @@ class Method:
     def image_hash(self, image: Source) -> "ImageHash":
         """Return the hash of an image as an ``imagehash.ImageHash``.
 
-        Parameters, errors and bits are those of ``hash``.
+        Parameters, errors and bits are those of ``hash``. The bits form a square; if their number
+        is no square number, they form eight rows.
 
         Examples
         --------
@@ -114,7 +127,8 @@ class Method:
         from imagehash import ImageHash
 
         side = isqrt(self.bits)
-        return ImageHash(np.unpackbits(self.hash(image)).astype(bool).reshape(side, side))
+        rows = side if side**2 == self.bits else 8
+        return ImageHash(np.unpackbits(self.hash(image)).astype(bool).reshape(rows, -1))
 
 
 # "| str": names also come from tables and command lines. The literals let editors complete.
@@ -146,6 +160,147 @@ def get(name: MethodName | str) -> Method:
         return METHODS[name]
     except KeyError:
         raise KeyError(f"unknown method {name!r}; choose one of {', '.join(METHODS)}") from None
+
+
+def register(
+    name: str,
+    function: OwnFunction,
+    *,
+    bits: int,
+    label: str | None = None,
+    colour: str | None = None,
+) -> Method:
+    """Add a hash of your own to ``METHODS``, or replace one that was registered before.
+
+    The hash can then be used by name, as in ``finhash.hash_files(paths, [name])``.
+
+    Parameters
+    ----------
+    name : str
+        Key in ``METHODS`` and column name in hash tables. Change the name when you change the
+        function: hashes of two functions in one column cannot be compared.
+    function : callable
+        ``function(image)`` takes a ``PIL.Image.Image`` of mode RGB and returns the hash: an
+        ``imagehash.ImageHash`` of ``bits`` bits, or the packed bits as ``uint8`` of shape
+        ``(bits / 8,)``. The image is decoded at full size, without its EXIF orientation. Worker
+        processes must be able to import the function, so for ``executor="processes"`` define it
+        with ``def`` at the top level of a module or script. Functions of a notebook can be used
+        with ``"threads"`` and ``"dask"``.
+    bits : int
+        Length of the hash, a multiple of 64.
+    label : str, optional
+        Name in figures and text; by default ``name``.
+    colour : str, optional
+        Colour in figures, as ``"#rrggbb"``. By default one that no built-in hash has.
+
+    Returns
+    -------
+    Method
+        The hash.
+
+    Raises
+    ------
+    ValueError
+        If ``name`` is empty, the name of a built-in hash or of another column of hash tables, or
+        if ``bits`` is not a multiple of 64.
+    TypeError
+        If ``function`` cannot be called, ``name`` is not a string or ``bits`` not an integer.
+
+    Examples
+    --------
+    >>> import imagehash
+    >>> from PIL import Image
+    >>> from finhash import methods
+    >>> def green(image):
+    ...     return imagehash.dhash(image.getchannel("G"), hash_size=16)
+    >>> method = methods.register("green", green, bits=256)
+    >>> method.hash(Image.radial_gradient("L")).shape
+    (32,)
+    >>> methods.get("green") is method
+    True
+    >>> del methods.METHODS["green"]
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a method must be a string, not {name!r}")
+    if not name.strip() or name in RESERVED:
+        raise ValueError(
+            f"a method cannot have the name {name!r}: choose a name that is not empty and none of "
+            f"{', '.join(RESERVED)}"
+        )
+    if name in BUILT_IN:
+        raise ValueError(f"{name!r} is a built-in method: choose another name")
+    if not callable(function):
+        raise TypeError(f"the function of the method {name!r} is {function!r}; pass a callable")
+    bits = index(bits)
+    _check_bits(name, bits)
+    if colour is None:
+        known = METHODS.get(name)
+        colour = known.colour if known else COLOURS[(len(METHODS) - len(BUILT_IN)) % len(COLOURS)]
+    method = Method(name, label or name, bits, colour, partial(_own, name, function))
+    METHODS[name] = method
+    return method
+
+
+def resolve(text: str) -> Method:
+    """Return the method of that name, or register and return the function ``"module:name"``.
+
+    ``--method`` of the command line accepts such text. A function is imported and hashes one image,
+    which gives the number of bits. It is then registered under the name ``"module:name"``.
+
+    Parameters
+    ----------
+    text : str
+        A key of ``METHODS``, or a module and a function in it as described for ``register``,
+        separated by a colon.
+
+    Returns
+    -------
+    Method
+        The hash.
+
+    Raises
+    ------
+    KeyError
+        If ``text`` has no colon and there is no method of that name.
+    ValueError
+        If the function cannot be imported, fails, or returns a hash whose number of bits is not a
+        multiple of 64.
+    TypeError
+        If it is not a function, or returns another type than it should.
+
+    Examples
+    --------
+    >>> from finhash import methods
+    >>> methods.resolve("pdq").bits
+    256
+    >>> methods.resolve("imagehash:dhash").bits
+    64
+    >>> del methods.METHODS["imagehash:dhash"]
+    """
+    if text in METHODS:
+        return METHODS[text]
+    if ":" not in text:
+        raise KeyError(
+            f"unknown method {text!r}; choose one of {', '.join(METHODS)}, or pass a function of "
+            "your own as module:name"
+        )
+    try:
+        function: OwnFunction = pkgutil.resolve_name(text)
+    except Exception as error:  # importing a module can raise anything
+        raise ValueError(
+            f"cannot load the method {text!r} ({type(error).__name__}: {error}); pass module:name, "
+            "where the module can be imported and has a function of that name"
+        ) from error
+    if not callable(function):
+        raise TypeError(f"cannot use {text!r} as a method: it is {function!r}, not a function")
+    try:
+        result = function(Image.radial_gradient("L").convert("RGB"))
+    except Exception as error:  # so can calling a function
+        raise ValueError(
+            f"the method {text!r} fails on an RGB image of 256 x 256 pixels "
+            f"({type(error).__name__}: {error}); correct its function"
+        ) from error
+    return register(text, function, bits=8 * len(_packed(text, result)))
 
 
 def _find(image: Source, bits: int) -> NDArray[np.uint8]:
@@ -183,6 +338,47 @@ def _pdq(image: Source, bits: int) -> NDArray[np.uint8]:
     return np.packbits(values)
 
 
+def _own(name: str, function: OwnFunction, image: Source, bits: int) -> NDArray[np.uint8]:
+    """Hash an image with a registered function; check the number of bits."""
+    packed = _packed(name, function(open_image(image).convert("RGB")))
+    if 8 * len(packed) != bits:
+        raise ValueError(
+            f"the method {name!r} returned {8 * len(packed)} bits, but is registered with {bits}: "
+            "correct its function or register it with its number of bits"
+        )
+    return packed
+
+
+def _packed(name: str, result: object) -> NDArray[np.uint8]:
+    """Return what a registered function returned as packed bits; check its type."""
+    from imagehash import ImageHash
+
+    if isinstance(result, ImageHash):
+        _check_bits(name, result.hash.size)
+        return np.packbits(result.hash)
+    if isinstance(result, np.ndarray) and result.dtype == np.uint8 and result.ndim == 1:
+        _check_bits(name, 8 * len(result))
+        return result
+    found = (
+        f"an array of dtype {result.dtype} and shape {result.shape}"
+        if isinstance(result, np.ndarray)
+        else f"an object of type {type(result).__name__}"
+    )
+    raise TypeError(
+        f"the method {name!r} returned {found}; its function must return an imagehash.ImageHash, "
+        "or packed bits as a uint8 array of shape (bits / 8,)"
+    )
+
+
+def _check_bits(name: str, bits: int) -> None:
+    """Raise ``ValueError`` unless ``finhash.hamming`` can compare hashes of so many bits."""
+    if bits < 64 or bits % 64:
+        raise ValueError(
+            f"the method {name!r} has {bits} bits; the number must be a multiple of 64, so append "
+            "zeros"
+        )
+
+
 _ahash = partial(_imagehash, "average_hash")
 _phash = partial(_imagehash, "phash")
 _dhash = partial(_imagehash, "dhash")
@@ -206,4 +402,10 @@ METHODS: dict[str, Method] = {
         Method("pdq", "PDQ", 256, "#56B4E9", _pdq),
     )
 }
-"""All methods by name."""
+"""All methods by name: the built-in ones, then the registered ones in order of registration."""
+
+BUILT_IN = frozenset(METHODS)
+"""Names of the built-in methods, which cannot be replaced."""
+
+COLOURS = ("#332288", "#117733", "#999933", "#AA4499", "#000000", "#888888")
+"""Colours of registered methods, in order of registration. No built-in method has one of them."""

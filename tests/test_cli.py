@@ -5,12 +5,13 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from finhash import cluster, find_hash
+from finhash import cluster, find_hash, methods
 from finhash.__main__ import CLUSTERINGS, main
 from finhash.jobs.table import HashTable
 from tests.conftest import jpeg_bytes
@@ -106,6 +107,73 @@ def test_match_exits_2_on_unusable_input(photos, hashed):
     assert "1 of 1 files could not be hashed" in unreadable.stderr
     unreadable = run("match", *[photos / "notes.txt"] * 7, "--in", hashed, "--radius", 9)
     assert unreadable.stderr.endswith("and 2 more\n")
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """Work in a folder with a module of hashes; forget the module and its hashes afterwards."""
+    (tmp_path / "own_hashes.py").write_text(
+        "import numpy as np\n"
+        "def thumbnail(image):\n"
+        "    return np.array(image.resize((8, 1))).ravel()\n"
+        "bare = lambda image: thumbnail(image)\n"
+        "words = str\n"
+    )
+    (tmp_path / "broken_hashes.py").write_text("1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
+    yield
+    sys.modules.pop("own_hashes", None)
+
+
+@pytest.mark.usefixtures("own_module")
+def test_a_function_of_ones_own_hashes_matches_and_clusters(photos, tmp_path):
+    own, out = ("--method", "own_hashes:thumbnail"), tmp_path / "own"
+    done = run("hash", photos, "-o", out, "--executor", "serial", *own, "--method", "find")
+    assert done.exit_code == 0
+    table = HashTable.read(out)
+    assert table.methods == ["own_hashes:thumbnail", "find"]
+    assert table.hashes("own_hashes:thumbnail").shape == (5, 24)
+    found = run("match", photos / "a1.jpg", "--in", out, "--radius", 0, *own)
+    assert [Path(row["path"]).name for row in rows(found)] == ["a1.jpg", "a2.png"]
+    assert {row["size"] for row in rows(run("cluster", out, "--radius", 0, *own))} == {"2", "1"}
+    missing = run("cluster", out, "--radius", 0, "--method", "own_hashes:other")
+    assert missing.exit_code == 2
+    assert "no hashes of 'own_hashes:other'; it has: own_hashes:thumbnail, find" in missing.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("own_module")
+def test_worker_processes_import_a_function_of_ones_own(photos, tmp_path):
+    command = [sys.executable, "-P", "-m", "finhash", "hash", photos, "-o", tmp_path / "own"]
+    words = ["--method", "own_hashes:thumbnail", "--workers", "2", "--quiet"]
+    subprocess.run([*command, *words], check=True)
+    table = HashTable.read(tmp_path / "own")
+    assert table.errors == [""] * 5
+    expected = run("hash", photos, "-o", tmp_path / "same", "--executor", "serial", *words[:2])
+    assert expected.exit_code == 0
+    assert table.arrow.equals(HashTable.read(tmp_path / "same").arrow)
+
+
+@pytest.mark.usefixtures("own_module")
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("mhash", "unknown method 'mhash'; choose one of find"),
+        ("no_module:own", "ModuleNotFoundError: No module named 'no_module'"),
+        ("own_hashes:absent", "has no attribute 'absent'"),
+        ("own_hashes:np", "not a function"),
+        ("own_hashes:words", "returned an object of type str"),
+        ("broken_hashes:own", "ZeroDivisionError"),
+        ("own_hashes:bare", "'own_hashes:bare' cannot be sent to worker processes"),
+    ],
+)
+def test_methods_that_cannot_be_used_are_wrong_usage(photos, tmp_path, method, message):
+    refused = run("hash", photos, "-o", tmp_path / "out", "--method", method)
+    assert refused.exit_code == 2
+    assert message in " ".join(refused.stderr.split())
+    assert not (tmp_path / "out").exists()
 
 
 def test_missing_packages_are_wrong_usage(photos, tmp_path, monkeypatch):

@@ -46,6 +46,125 @@ def test_imagehash_methods_equal_those_of_imagehash(family, bits):
     assert methods.get(f"{family}{bits}").hash(SCENE).tobytes().hex() == expected
 
 
+@pytest.fixture
+def registry(monkeypatch) -> None:
+    """Forget the methods that a test registers."""
+    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
+
+
+def green(image: Image.Image) -> imagehash.ImageHash:
+    return imagehash.dhash(image.getchannel("G"), hash_size=16)
+
+
+def thumbnail(image: Image.Image) -> np.ndarray:
+    return np.array(image.resize((8, 1))).ravel()
+
+
+@pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize(("function", "bits"), [(green, 256), (thumbnail, 192)])
+def test_a_registered_function_gets_rgb_and_its_bits_are_packed(function, bits):
+    method = methods.register("own", function, bits=bits)
+    assert methods.get("own") is method
+    assert methods.resolve("own") is method
+    for mode in ("L", "RGBA"):
+        image = Image.fromarray(noise(80, 60)).convert(mode)
+        expected = function(image.convert("RGB"))
+        packed = method.hash(image)
+        assert packed.dtype == np.uint8
+        assert packed.shape == (bits // 8,)
+        text = packed.tobytes().hex()
+        assert text == str(method.image_hash(image))
+        assert text == (expected.tobytes().hex() if bits == 192 else str(expected))
+    np.testing.assert_array_equal(method.hash(SCENE), method.hash(SCENE.read_bytes()))
+
+
+@pytest.mark.usefixtures("registry")
+def test_registered_again_a_method_is_replaced_and_keeps_its_colour():
+    first = methods.register("own", green, bits=256)
+    assert (first.label, first.colour) == ("own", methods.COLOURS[0])
+    assert methods.register("other", green, bits=256).colour == methods.COLOURS[1]
+    assert methods.register("own", green, bits=256).colour == first.colour
+    again = methods.register("own", thumbnail, bits=192, label="Thumbnail")
+    assert methods.get("own") is again
+    assert (again.label, again.colour, again.bits) == ("Thumbnail", first.colour, 192)
+    assert methods.register("third", green, bits=256, colour="#123456").colour == "#123456"
+    for k in range(len(methods.COLOURS)):
+        assert methods.register(f"more {k}", green, bits=256).colour in methods.COLOURS
+
+
+def test_colours_of_registered_methods_are_not_those_of_built_in_ones():
+    assert not {method.colour for method in methods.METHODS.values()}.intersection(methods.COLOURS)
+
+
+@pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize(
+    ("name", "function", "bits", "error", "words"),
+    [
+        ("find", green, 256, ValueError, "'find' is a built-in method"),
+        ("path", green, 256, ValueError, "cannot have the name 'path'"),
+        ("error", green, 256, ValueError, "cannot have the name 'error'"),
+        ("key", green, 256, ValueError, "cannot have the name 'key'"),
+        (" ", green, 256, ValueError, "cannot have the name ' '"),
+        (None, green, 256, TypeError, "must be a string, not None"),
+        ("own", "green", 256, TypeError, "is 'green'; pass a callable"),
+        ("own", green, 100, ValueError, "has 100 bits; .* multiple of 64"),
+        ("own", green, 0, ValueError, "has 0 bits; .* multiple of 64"),
+        ("own", green, 64.0, TypeError, "float"),
+    ],
+)
+def test_methods_that_cannot_be_registered_are_refused(name, function, bits, error, words):
+    with pytest.raises(error, match=words):
+        methods.register(name, function, bits=bits)
+    assert set(methods.METHODS) == methods.BUILT_IN
+
+
+@pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize(
+    ("result", "error", "words"),
+    [
+        ("f0" * 8, TypeError, "'own' returned an object of type str"),
+        (np.zeros(64, bool), TypeError, r"dtype bool and shape \(64,\)"),
+        (np.zeros((8, 1), np.uint8), TypeError, r"dtype uint8 and shape \(8, 1\)"),
+        (np.zeros(16, np.uint8), ValueError, "returned 128 bits, but is registered with 64"),
+        (np.zeros(9, np.uint8), ValueError, "has 72 bits; .* multiple of 64"),
+        (imagehash.ImageHash(np.zeros((6, 10), bool)), ValueError, "has 60 bits"),
+    ],
+)
+def test_wrong_results_of_a_registered_function_are_refused(result, error, words):
+    method = methods.register("own", lambda image: result, bits=64)
+    with pytest.raises(error, match=words):
+        method.hash(SCENE)
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_function_given_as_module_and_name_is_registered_with_its_bits():
+    name = f"{__name__}:thumbnail"
+    method = methods.resolve(name)
+    assert (method.name, method.bits) == (name, 192)
+    assert methods.resolve(name) is methods.get(name)
+    assert methods.resolve("find") is methods.get("find")
+
+
+@pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("mhash", KeyError, "unknown method 'mhash'; choose one of find, .* module:name"),
+        ("no_module:own", ValueError, "No module named 'no_module'"),
+        (f"{__name__}:absent", ValueError, "has no attribute 'absent'"),
+        ("a b:own", ValueError, "cannot load the method 'a b:own'"),
+        (f"{__name__}:SCENE", TypeError, "not a function"),
+        (f"{__name__}:noise", ValueError, "fails on an RGB image .*TypeError"),
+        ("builtins:str", TypeError, "returned an object of type str"),
+        ("imagehash:colorhash", ValueError, "has 42 bits"),
+    ],
+)
+def test_functions_that_are_no_hash_are_refused(text, error, words):
+    with pytest.raises(error, match=words):
+        methods.resolve(text)
+    assert set(methods.METHODS) == methods.BUILT_IN
+
+
 def test_unknown_name_raises_an_error_that_lists_the_known():
     with pytest.raises(KeyError, match=r"mhash.*phash256"):
         methods.get("mhash")
@@ -79,6 +198,7 @@ BEYOND_NUMBA = "imagehash", "scipy.fftpack", "scipy.sparse", "pywt", "pdqhash", 
         ("import finhash", HEAVY),
         ("from finhash import methods", HEAVY),
         ("import finhash.__main__", HEAVY),
+        ("methods.register('own', print, bits=64)", HEAVY),
         ("from finhash.hasher import find_hash", HEAVY),
         ("import finhash.cluster, finhash.jobs.batch", ("imagehash", "pandas", "finhash.study")),
         ("methods.get('find').hash(np.zeros((9, 9, 3), np.uint8))", BEYOND_NUMBA),

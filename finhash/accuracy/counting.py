@@ -10,13 +10,38 @@ from tqdm import tqdm
 
 from finhash import hamming
 from finhash.accuracy import rates
+from finhash.hamming.scan import ROWS
 from finhash.jobs.table import HashTable
+
+BLOCK = 2**22
+"""Largest number of pairs of images that one block of a scan may hold."""
+
+LARGE = 64
+"""Number of images from which a family's own pairs are scanned instead of held in a matrix."""
 
 
 def pair_histograms(
-    table: HashTable, names: Sequence[str], families: np.ndarray, workers: int = 1
+    table: HashTable,
+    names: Sequence[str],
+    families: np.ndarray,
+    workers: int = 1,
+    *,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Count all pairs of images by distance, for each method.
+
+    Parameters
+    ----------
+    table : HashTable
+        Hashes of the images.
+    names : sequence of str
+        Methods, which are columns of the table.
+    families : array of shape (n,)
+        Family of each image.
+    workers : int
+        Number of threads.
+    progress : bool
+        Whether to show a progress bar on stderr.
 
     Returns
     -------
@@ -33,7 +58,7 @@ def pair_histograms(
             Number of pairs between families.
     """
     tables = []
-    for name in tqdm(names, "all pairs", unit="method", leave=False):
+    for name in tqdm(names, "all pairs", unit="method", leave=False, disable=not progress):
         same, other = hamming.pair_histogram(table.hashes(name), families, workers=workers)
         counts = {"distance": np.arange(len(same)), "same": same, "other": other}
         tables.append(pd.DataFrame({"method": name, **counts}))
@@ -41,9 +66,21 @@ def pair_histograms(
 
 
 def labelled_histograms(
-    table: HashTable, names: Sequence[str], truths: Mapping[str, np.ndarray], workers: int = 1
+    table: HashTable,
+    names: Sequence[str],
+    truths: Mapping[str, np.ndarray],
+    workers: int = 1,
+    *,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Count all pairs of images by distance under several labellings, scanning all pairs once.
+
+    Parameters
+    ----------
+    table, names, workers, progress
+        As for ``pair_histograms``.
+    truths : mapping of str to array of shape (n,)
+        Family of each image, under each labelling.
 
     Returns
     -------
@@ -54,11 +91,13 @@ def labelled_histograms(
             Key of ``truths``.
     """
     (first, families), *others = truths.items()
-    counted = pair_histograms(table, names, families, workers=workers)
+    counted = pair_histograms(table, names, families, workers, progress=progress)
     tables = [counted.assign(labels=first)]
     every = counted["same"] + counted["other"]
     for key, labels in others:
-        same = np.concatenate([_within(table.hashes(name), labels) for name in names])
+        _, numbers = np.unique(labels, return_inverse=True)
+        own = [_by_family(table.hashes(name), numbers, workers).sum(axis=0) for name in names]
+        same = np.concatenate(own)
         tables.append(counted.assign(same=same, other=every - same, labels=key))
     return pd.concat(tables, ignore_index=True)
 
@@ -109,7 +148,7 @@ class PairTable:
         Returns
         -------
         fpr, recall : float arrays of shape (..., reach + 1)
-            Rates at radii 0, 1, ..., ``reach``.
+            Rates at radii 0, 1, ..., ``reach``; nan where a weighting leaves no pair to count.
         """
         weights = np.ones(len(self.sizes)) if weights is None else weights
         rows = np.atleast_2d(weights)
@@ -124,8 +163,28 @@ class PairTable:
         images = rows * self.sizes
         pairs = (images.sum(axis=1) ** 2 - (images**2).sum(axis=1)) / 2
         shape = (*weights.shape[:-1], self.reach + 1)
-        fpr, recall = other / pairs[:, None], same[:, : self.reach + 1] / same[:, -1:]
+        with np.errstate(invalid="ignore"):
+            fpr, recall = other / pairs[:, None], same[:, : self.reach + 1] / same[:, -1:]
         return fpr.reshape(shape), recall.reshape(shape)
+
+    def recall(self, weights: np.ndarray, radius: int) -> np.ndarray:
+        """Compute recall at one radius, which is much faster than all ``rates``.
+
+        Parameters
+        ----------
+        weights : float array of shape (..., families)
+            Weights of the families.
+        radius : int
+            Radius in bits, up to the length of the hash; -1 claims no pair.
+
+        Returns
+        -------
+        float array of shape (...)
+            Recall; nan where a weighting leaves no pair within families.
+        """
+        within = self.same[:, : radius + 1].sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            return (weights @ within) / (weights @ self.same.sum(axis=1))
 
     def claims(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Count each family's pairs with all other families within every radius.
@@ -177,8 +236,10 @@ class PairTable:
         """
         reach = self.reach if reach is None else reach
         kept = (weights[self.first] > 0) & (weights[self.second] > 0) & (self.distance <= reach)
-        cells = (column[kept] for column in (self.first, self.second, self.distance, self.count))
-        return PairTable(self.sizes, self.same, *cells, reach)
+        first, second, distance, count = (
+            column[kept] for column in (self.first, self.second, self.distance, self.count)
+        )
+        return PairTable(self.sizes, self.same, first, second, distance, count, reach)
 
     def macro_rates(self) -> tuple[np.ndarray, np.ndarray]:
         """Compute the rates averaged over families instead of over pairs of images.
@@ -250,34 +311,64 @@ def count_pairs(
         One table per labelling.
     """
     counters = {truth: _Counter(families, reach) for truth, families in truths.items()}
-    for i, j, distance in hamming.join_blocks(hashes, radius=reach, workers=workers):
+    rows = min(ROWS, max(1, BLOCK // max(1, len(hashes))))
+    for i, j, distance in hamming.join_blocks(hashes, radius=reach, workers=workers, rows=rows):
         for counter in counters.values():
             counter.add(i, j, distance)
-    return {truth: counter.table(hashes) for truth, counter in counters.items()}
+    return {truth: counter.table(hashes, workers) for truth, counter in counters.items()}
 
 
 class _Counter:
-    """Pairs between families, collected block by block under one labelling."""
+    """Pairs between families, collected block by block under one labelling.
+
+    ``cells`` and ``counts`` hold what was counted so far; ``fresh`` holds the pairs since then, one
+    number each. They are counted once there are as many of them as cells, so memory and time grow
+    with the cells and not with the pairs.
+    """
 
     def __init__(self, families: np.ndarray, reach: int) -> None:
         _, self.labels, self.sizes = np.unique(families, return_inverse=True, return_counts=True)
         self.shape = len(self.sizes), len(self.sizes), reach + 1
-        self.cells: list[np.ndarray] = []
+        self.cells = self.counts = np.empty(0, np.int64)
+        self.fresh: list[np.ndarray] = []
+        self.waiting = 0
 
     def add(self, i: np.ndarray, j: np.ndarray, distance: np.ndarray) -> None:
         """Add the pairs ``i, j`` of images, ignoring those within a family."""
-        a, b = self.labels[i], self.labels[j]
-        other = a != b
-        a, b, distance = a[other], b[other], distance[other]
-        cells = np.ravel_multi_index((np.minimum(a, b), np.maximum(a, b), distance), self.shape)
-        self.cells.append(cells)
+        cells = _cells(self.labels, i, j, distance, self.shape[1], self.shape[2])
+        self.fresh.append(cells)
+        self.waiting += len(cells)
+        if self.waiting > max(BLOCK, len(self.cells)):
+            self._count()
 
-    def table(self, hashes: np.ndarray) -> PairTable:
+    def table(self, hashes: np.ndarray, workers: int) -> PairTable:
         """Return the counts of all pairs added, and of all pairs within families."""
-        cells, count = np.unique(np.concatenate(self.cells), return_counts=True)
-        first, second, distance = np.unravel_index(cells, self.shape)
-        same, reach = _by_family(hashes, self.labels), self.shape[2] - 1
-        return PairTable(self.sizes, same, first, second, distance, count, reach)
+        self._count()
+        first, second, distance = np.unravel_index(self.cells, self.shape)
+        same, reach = _by_family(hashes, self.labels, workers), self.shape[2] - 1
+        return PairTable(self.sizes, same, first, second, distance, self.counts, reach)
+
+    def _count(self) -> None:
+        """Merge the fresh pairs into the counts."""
+        fresh, number = np.unique(np.concatenate([self.cells[:0], *self.fresh]), return_counts=True)
+        self.fresh, self.waiting = [], 0
+        cells, place = np.unique(np.concatenate([self.cells, fresh]), return_inverse=True)
+        counts = np.zeros(len(cells), np.int64)
+        counts[place[: len(self.cells)]] = self.counts
+        counts[place[len(self.cells) :]] += number
+        self.cells, self.counts = cells, counts
+
+
+@njit(cache=True)
+def _cells(labels, i, j, distance, families, distances):
+    """Return the ravelled index of the cell of each pair between families, ``int64 [pairs]``."""
+    cells, number = np.empty(len(i), np.int64), 0
+    for pair in range(len(i)):
+        a, b = labels[i[pair]], labels[j[pair]]
+        if a != b:
+            cells[number] = (min(a, b) * families + max(a, b)) * distances + distance[pair]
+            number += 1
+    return cells[:number].copy()
 
 
 @njit(cache=True)
@@ -294,21 +385,20 @@ def _weighted_counts(weights, first, second, distance, count, reach):
     return total
 
 
-def _within(hashes: np.ndarray, families: np.ndarray) -> np.ndarray:
-    """Count the pairs within families by distance, ``int64 [bits + 1]``."""
-    _, labels = np.unique(families, return_inverse=True)
-    return _by_family(hashes, labels).sum(axis=0)
-
-
-def _by_family(hashes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _by_family(hashes: np.ndarray, labels: np.ndarray, workers: int) -> np.ndarray:
     """Count the pairs within each family by distance, ``int64 [families, bits + 1]``."""
-    ends = np.cumsum(np.bincount(labels))[:-1]
-    groups = np.split(hashes[np.argsort(labels, kind="stable")], ends)
-    return np.stack([_own_histogram(group) for group in groups])
+    sizes = np.bincount(labels)
+    groups = np.split(hashes[np.argsort(labels, kind="stable")], np.cumsum(sizes)[:-1])
+    same = np.zeros((len(sizes), 8 * hashes.shape[1] + 1), np.int64)
+    for family in np.flatnonzero(sizes > 1):
+        same[family] = _own_histogram(groups[family], workers)
+    return same
 
 
-def _own_histogram(hashes: np.ndarray) -> np.ndarray:
+def _own_histogram(hashes: np.ndarray, workers: int) -> np.ndarray:
     """Count all pairs of these hashes by distance, ``int64 [bits + 1]``."""
+    if len(hashes) > LARGE:
+        return hamming.pair_histogram(hashes, np.zeros(len(hashes)), workers=workers)[0]
     words = hashes.view(np.uint64)
     distances = np.bitwise_count(words[:, None] ^ words[None]).sum(axis=2, dtype=np.int64)
     each_once = distances[np.triu_indices(len(hashes), 1)]

@@ -15,7 +15,8 @@ of the false matches are often missing; the bootstrap's percentiles ignore this.
 study's module ``coverage`` simulates how often the intervals hold the true value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,9 @@ A sample may lack the pairs of families that make false matches, so its threshol
 SMALLEST = 1e-3
 """Recall is kept this far from 0 and 1 before it is mapped to the logit scale."""
 
+BLOCK = 2**24
+"""Largest number of weights, halves times families, that are kept in memory at a time."""
+
 
 def half_samples(units: np.ndarray, number: int, draws: int, seed: int) -> np.ndarray:
     """Draw random halves of some families.
@@ -71,9 +75,15 @@ def half_samples(units: np.ndarray, number: int, draws: int, seed: int) -> np.nd
     >>> half_samples(np.array([0, 1, 3, 4]), number=5, draws=2, seed=0).sum(axis=1).tolist()
     [2.0, 2.0]
     """
+    return np.stack(list(_halves(units, number, draws, seed)))
+
+
+def _halves(units: np.ndarray, number: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield the rows of ``half_samples`` one by one."""
     rng = np.random.default_rng(seed)
-    halves = (rng.choice(units, len(units) // 2, replace=False) for _ in range(draws))
-    return np.stack([np.bincount(half, minlength=number) for half in halves]).astype(float)
+    for _ in range(draws):
+        half = rng.choice(units, len(units) // 2, replace=False)
+        yield np.bincount(half, minlength=number).astype(float)
 
 
 def resample(
@@ -82,6 +92,8 @@ def resample(
     draws: int,
     seed: int,
     thresholds: Mapping[tuple[str, float], int] | None = None,
+    *,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Compute recall on all families and on random halves of them.
 
@@ -101,6 +113,8 @@ def resample(
         Fixed thresholds, in bits. A method without a threshold for a target gets no row. By
         default, each half has its own threshold: the largest one whose false positive rate in
         this half is at most the target, capped at the ``reach`` of the counts.
+    progress : bool
+        Whether to show a progress bar on stderr.
 
     Returns
     -------
@@ -114,7 +128,7 @@ def resample(
         draw : int
             Index of the half-sample; -1 for all families.
         recall : float
-            Recall in this half.
+            Recall in this half; nan if none of its families has two images.
 
     Notes
     -----
@@ -122,17 +136,27 @@ def resample(
     tests it falls below 5 % only with 1,800 draws or more.
     """
     number = len(next(iter(tables.values())).sizes)
-    halves = half_samples(np.arange(number), number, draws, seed)
-    weights = np.vstack([np.ones(number), halves])
-    parts = []
-    for name, table in tqdm(tables.items(), "half-samples", unit="method", leave=False):
+    chosen, parts = {}, {}
+    for name, table in tables.items():
         wanted = [t for t in targets if thresholds is None or (name, t) in thresholds]
         radii = None if thresholds is None else [thresholds[name, t] for t in wanted]
-        found = recalls(near(table, targets, radii), weights, wanted, radii)
-        for target, recall in zip(wanted, found.T, strict=True):
-            columns = {"method": name, "target": target, "draw": np.arange(-1, draws)}
-            parts.append(pd.DataFrame(columns | {"recall": recall}))
-    return pd.concat(parts, ignore_index=True)
+        chosen[name] = near(table, targets, radii), wanted, radii
+        parts[name] = [np.empty((0, len(wanted)))]
+    weightings = chain([np.ones(number)], _halves(np.arange(number), number, draws, seed))
+    with tqdm(total=draws, desc="half-samples", leave=False, disable=not progress) as bar:
+        while rows := list(islice(weightings, max(1, BLOCK // number))):
+            weights = np.stack(rows)
+            for name, (table, wanted, radii) in chosen.items():
+                parts[name].append(recalls(table, weights, wanted, radii))
+            bar.update(len(rows))
+    columns = [
+        pd.DataFrame(
+            {"method": name, "target": target, "draw": np.arange(-1, draws), "recall": recall}
+        )
+        for name, (_, wanted, _) in chosen.items()
+        for target, recall in zip(wanted, np.concatenate(parts[name]).T, strict=True)
+    ]
+    return pd.concat(columns, ignore_index=True)
 
 
 def intervals(draws: pd.DataFrame) -> pd.DataFrame:
@@ -257,16 +281,20 @@ def recalls(
 
     It is taken at the given radii, or at the largest radius that meets the target.
     """
-    fpr, recall = table.rates(weights)
     if radii is not None:
-        return recall[:, list(radii)]
+        found = [table.recall(weights, radius) for radius in radii]
+        return np.stack(found, axis=1) if found else np.empty((len(weights), 0))
+    fpr, recall = table.rates(weights)
     last = np.stack([(fpr <= target).sum(axis=1) - 1 for target in targets], axis=1)
     return np.where(last >= 0, np.take_along_axis(recall, np.maximum(last, 0), axis=1), 0.0)
 
 
 def _own_and_halves(values: pd.Series) -> tuple[float, np.ndarray]:
-    """Split values indexed by draw into the one of all families and those of the halves."""
-    return float(values.loc[-1]), values[values.index >= 0].to_numpy()
+    """Split values indexed by draw into the one of all families and those of the halves.
+
+    Halves without any pair within families have no recall, so they are left out.
+    """
+    return float(values.loc[-1]), values[values.index >= 0].dropna().to_numpy(float)
 
 
 def _logit(recall: float | np.ndarray) -> np.ndarray:

@@ -6,7 +6,10 @@ the rate grows with the threshold, the chosen threshold exceeds the target only 
 so the bound's confidence carries over to the choice (Bates et al. 2021 prove this in general).
 """
 
+import itertools
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,17 +49,21 @@ def upper_bound(table: PairTable, weights: np.ndarray | None = None) -> np.ndarr
     Returns
     -------
     float array of shape (reach + 1,)
-        Bound at radii 0, 1, ..., ``reach``; it never falls.
+        Bound at radii 0, 1, ..., ``reach``; it never falls. It is infinite if there are fewer than
+        three families, since the jackknife then leaves no pair of families.
     """
     weights = np.ones(len(table.sizes)) if weights is None else weights
     number = weights.sum()
-    claims = table.claims(weights)
+    if number < 3:
+        return np.full(table.reach + 1, np.inf)
+    claims, sizes = table.claims(weights)[weights > 0], table.sizes[weights > 0]
+    weights = weights[weights > 0]
     total = weights @ claims / 2
-    images = weights @ table.sizes
-    pairs = (images**2 - weights @ table.sizes**2) / 2
+    images = weights @ sizes
+    pairs = (images**2 - weights @ sizes**2) / 2
     rate = total / pairs
     # Without one family: its claims, and its pairs with all other images, are missing.
-    left = (total - claims) / (pairs - table.sizes * (images - table.sizes))[:, None]
+    left = (total - claims) / (pairs - sizes * (images - sizes))[:, None]
     mean = weights @ left / number
     variance = (number - 1) / number * (weights @ (left - mean) ** 2)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -88,8 +95,27 @@ def largest(values: np.ndarray, target: float, distances: np.ndarray) -> int:
     return max((int(d) for d in distances if values[d] <= target), default=-1)
 
 
+def families_needed(target: float) -> int:
+    """Return how many families the rule needs at least, if no false match is seen among them.
+
+    Without the largest of the ``PARTS`` parts, ``UNSEEN`` over the number of pairs of families must
+    be at most the target.
+
+    Examples
+    --------
+    >>> families_needed(1e-2), families_needed(1e-4)
+    (26, 252)
+    """
+    left = math.ceil((1 + math.sqrt(1 + 8 * UNSEEN / target)) / 2)
+    return next(n for n in itertools.count(left + 1) if n - math.ceil(n / PARTS) >= left)
+
+
 def recommend(
-    tables: Mapping[str, PairTable], seed: int, targets: Mapping[str, float] = TARGETS
+    tables: Mapping[str, PairTable],
+    seed: int,
+    targets: Mapping[Any, float] = TARGETS,
+    *,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Choose a threshold for every use and method.
 
@@ -105,6 +131,8 @@ def recommend(
         Seed of the random division.
     targets : mapping of str to float
         Largest acceptable false positive rate of each use.
+    progress : bool
+        Whether to show a progress bar on stderr.
 
     Returns
     -------
@@ -133,7 +161,8 @@ def recommend(
     part = resampling.assign_folds(number, PARTS, seed)
     rests = [np.ones(number), *((part != k).astype(float) for k in range(PARTS))]
     found = {}
-    for name, table in tqdm(tables.items(), "thresholds", unit="method", leave=False):
+    shown = tqdm(tables.items(), "thresholds", unit="method", leave=False, disable=not progress)
+    for name, table in shown:
         distances, bounds = attainable(table), [upper_bound(table, rest) for rest in rests]
         fpr = table.rates()[0]
         for use, target in targets.items():

@@ -1,6 +1,7 @@
 """``hash_files``: hash many files into one table."""
 
 import os
+import pickle
 from collections.abc import Collection, Iterable, Sequence
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from finhash.jobs.dispatch import Dispatcher, Tasks
 from finhash.jobs.executors import Executor, open_workers
 from finhash.jobs.parts import Parts
 from finhash.jobs.table import HashTable
-from finhash.methods import MethodName
+from finhash.methods import Method, MethodName
 
 
 def hash_files(
@@ -33,7 +34,8 @@ def hash_files(
     paths : iterable of str or path-like
         Image files. A generator is consumed as files are hashed.
     methods : sequence of str, default ("find",)
-        Names of hashes, as in ``finhash.methods.METHODS``.
+        Names of hashes, as in ``finhash.methods.METHODS``. ``finhash.methods.register`` adds your
+        own.
     workers : int, default 1
         Number of threads or processes. Without effect on ``"serial"`` and with ``scheduler``.
     executor : {"threads", "serial", "processes", "dask"}, default "threads"
@@ -78,9 +80,12 @@ def hash_files(
         If a method is unknown.
     ValueError
         If ``executor`` is unknown, ``workers`` is below 1, a ``scheduler`` is given for another
-        executor than ``"dask"``, or ``out`` holds rows of other methods or versions.
+        executor than ``"dask"``, or ``out`` holds rows of other methods or versions. With
+        ``"processes"`` and ``"dask"``, also if the function of a registered method is a lambda or
+        is defined inside another function.
     RuntimeError
-        If another run is using ``out``, or a worker has other versions installed.
+        If another run is using ``out``, or a worker has other versions installed or cannot import
+        the function of a registered method.
     ImportError
         If Dask is not installed; with ``"threads"``, also if a method's package is not installed.
         The other executors then report the missing package in ``error`` of every row.
@@ -90,7 +95,8 @@ def hash_files(
     Notes
     -----
     **Bad files.** A file that is missing, unreadable, not an image, damaged or too large does not
-    stop the job: its row holds the reason in ``error``.
+    stop the job: its row holds the reason in ``error``. If a registered function raises an
+    exception for a file, the row of this file holds the exception.
 
     **Crashes.** If a worker process dies, its files are hashed again by other workers. If two
     workers die while hashing a single file, the row of this file holds ``WorkerDiedError``. With
@@ -131,7 +137,9 @@ def hash_files(
     """
     methods = list(methods)
     for name in methods:
-        registry.get(name)
+        method = registry.get(name)
+        if executor in ("processes", "dask"):
+            _check_picklable(method)
     pool = open_workers(executor, workers, methods, scheduler)
     length = len(paths) if isinstance(paths, Collection) else None
     names = map(os.fsdecode, paths)
@@ -145,6 +153,17 @@ def hash_files(
             missing = parts.missing(names, bar.update)
             Dispatcher(running, methods, parts, bar.update).run(Tasks(missing, length))
     return HashTable.scan(out, paths if isinstance(paths, Collection) else None)
+
+
+def _check_picklable(method: Method) -> None:
+    """Raise ``ValueError`` unless a method can be sent to another process."""
+    try:
+        pickle.dumps(method)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"the method {method.name!r} cannot be sent to worker processes ({error}): define its "
+            'function with "def" at the top level of a module, or use executor="threads"'
+        ) from error
 
 
 class _RowsInMemory:

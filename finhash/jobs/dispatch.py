@@ -8,6 +8,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from finhash import methods as registry
 from finhash.jobs.executors import Workers
 from finhash.jobs.provenance import versions
 from finhash.jobs.rows import error_row, hash_batch
@@ -102,7 +103,7 @@ class Dispatcher:
         advance: Callable[[int], object],
     ) -> None:
         self._workers = workers
-        self._methods = methods
+        self._methods = [registry.get(name) for name in methods]
         self._sink = sink
         self._advance = advance
         self._running: dict[Future[tuple[pa.RecordBatch, float]], Task] = {}

@@ -10,6 +10,7 @@ script does not import NumPy.
 """
 
 import os
+import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -104,6 +105,18 @@ class _Serial(Workers):
         return 1
 
 
+class _Processes(Workers):
+    """New processes on this machine.
+
+    A task is pickled here and unpickled when it runs. If the new process cannot import a function,
+    the task then raises an exception that says so. Unpickled by the pool, it would kill the worker.
+    """
+
+    def submit(self, function: Callable[..., T], *arguments: object) -> "futures.Future[T]":
+        """Run ``function(*arguments)`` on a worker, and return its future."""
+        return super().submit(_unpickle_and_run, pickle.dumps((function, arguments)))
+
+
 class _Dask(Workers):
     """The workers of a Dask client.
 
@@ -152,7 +165,8 @@ def open_workers(
     count : int
         Number of workers. Without effect on ``"serial"`` and on a cluster given by ``scheduler``.
     methods : sequence of str
-        Hashes whose compiled code each new process loads before its first task.
+        Hashes whose compiled code each new process loads before its first task. Only built-in ones
+        have such code.
     scheduler : str, optional
         Address of a running Dask scheduler. Without it, ``"dask"`` starts a cluster on this
         machine.
@@ -185,7 +199,7 @@ def open_workers(
     if executor == "threads":
         return Workers(partial(_start_threads, count, methods), count)
     if executor == "processes":
-        return Workers(partial(_start_processes, count, methods), count)
+        return _Processes(partial(_start_processes, count, methods), count)
     return _open_dask(count, methods, scheduler)
 
 
@@ -230,11 +244,23 @@ def _start_worker(methods: Sequence[str]) -> None:
         _warm_up(methods)
 
 
+def _unpickle_and_run(task: bytes) -> Any:  # noqa: ANN401
+    """Run a task in a worker process; raise ``RuntimeError`` if it cannot be unpickled."""
+    try:
+        function, arguments = pickle.loads(task)
+    except Exception as error:
+        raise RuntimeError(
+            f"a worker process cannot load a function ({type(error).__name__}: {error}): define it "
+            'in a module that can be imported, not in a notebook, or use executor="threads"'
+        ) from error
+    return function(*arguments)
+
+
 def _warm_up(methods: Sequence[str]) -> None:
-    """Hash a small image, so that all code is compiled, or loaded from Numba's cache."""
+    """Hash a small image with the built-in methods, so that all their code is loaded."""
     import numpy as np
 
     from finhash import methods as registry
 
-    for name in methods:
+    for name in registry.BUILT_IN.intersection(methods):
         registry.get(name).hash(np.zeros((16, 16, 3), np.uint8))

@@ -44,7 +44,8 @@ class Parts:
     RuntimeError
         On entering, if another run has locked the folder.
     ValueError
-        On entering, if the folder's rows were made by other methods or versions.
+        On entering, if the folder's rows were made by other methods or versions, or have another
+        number of bits.
     """
 
     def __init__(self, folder: str | os.PathLike[str], methods: Sequence[str]) -> None:
@@ -128,16 +129,22 @@ class Parts:
 
     def _keys(self) -> pa.ChunkedArray:
         """Return the keys of all parts, oldest first; check that this run may add to them."""
-        columns = keyed_schema(self._methods).names
+        wanted = keyed_schema(self._methods)
         chunks: list[pa.Array] = []
         for file in part_files(self._folder):
             with pq.ParquetFile(file) as part:
                 there = part.schema_arrow
-                if there.names != columns:
+                if there.names != wanted.names:
                     raise ValueError(
-                        f"{self._folder} has columns {there.names}, not {columns}: "
+                        f"{self._folder} has columns {there.names}, not {wanted.names}: "
                         "use the same methods or another folder"
                     )
+                for old, new in zip(there, wanted, strict=True):
+                    if old.type != new.type:
+                        raise ValueError(
+                            f"{self._folder} has hashes {old.name!r} of {old.type.bit_width} "
+                            f"bits, not {new.type.bit_width}: use another name or another folder"
+                        )
                 differ = difference(versions(), provenance_of(there)["versions"])
                 if differ:
                     raise ValueError(f"{self._folder} was made by {differ}: use another folder")

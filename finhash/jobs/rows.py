@@ -15,12 +15,16 @@ import pyarrow as pa
 from finhash import methods as registry
 from finhash.images import ImageError, open_image
 from finhash.jobs.provenance import difference, versions
+from finhash.methods import Method
 
 METADATA_KEY = b"finhash"
 """Key of the Parquet metadata under which a table's provenance is stored, as JSON."""
 
 KEY = "key"
 """Column that only parts have, 16 bytes: digest of the path, then digest of the file's state."""
+
+KEY_FIELD = pa.field(KEY, pa.binary(16), nullable=False)
+"""Type of the column ``key``."""
 
 UNDONE = bytes(8)
 """State digest of a row that the next run makes again, such as the row of a missing file."""
@@ -51,19 +55,17 @@ def schema(methods: Iterable[str]) -> pa.Schema:
     >>> schema(["find", "dhash64"]).names
     ['path', 'find', 'dhash64', 'error']
     """
-    fields = [pa.field("path", pa.string(), nullable=False)]
-    fields += [pa.field(name, pa.binary(registry.get(name).bits // 8)) for name in methods]
-    fields += [pa.field("error", pa.string(), nullable=False)]
-    return pa.schema(fields, {METADATA_KEY: json.dumps({"versions": versions()})})
+    metadata = {METADATA_KEY: json.dumps({"versions": versions()})}
+    return _columns(map(registry.get, methods)).with_metadata(metadata)
 
 
 def keyed_schema(methods: Iterable[str]) -> pa.Schema:
     """Return the schema of a part: that of a hash table, and the column ``key``."""
-    return schema(methods).append(pa.field(KEY, pa.binary(16), nullable=False))
+    return schema(methods).append(KEY_FIELD)
 
 
 def hash_batch(
-    paths: Sequence[str], methods: Sequence[str], expected: dict[str, str]
+    paths: Sequence[str], methods: Sequence[Method], expected: dict[str, str]
 ) -> tuple[pa.RecordBatch, float]:
     """Hash some files in a worker.
 
@@ -71,8 +73,9 @@ def hash_batch(
     ----------
     paths : sequence of str
         Files to hash.
-    methods : sequence of str
-        Names of hashes.
+    methods : sequence of finhash.methods.Method
+        Hashes. Names would not suffice: a new process lacks the hashes that the calling process has
+        registered.
     expected : dict of str to str
         Versions of the process that runs the job.
 
@@ -95,7 +98,7 @@ def hash_batch(
     return _as_batch(rows, methods), time.perf_counter() - start
 
 
-def error_row(path: str, methods: Sequence[str], error: str) -> pa.RecordBatch:
+def error_row(path: str, methods: Sequence[Method], error: str) -> pa.RecordBatch:
     """Return one row without hashes, for a file that crashed every worker that tried it."""
     return _as_batch([_row(path, UNDONE, error)], methods)
 
@@ -115,14 +118,14 @@ def state_digest(path: str) -> bytes:
     return hashlib.blake2b(state, digest_size=8).digest()
 
 
-def _hash_file(path: str, methods: Sequence[str]) -> dict[str, object]:
+def _hash_file(path: str, methods: Sequence[Method]) -> dict[str, object]:
     """Return a file's row, with its hashes or with the exception that prevented them."""
     # Taken before reading: if the file changes meanwhile, the next run hashes it again.
     state = state_digest(path)
     try:
         # Several methods share one decoded image; a single method may have a faster decoder.
         image = open_image(path) if len(methods) > 1 else path
-        hashes = {name: registry.get(name).hash(image).tobytes() for name in methods}
+        hashes = {method.name: method.hash(image).tobytes() for method in methods}
         return _row(path, state, "", hashes)
     except ImageError as error:
         return _row(path, state, _reason(error))
@@ -146,6 +149,13 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {words}"
 
 
-def _as_batch(rows: list[dict[str, object]], methods: Sequence[str]) -> pa.RecordBatch:
+def _as_batch(rows: list[dict[str, object]], methods: Sequence[Method]) -> pa.RecordBatch:
     """Return rows as a batch with the columns of ``keyed_schema``; missing hashes are null."""
-    return pa.RecordBatch.from_pylist(rows, keyed_schema(methods).remove_metadata())
+    return pa.RecordBatch.from_pylist(rows, _columns(methods).append(KEY_FIELD))
+
+
+def _columns(methods: Iterable[Method]) -> pa.Schema:
+    """Return the columns of a hash table, without metadata."""
+    fields = [pa.field("path", pa.string(), nullable=False)]
+    fields += [pa.field(method.name, pa.binary(method.bits // 8)) for method in methods]
+    return pa.schema([*fields, pa.field("error", pa.string(), nullable=False)])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from finhash.jobs import parquet
 from finhash.jobs.rows import KEY, METADATA_KEY
-from finhash.methods import METHODS, MethodName
+from finhash.methods import MethodName
 
 
 class HashTable:
@@ -150,8 +150,12 @@ class HashTable:
 
     @property
     def methods(self) -> list[str]:
-        """Names of the methods that have a column."""
-        return [name for name in self.arrow.column_names if name in METHODS]
+        """Names of the columns of hashes, even of methods that are not registered here."""
+        return [
+            field.name
+            for field in self.arrow.schema
+            if pa.types.is_fixed_size_binary(field.type) and field.name != KEY
+        ]
 
     @property
     def provenance(self) -> dict[str, Any]:

@@ -33,8 +33,19 @@ def out() -> Path:
 
     A relative ``FINHASH_OUT`` is relative to the checkout, because notebooks run in a folder of
     their own.
+
+    Raises
+    ------
+    ValueError
+        If a run on a user's own images would replace what is committed.
     """
-    return (root() / os.environ.get("FINHASH_OUT", "build")).resolve()
+    folder = (root() / os.environ.get("FINHASH_OUT", "build")).resolve()
+    if folder == root() and not is_standin():
+        raise ValueError(
+            f"FINHASH_OUT is {folder}, where results of your own images would replace the committed "
+            "ones: unset it, or set it to another folder"
+        )
+    return folder
 
 
 def writes_to_checkout() -> bool:
@@ -68,6 +79,11 @@ def data_set() -> str:
     if os.environ.get("FINHASH_DAS_IMAGES") or any(any(own.glob(each)) for each in patterns):
         return "das_images"
     return "memes" if os.environ.get("FINHASH_TEMPLATES") else "drawn"
+
+
+def is_standin() -> bool:
+    """Return whether this run measures a stand-in, not a user's own images."""
+    return data_set() != "das_images"
 
 
 def figures() -> Path:

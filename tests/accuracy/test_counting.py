@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from finhash.accuracy import counting, rates
+from finhash.accuracy import counting, rates, resampling
 from finhash.hamming import pair_histogram
 from finhash.jobs import rows
 from finhash.jobs.table import HashTable
@@ -132,3 +132,22 @@ def test_a_sample_has_the_same_rates_for_its_families(pair_table):
     assert len(sample.count) < len(pair_table.count)
     for found, expected in zip(sample.rates(weights), pair_table.rates(weights), strict=True):
         np.testing.assert_allclose(found, expected[:101])
+
+
+def test_large_families_are_counted_like_small_ones(monkeypatch):
+    hashes = np.random.default_rng(0).integers(0, 256, (200, 32), dtype=np.uint8)
+    families = np.repeat([0, 1, 2], [150, 49, 1])
+    large = counting.count_pairs(hashes, {"": families}, 120)[""]
+    monkeypatch.setattr(counting, "LARGE", 1000)
+    monkeypatch.setattr(counting, "BLOCK", 300)  # many blocks, merged many times
+    small = counting.count_pairs(hashes, {"": families}, 120)[""]
+    for column in ("sizes", "same", "first", "second", "distance", "count"):
+        np.testing.assert_array_equal(getattr(large, column), getattr(small, column))
+
+
+def test_fixed_thresholds_give_the_recall_of_all_rates():
+    hashes = np.random.default_rng(0).integers(0, 256, (60, 8), dtype=np.uint8)
+    table = counting.count_pairs(hashes, {"": np.repeat(range(20), 3)}, 40)[""]
+    weights = resampling.half_samples(np.arange(20), 20, 9, seed=1)
+    np.testing.assert_allclose(table.recall(weights, 30), table.rates(weights)[1][:, 30])
+    assert table.recall(weights, -1).tolist() == [0.0] * 9

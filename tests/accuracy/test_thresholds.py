@@ -78,3 +78,19 @@ def test_the_rule_seldom_exceeds_its_target_and_the_estimate_often_does():
     found = coverage.of_thresholds({"find": table}, [3e-3], [120], simulations=60, seed=1).iloc[0]
     assert found["rule_exceeds"] < 0.15 < found["estimate_exceeds"]
     assert found["bound_holds"] > 0.8
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("families", [2, 3, 10])
+def test_few_families_are_promised_nothing(families):
+    table = pairs_of_families(families, {(0, 1): (10, 1)})
+    assert thresholds.recommend({"find": table}, seed=1, progress=False).empty
+    assert (thresholds.upper_bound(table) >= 3 / (families * (families - 1) / 2)).all()
+
+
+def test_the_families_needed_are_just_enough():
+    needed = thresholds.families_needed(0.01)
+    for number, promised in ((needed - 1, False), (needed, True)):
+        table = pairs_of_families(number, {(0, 1): (30, 4)})
+        found = thresholds.recommend({"find": table}, 1, {"": 0.01}, progress=False)
+        assert len(found) == promised

@@ -3,9 +3,10 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from finhash import hash_files
+from finhash import hash_files, methods
 from finhash.jobs import dispatch
 
 
@@ -17,13 +18,46 @@ from finhash.jobs import dispatch
         pytest.param("dask", marks=pytest.mark.slow),
     ],
 )
-def test_executors_agree_with_the_calling_thread(folder, executor, monkeypatch):
+def test_executors_agree_with_the_calling_thread(folder, own, executor, monkeypatch):
     monkeypatch.setattr(dispatch, "FIRST_TASK", 4)
     paths = sorted(folder.iterdir())
-    methods = ["find", "dhash64", "pdq"]
-    expected = hash_files(paths, methods, executor="serial", progress=False)
-    table = hash_files(paths, methods, workers=2, executor=executor, progress=False)
+    names = ["find", "dhash64", "pdq", own.name]
+    expected = hash_files(paths, names, executor="serial", progress=False)
+    assert len(expected.without_errors()) == 12
+    table = hash_files(paths, names, workers=2, executor=executor, progress=False)
     assert table.arrow.equals(expected.arrow)
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize("executor", ["processes", "dask"])
+def test_functions_that_cannot_be_sent_to_workers_are_refused(folder, tmp_path, executor):
+    def nested(image):
+        return np.zeros(8, np.uint8)
+
+    for name, function in {"nested": nested, "lambda": lambda image: nested(image)}.items():
+        methods.register(name, function, bits=64)
+        with pytest.raises(ValueError, match=f"'{name}' cannot be sent .* top level of a module"):
+            hash_files([], [name], executor=executor, out=tmp_path / "out", progress=False)
+        assert not (tmp_path / "out").exists()
+        paths = sorted(folder.glob("0*.jpg"))
+        assert len(hash_files(paths, [name], progress=False).without_errors()) == 12
+
+
+@pytest.mark.slow
+def test_functions_that_new_processes_cannot_import_end_the_job(folder):
+    code = (
+        "import sys, finhash, finhash.methods, numpy as np\n"
+        "def flat(image):\n"
+        "    return np.zeros(8, np.uint8)\n"
+        "finhash.methods.register('flat', flat, bits=64)\n"
+        "finhash.hash_files(sys.argv[1:], ['flat'], executor='processes', progress=False)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, folder / "0000_00000.jpg"], capture_output=True, text=True
+    )
+    assert run.returncode == 1
+    assert "RuntimeError: a worker process cannot load a function" in run.stderr
+    assert "attribute 'flat'" in run.stderr
 
 
 @pytest.mark.slow

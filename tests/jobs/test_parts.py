@@ -2,10 +2,11 @@
 
 import os
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from finhash import HashTable, hash_files
+from finhash import HashTable, hash_files, methods
 from finhash.jobs import parts
 from finhash.jobs.parquet import part_files
 from finhash.jobs.provenance import versions
@@ -71,7 +72,7 @@ def test_files_that_are_done_are_counted_in_every_group(folder, tmp_path, monkey
 
 def test_rows_added_before_an_exception_are_written(folder, tmp_path):
     paths = [str(path) for path in sorted(folder.glob("0*.jpg"))[:2]]
-    rows, _ = hash_batch(paths, ["find"], versions())
+    rows, _ = hash_batch(paths, [methods.get("find")], versions())
     with pytest.raises(KeyboardInterrupt), parts.Parts(tmp_path / "out", ["find"]) as opened:
         opened.add(0, rows)
         raise KeyboardInterrupt
@@ -86,6 +87,17 @@ def test_other_methods_or_versions_are_refused(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "versions", lambda: {"pillow": "1.0"})
     with pytest.raises(ValueError, match=r"pillow .* instead of 1\.0"):
         hash_files(paths, out=tmp_path / "out", progress=False)
+
+
+def test_a_hash_of_ones_own_resumes_with_the_same_number_of_bits(folder, tmp_path, own):
+    paths = sorted(folder.iterdir())
+    hash_files(paths[:3], [own.name], out=tmp_path / "out", progress=False)
+    table = hash_files(paths, [own.name], out=tmp_path / "out", progress=False)
+    assert rows_per_part(tmp_path / "out") == [3, len(paths) - 3]
+    assert table.arrow.equals(hash_files(paths, [own.name], progress=False).arrow)
+    methods.register(own.name, lambda image: np.zeros(32, np.uint8), bits=256)
+    with pytest.raises(ValueError, match=r"hashes 'thumbnail' of 192 bits, not 256: use another"):
+        hash_files(paths, [own.name], out=tmp_path / "out", progress=False)
 
 
 def test_a_job_without_files_leaves_an_empty_table(tmp_path):

@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from finhash import find_hash, hash_files
+from finhash import find_hash, hash_files, methods
 from finhash.jobs.provenance import versions
 from finhash.jobs.rows import hash_batch
 from tests.conftest import jpeg_bytes
@@ -64,7 +65,21 @@ def test_a_file_without_permission_is_a_row(folder):
 
 def test_a_worker_with_other_versions_is_refused():
     with pytest.raises(RuntimeError, match=r"a worker has pillow .* instead of 1\.0"):
-        hash_batch([], ["find"], {**versions(), "pillow": "1.0"})
+        hash_batch([], [], {**versions(), "pillow": "1.0"})
+
+
+@pytest.mark.parametrize("executor", ["serial", "threads"])
+def test_exceptions_of_a_function_of_ones_own_are_rows(folder, own, executor):
+    def fail(image):
+        raise ZeroDivisionError("an image without contrast")
+
+    methods.register("fails", fail, bits=64)
+    methods.register("lies", lambda image: np.zeros(16, np.uint8), bits=64)
+    paths = sorted(folder.glob("0*.jpg"))[:2]
+    errors = hash_files(paths, [own.name, "fails"], executor=executor, progress=False).errors
+    assert errors == ["ZeroDivisionError: an image without contrast"] * 2
+    errors = hash_files(paths, ["lies"], executor=executor, progress=False).errors
+    assert "the method 'lies' returned 128 bits, but is registered with 64" in errors[0]
 
 
 @pytest.mark.slow

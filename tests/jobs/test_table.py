@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from finhash import HashTable, hash_files
+from finhash import HashTable, hash_files, methods
 
 
 def test_a_table_is_read_back_as_it_was_written(folder, tmp_path):
@@ -18,6 +18,18 @@ def test_a_table_is_read_back_as_it_was_written(folder, tmp_path):
     assert back.provenance["note"] == "a fact"
     assert {"python", "pillow", "numba", "libjpeg-turbo"} <= set(back.provenance["versions"])
     assert [path.name for path in target.parent.iterdir()] == ["hashes.parquet"]
+
+
+def test_columns_of_methods_that_are_not_registered_are_methods(folder, own, monkeypatch):
+    out = folder / "out"
+    paths = sorted(folder.glob("0*.jpg"))
+    table = hash_files(paths, ["find", own.name], out=out, progress=False)
+    monkeypatch.delitem(methods.METHODS, own.name)
+    back = HashTable.read(out)
+    assert back.methods == ["find", own.name]
+    np.testing.assert_array_equal(back.hashes(own.name), table.hashes(own.name))
+    assert back.select([own.name]).methods == [own.name]
+    assert HashTable.read(next(out.glob("part-*.parquet"))).methods == ["find", own.name]
 
 
 def test_a_failed_write_keeps_the_old_file(folder, tmp_path, monkeypatch):

@@ -304,7 +304,7 @@ def held_out(
     targets : sequence of float
         False positive rates.
     folds, seed : int
-        See ``resampling.assign_folds``.
+        See ``resampling.assign_folds``. Each fold must have two families or more.
     variants : mapping of str to Variant, optional
         Variants by title. The default is ``VARIANTS``.
     workers : int
@@ -325,8 +325,13 @@ def held_out(
             Recall at this rate, over the pairs within all folds.
         low, high : float
             Lowest and highest recall of a single fold.
+
+        The table is empty if the families are fewer than two per fold.
     """
     names, labels = np.unique(families, return_inverse=True)
+    columns = ["variant", "bits", "target", "recall", "low", "high"]
+    if len(names) < 2 * folds:
+        return pd.DataFrame(columns=columns)
     fold_of = resampling.assign_folds(len(names), folds, seed)[labels]
     bits = {name: unpack(packed) for name, packed in hashes.items()}
     trained = [
@@ -353,7 +358,6 @@ def held_out(
             each = [rates.at_fpr(*count, target)[1] for count in counts]
             _, recall = rates.at_fpr(*pooled, target)
             rows.append((title, made.shape[1], target, recall, min(each), max(each)))
-    columns = ["variant", "bits", "target", "recall", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -23,6 +23,9 @@ MIN_SAMPLES = 5
 The image itself counts as one of them. The value is that of Zannettou et al. (2018).
 """
 
+FEWEST = 8
+"""Fewest families of which a half can say something about the other half."""
+
 ALGORITHMS = ("components", "spheres", "DBSCAN")
 """Clustering algorithms: the two of ``finhash.cluster`` and ``dbscan``."""
 
@@ -323,9 +326,14 @@ def held_out(
             Number of the split, from 0.
         half : int
             Half that was scored, 0 or 1.
+
+        The table is empty if there are fewer than ``FEWEST`` families.
     """
     rules = [score] if isinstance(score, str) else list(score)
     names, labels = np.unique(families, return_inverse=True)
+    if len(names) < FEWEST:
+        keys = ["method", "algorithm", "radius", "rule", "split", "half"]
+        return pd.DataFrame(columns=[*keys, *scores(labels, labels)])
     halves = [
         np.flatnonzero(fold == half)
         for k in range(splits)
@@ -457,7 +465,7 @@ def per_doubling(grown: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per method, algorithm and score:
+        One row per method, algorithm and score with collections of two sizes or more:
 
         method : str
             Method name.
@@ -482,6 +490,8 @@ def per_doubling(grown: pd.DataFrame) -> pd.DataFrame:
     keys = ["method", "algorithm", "score"]
     rows = []
     for key, group in grown.groupby(keys, sort=False):
+        if group["families"].nunique() < 2:
+            continue
         whole = group["families"] == group["families"].max()
         slopes, squares = [], []
         for draw in group["draw"].unique():

@@ -11,6 +11,9 @@ from finhash.accuracy.counting import PairTable
 from finhash.accuracy.resampling import LEVEL, half_samples, interval, near, recalls, tails
 from finhash.accuracy.thresholds import attainable, largest, upper_bound
 
+FEWEST = 20
+"""Fewest families in a sample; a simulation with fewer says nothing."""
+
 
 def of_intervals(
     table: PairTable,
@@ -33,7 +36,7 @@ def of_intervals(
     target : float
         False positive rate.
     sizes : sequence of int
-        Numbers of families in a sample.
+        Numbers of families in a sample. Those below ``FEWEST`` are left out.
     simulations : int
         Number of samples of each size.
     draws : int
@@ -63,7 +66,7 @@ def of_intervals(
     _, truth = rates.at_rate(*table.rates(), target)
     table = near(table, [target], None)
     rows = []
-    for size in sizes:
+    for size in _large_enough(sizes):
         found = []
         for _ in tqdm(range(simulations), f"samples of {size}", leave=False):
             units = rng.choice(number, size, replace=size == number)
@@ -82,9 +85,7 @@ def of_intervals(
             for kind, (low, high) in bounds.items():
                 found.append((size, kind, low <= truth <= high, high - low, own - truth))
         rows += found
-    columns = ["families", "interval", "coverage", "width", "bias"]
-    table_ = pd.DataFrame(rows, columns=columns)
-    return table_.groupby(["families", "interval"], sort=False).mean().reset_index()
+    return _means(rows, ["families", "interval"], ["coverage", "width", "bias"])
 
 
 def of_thresholds(
@@ -107,7 +108,7 @@ def of_thresholds(
     targets : sequence of float
         False positive rates.
     sizes : sequence of int
-        Numbers of families in a sample.
+        Numbers of families in a sample. Those below ``FEWEST`` are left out.
     simulations : int
         Number of samples of each size.
     seed : int
@@ -139,7 +140,7 @@ def of_thresholds(
     for name, table in tables.items():
         distances, truth = attainable(table), table.rates()[0]
         true = [largest(truth, target, distances) for target in targets]
-        for size in sizes:
+        for size in _large_enough(sizes):
             for _ in tqdm(range(simulations), f"{name}, {size} families", leave=False):
                 units = rng.choice(len(table.sizes), size, replace=size == len(table.sizes))
                 weights = np.bincount(units, minlength=len(table.sizes)).astype(float)
@@ -151,9 +152,18 @@ def of_thresholds(
                     holds = bound[radius] >= truth[radius] if radius >= 0 else np.nan
                     exceeds = [r >= 0 and truth[r] > target for r in (chosen, naive)]
                     rows.append((name, size, target, holds, *exceeds, chosen < 0))
-    keys = ["method", "families", "target"]
-    columns = [*keys, "bound_holds", "rule_exceeds", "estimate_exceeds", "none"]
-    return pd.DataFrame(rows, columns=columns).groupby(keys, sort=False).mean().reset_index()
+    values = ["bound_holds", "rule_exceeds", "estimate_exceeds", "none"]
+    return _means(rows, ["method", "families", "target"], values)
+
+
+def _large_enough(sizes: Sequence[int]) -> list[int]:
+    return [size for size in sizes if size >= FEWEST]
+
+
+def _means(rows: list[tuple], keys: list[str], values: list[str]) -> pd.DataFrame:
+    """Average the values of the simulations of each key, in the order of the keys."""
+    table = pd.DataFrame(rows, columns=[*keys, *values]).astype(dict.fromkeys(values, float))
+    return table.groupby(keys, sort=False)[values].mean().reset_index()
 
 
 def _bootstrap_samples(units: np.ndarray, number: int, draws: int, seed: int) -> np.ndarray:

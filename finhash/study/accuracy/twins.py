@@ -12,57 +12,22 @@ Every pair of families that might be twins was judged by looking at the two blan
     Everything else, including two photographs of one subject.
 """
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import cohen_kappa_score
 
+from finhash.accuracy import rates, verdicts
+from finhash.jobs.table import HashTable
 from finhash.study import project
+from finhash.study.data.datasets import families_of
 
 if TYPE_CHECKING:  # the report reads ``known`` and should not import the code that counts
     from finhash.accuracy.counting import PairTable
-
-
-def closest(tables: Mapping[str, "PairTable"], target: float) -> pd.DataFrame:
-    """Rank pairs of families by the share of their pairs of images that are claimed.
-
-    Parameters
-    ----------
-    tables : mapping of str to PairTable
-        Counts of each method, all of the same families.
-    target : float
-        False positive rate; it determines each method's radius.
-
-    Returns
-    -------
-    DataFrame
-        One row per pair of families of which any method claims a pair of images, sorted by
-        ``median`` from high to low:
-
-        first, second : int
-            Ranks of the two family numbers among those counted, from 0. They are not the family
-            numbers themselves, unless these are 0, 1, 2, ...
-        <method> : float
-            Share of the image pairs between the two families within the method's radius. One
-            column per method, named after it.
-        median : float
-            Median over methods; near 1 if the two families show one image.
-    """
-    columns = {}
-    for name, table in tables.items():
-        within = table.distance <= table.radius(target)
-        index = pd.MultiIndex.from_arrays([table.first[within], table.second[within]])
-        claimed = pd.Series(table.count[within], index).groupby(level=[0, 1]).sum()
-        a, b = (claimed.index.get_level_values(k) for k in (0, 1))
-        columns[name] = claimed / (table.sizes[a] * table.sizes[b])
-    shares = pd.DataFrame(columns).fillna(0.0)
-    shares["median"] = shares.median(axis=1)
-    shares.index.names = ["first", "second"]
-    return shares.sort_values("median", ascending=False).reset_index()
 
 
 def known(dataset: str) -> pd.DataFrame:
@@ -96,19 +61,44 @@ def known(dataset: str) -> pd.DataFrame:
     return table if dataset in files else table.iloc[:0]
 
 
-def labellings(families: np.ndarray, dataset: str) -> dict[str, np.ndarray]:
-    """Return the families under three labellings, which differ in the twins that are merged.
+def labellings(
+    families: np.ndarray,
+    dataset: str,
+    judged: pd.DataFrame | None = None,
+    paths: Sequence[str | os.PathLike[str]] | None = None,
+) -> dict[str, np.ndarray]:
+    """Return the families under the labellings of ``finhash.accuracy.verdicts.labellings``.
+
+    Parameters
+    ----------
+    families : int array of shape (n,)
+        Family number of each image.
+    dataset : str
+        Name of the data set.
+    judged : DataFrame, optional
+        The user's verdicts, as from ``finhash.accuracy.verdicts.read``; by default those of
+        ``known``. Verdicts on families that have no image in this run are left out.
+    paths : sequence of str or path-like, shape (n,), optional
+        Path of each image, in case the user's verdicts name images.
 
     Returns
     -------
     dict of str to int array of shape (n,)
-        ``"as labelled"``: the families given. ``"merged"``: twins that show the same image are one
-        family. ``"merged with variants"``: so are variants of an image.
+        ``"as labelled"``, the families given; if there are verdicts, also ``"merged"`` and
+        ``"merged with variants"``.
     """
-    pairs = known(dataset)
-    kinds = {"merged": ["same"], "merged with variants": ["same", "variant"]}
-    both = {key: merged(families, pairs[pairs["verdict"].isin(k)]) for key, k in kinds.items()}
-    return {"as labelled": families} | both
+    judged = known(dataset) if judged is None else judged
+    return verdicts.labellings(families, judged, paths, missing="ignore")
+
+
+def of_table(table: HashTable, judged: Path | None = None) -> dict[str, np.ndarray]:
+    """Return the families of a hash table's images under the labellings of ``labellings``.
+
+    ``judged`` is the user's file of verdicts, if there is one.
+    """
+    read = None if judged is None else verdicts.read(judged)
+    families = families_of(table.paths)
+    return labellings(families, table.provenance["dataset"], read, table.paths)
 
 
 def agreement(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -163,9 +153,9 @@ def false_share(
         Family number of each image, as counted in ``tables``.
     pairs : DataFrame
         Columns ``first`` and ``second``: family numbers, as in ``families``; not the ranks of
-        ``closest``.
+        ``finhash.accuracy.verdicts.closest``.
     targets : sequence of float
-        False positive rates; they determine the radii.
+        False positive rates; they determine the radii, which are at most the tables' ``reach``.
 
     Returns
     -------
@@ -182,38 +172,13 @@ def false_share(
             Share of the claimed other-family pairs; 0 if none is claimed.
     """
     names = np.unique(families)
-    wanted = {tuple(np.searchsorted(names, pair)) for pair in _present(pairs, names)}
+    wanted = np.sort(verdicts.ranks_of(pairs, names), axis=1) @ (len(names), 1)
     rows = []
     for name, table in tables.items():
-        listed = np.array([pair in wanted for pair in zip(table.first, table.second, strict=True)])
+        listed = np.isin(table.first * len(names) + table.second, wanted)
         for target in targets:
-            radius = table.radius(target)
+            radius, _ = rates.at_rate(*table.rates(), target)
             claimed = table.count * (table.distance <= radius)
             share = claimed[listed].sum() / max(1, claimed.sum())
             rows.append((name, target, radius, share))
     return pd.DataFrame(rows, columns=["method", "target", "radius", "share"])
-
-
-def merged(families: np.ndarray, pairs: pd.DataFrame) -> np.ndarray:
-    """Return labels in which listed pairs of families are one family, numbered from 0.
-
-    ``pairs`` has the columns ``first`` and ``second``: family numbers, as in ``families``. Merging
-    is transitive: if A is listed with B, and B with C, all three become one family, even if A and C
-    were judged different. Pairs with a family that has no image are ignored.
-
-    Examples
-    --------
-    >>> pairs = pd.DataFrame({"first": [3, 9], "second": [8, 99]})
-    >>> merged(np.array([3, 5, 8, 9]), pairs).tolist()
-    [0, 1, 0, 2]
-    """
-    names, labels = np.unique(families, return_inverse=True)
-    pairs = np.searchsorted(names, _present(pairs, names))
-    links = coo_array((np.ones(len(pairs)), pairs.T), (len(names), len(names)))
-    return connected_components(links, directed=False)[1][labels]
-
-
-def _present(pairs: pd.DataFrame, names: np.ndarray) -> np.ndarray:
-    """Return the pairs whose families both occur in ``names``, ``int [pairs, 2]``."""
-    both = pairs[["first", "second"]].to_numpy()
-    return both[np.isin(both, names).all(axis=1)]

@@ -393,7 +393,7 @@ def on_a_cluster(table: HashTable, radius: int, block: int, workers: int) -> pd.
         with timing.stopwatch() as seconds:
             pairs.join_table(table, Path(out) / "pairs", radius=radius, block=block, **options)
         found = [a * len(hashes) + b for a, b, _ in pairs.read_pairs(Path(out) / "pairs")]
-    found = np.sort(np.concatenate(found))
+    found = np.sort(np.concatenate([np.empty(0, np.int64), *found]))
     rows.append(("Dask, loopback", seconds(), len(found), np.array_equal(found, expected)))
     return pd.DataFrame(rows, columns=["where", "seconds", "pairs", "same"])
 

@@ -4,6 +4,10 @@
 inputs whose change makes it run again. ``... run NAME`` executes one notebook into the output
 folder. Progress bars go to the terminal and are left out of the file, as is metadata that changes
 at every run. A notebook that fails is not written, and stops the run.
+
+On a user's own images, cells with the tag ``set-a`` are left out, because they are about the
+stand-in; a notebook whose first cell has the tag is left out as a whole. If a set cannot carry the
+analysis of a notebook, the notebook says why in one sentence and is not executed further.
 """
 
 import ast
@@ -20,15 +24,20 @@ from typing import Any
 import grimp
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
-from nbconvert.preprocessors import ExecutePreprocessor
+from nbconvert.preprocessors import CellExecutionError, ExecutePreprocessor
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 from tqdm import tqdm
 
 from finhash.jobs.files import whole_file
 from finhash.study import project, results
+from finhash.study.data.datasets import NoPairsError
 
 TIMEOUT = 3600
 """Seconds that a cell may take before it is stopped with an error."""
+
+SET_A = "set-a"
+"""Tag of a cell that is about the stand-in."""
 
 PUBLISHING = "finhash.study.report"
 """Package whose modules draw and print results, and so cannot change them."""
@@ -59,7 +68,10 @@ def run(name: str) -> None:
     has changed since it was last executed, its outputs are kept and nothing runs.
     """
     source, target = _source(name), project.notebooks() / f"{name}.ipynb"
-    notebook = nbformat.read(source, as_version=4)
+    notebook = _read(name)
+    if not notebook.cells:
+        print(f"{name} is about the stand-in: left out")
+        return
     current, stamp = _digest_file(name).read_text(), _stamp(name)
     if stamp.exists() and stamp.read_text() == current and target.exists():
         _take_outputs(notebook, nbformat.read(target, as_version=4))
@@ -69,6 +81,19 @@ def run(name: str) -> None:
         nbformat.write(notebook, partial)
     with whole_file(stamp) as partial:
         partial.write_text(current)
+
+
+def _read(name: str) -> NotebookNode:
+    """Return the notebook ``name`` with the cells that concern the data set of this run.
+
+    It has no cells if the whole notebook is about the stand-in and the images are a user's own.
+    """
+    notebook = nbformat.read(_source(name), as_version=4)
+    if not project.is_standin():
+        tagged = [SET_A in cell.metadata.get("tags", []) for cell in notebook.cells]
+        kept = [cell for cell, tag in zip(notebook.cells, tagged, strict=True) if not tag]
+        notebook.cells = [] if tagged[0] else kept
+    return notebook
 
 
 def write_digests() -> None:
@@ -139,7 +164,14 @@ def _execute(notebook: NotebookNode, source: Path) -> None:
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     with tqdm(total=cells, desc=source.stem, unit="cell", dynamic_ncols=True) as bar:
         runner.on_cell_executed = lambda **_: bar.update()
-        runner.preprocess(notebook, {"metadata": {"path": str(source.parent)}})
+        try:
+            runner.preprocess(notebook, {"metadata": {"path": str(source.parent)}})
+        except CellExecutionError as error:
+            if error.ename != NoPairsError.__name__:
+                raise
+            sentence = f"These images cannot carry this analysis: {error.evalue}."
+            notebook.cells = [notebook.cells[0], new_markdown_cell(sentence)]
+            bar.write(f"{source.stem}: {sentence}")
     notebook.metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python"},
@@ -157,7 +189,7 @@ def _take_outputs(notebook: NotebookNode, executed: NotebookNode) -> None:
 
 def _python(name: str) -> str:
     """Return the code cells of a notebook as one Python program, magics as function calls."""
-    cells = nbformat.read(_source(name), as_version=4).cells
+    cells = _read(name).cells
     transform = TransformerManager().transform_cell
     return "".join(transform(cell.source) for cell in cells if cell.cell_type == "code")
 
