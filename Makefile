@@ -13,7 +13,7 @@ STAMPS := $(OUT)/.stamps
 NOTEBOOKS := $(basename $(notdir $(sort $(wildcard notebooks/*.ipynb))))
 REPORT    := finhash/study/report
 DRAWING   := $(wildcard $(REPORT)/figures*.py $(REPORT)/style.py $(REPORT)/finhash.mplstyle)
-PRINTING  := $(wildcard $(REPORT)/build.py $(REPORT)/numbers*.py $(REPORT)/rounding.py)
+PRINTING  := $(wildcard $(addprefix $(REPORT)/,available.py build.py claims.py numbers*.py rounding.py))
 RESULTS   := $(wildcard $(OUT)/data/results/*.csv data/results/*.csv)
 APT       := latexmk texlive-latex-recommended texlive-fonts-recommended texlive-extra-utils lmodern
 LATEX     := latexmk pdflatex bibtex texcount
@@ -85,7 +85,7 @@ lint: env
 .PHONY: lock
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --extra cluster --group study --group dev --no-emit-index-url --no-header \
+	    --extra cluster --extra evaluate --group study --group dev --no-emit-index-url --no-header \
 	    pyproject.toml --output-file requirements.lock
 
 ## clean: remove build/, with the results of quick runs, and caches; keep the rest
@@ -133,7 +133,7 @@ $(STAMPS)/figures: $(DRAWING) $(RESULTS) | $(VENV)/installed
 	$(BIN)/python -m finhash.study.report.figures
 	@mkdir -p $(@D) && touch $@
 
-$(OUT)/report/report.pdf: report/report.tex report/references.bib $(PRINTING) $(RESULTS) \
+$(OUT)/report/report.pdf: $(wildcard report/*.tex) report/references.bib $(PRINTING) $(RESULTS) \
     $(STAMPS)/figures | $(VENV)/installed
 	@$(MAKE) --no-print-directory latex
 	$(BIN)/python -m finhash.study.report.build

@@ -314,7 +314,7 @@ def evaluate(
     several = int((sizes > 1).sum())
     _add_intervals(rows, drawn, several)
     rows = rows.sort_values(["recall", "auc"], ascending=False, kind="stable", ignore_index=True)
-    comparisons = _comparisons(drawn, list(rows["method"]), several)
+    comparisons = _comparisons(drawn, several)
     pairs = _closest(tables[AS_LABELLED], truths[AS_LABELLED], near)
     pairs["verdict"] = _verdicts_on(pairs, looked_at)
     _add_images(pairs, table, rows["method"].iloc[0], truths[AS_LABELLED])
@@ -546,24 +546,14 @@ def _add_intervals(rows: pd.DataFrame, drawn: pd.DataFrame, several: int) -> Non
         rows[["recall_low", "recall_high"]] = 0.0, 1.0
 
 
-def _comparisons(drawn: pd.DataFrame, ranked: Sequence[str], several: int) -> pd.DataFrame:
-    """Compare every two methods, of which ``ranked`` lists the one of larger recall first."""
-    columns = ["method", "against", "difference", "low", "high", "p", "p_equivalent"]
-    parts = [pd.DataFrame(columns=columns)]
-    for place in range(1, len(ranked)):
-        known = drawn[drawn["method"].isin(ranked[: place + 1])]
-        found = resampling.differences(known, ranked[place]).assign(against=ranked[place])
-        parts.append(found[columns])
-    table = pd.concat(parts[1:] or parts, ignore_index=True)
-    if len(table):
-        # No p-value can be smaller than one over the number of different halves.
-        smallest = 1 / comb(several, several // 2)
-        table["p"] = table["p"].clip(lower=min(1.0, 2 * smallest))
-        table["p_equivalent"] = table["p_equivalent"].clip(lower=smallest)
-        tests = table[["p", "p_equivalent"]].stack()
-        table[["p", "p_equivalent"]] = resampling.holm(tests).unstack()
-        if several < FEWEST:
-            table[["low", "high"]] = -1.0, 1.0
+def _comparisons(drawn: pd.DataFrame, several: int) -> pd.DataFrame:
+    """Compare every two methods, given the number of families of several images."""
+    table = resampling.every_pair(drawn).drop(columns="target")
+    # No p-value can be smaller than one over the number of different halves.
+    smallest = min(1.0, len(table) * 2 / comb(several, several // 2))
+    table[["p", "p_equivalent"]] = table[["p", "p_equivalent"]].clip(lower=smallest)
+    if several < FEWEST:
+        table[["low", "high"]] = -1.0, 1.0
     return table
 
 

@@ -241,6 +241,40 @@ def differences(draws: pd.DataFrame, against: str, margin: float = MARGIN) -> pd
     return pd.DataFrame(rows, columns=columns)
 
 
+def every_pair(draws: pd.DataFrame, margin: float = MARGIN) -> pd.DataFrame:
+    """Compare every two methods, half by half, and correct all p-values together.
+
+    Parameters
+    ----------
+    draws : DataFrame
+        Table of ``resample``.
+    margin : float
+        Equivalence margin of recall.
+
+    Returns
+    -------
+    DataFrame
+        One row per target and two methods: the columns of ``differences``, with p-values corrected
+        by ``holm``, and
+
+        against : str
+            Second method; ``method`` has the larger recall on all families.
+    """
+    columns = ["method", "against", "target", "difference", "low", "high", "p", "p_equivalent"]
+    parts = [pd.DataFrame(columns=columns)]
+    for _, group in draws.groupby("target", sort=False):
+        own = group[group["draw"] == -1].set_index("method")["recall"]
+        ranked = list(own.sort_values(ascending=False, kind="stable").index)
+        for place in range(1, len(ranked)):
+            known = group[group["method"].isin(ranked[: place + 1])]
+            found = differences(known, ranked[place], margin).assign(against=ranked[place])
+            parts.append(found[columns])
+    table = pd.concat(parts[1:] or parts, ignore_index=True)
+    tests = table[["p", "p_equivalent"]].stack()
+    table[["p", "p_equivalent"]] = holm(tests).unstack() if len(table) else np.empty((0, 2))
+    return table
+
+
 def holm(p: pd.Series) -> pd.Series:
     """Correct p-values for multiple comparisons by Holm's step-down method.
 

@@ -42,8 +42,8 @@ def out() -> Path:
     folder = (root() / os.environ.get("FINHASH_OUT", "build")).resolve()
     if folder == root() and not is_standin():
         raise ValueError(
-            f"FINHASH_OUT is {folder}, where results of your own images would replace the committed "
-            "ones: unset it, or set it to another folder"
+            f"FINHASH_OUT is {folder}, where results of your own images would replace the "
+            "committed ones: unset it, or set it to another folder"
         )
     return folder
 
@@ -68,15 +68,25 @@ def results(folder: Path | None = None) -> Path:
     return (folder or out()) / "data" / "results"
 
 
+def das_images() -> Path:
+    """Return the folder into which users put their own set; it may be missing."""
+    return data() / "das_images"
+
+
+def unpacked() -> Path:
+    """Return the folder of unpacked zips, a cache."""
+    return das_images() / "unpacked"
+
+
 def data_set() -> str:
     """Return the name of this run's data set: ``das_images``, ``memes`` or ``drawn``.
 
-    ``das_images`` is the user's own set, if there is one; ``memes`` is the stand-in made from real
-    templates, if ``FINHASH_TEMPLATES`` names their folder; ``drawn`` needs nothing.
+    ``das_images`` is the user's own set, if ``FINHASH_DAS_IMAGES`` names one or the folder
+    ``data/das_images`` holds anything; ``memes`` is the stand-in made from real templates, if
+    ``FINHASH_TEMPLATES`` names their folder; ``drawn`` needs nothing.
     """
-    own = data() / "das_images"
-    patterns = ("*.zip", "[0-9]*_*.[jJ][pP]*", "*/[0-9]*_*.[jJ][pP]*")
-    if os.environ.get("FINHASH_DAS_IMAGES") or any(any(own.glob(each)) for each in patterns):
+    put_there = (path for path in das_images().glob("[!.]*") if path != unpacked())
+    if os.environ.get("FINHASH_DAS_IMAGES") or any(put_there):
         return "das_images"
     return "memes" if os.environ.get("FINHASH_TEMPLATES") else "drawn"
 
@@ -103,10 +113,13 @@ def report() -> Path:
 
 @dataclass(frozen=True)
 class Scale:
-    """Size of a run: the first ``per_family`` images of each of the first ``families`` families."""
+    """Size of a run: the first ``per_family`` images of each of the first ``families`` families.
+
+    None means all families, or all images of a family.
+    """
 
     name: str
-    families: int
+    families: int | None
     per_family: int | None
 
     def pick(self, *, full: T, quick: T, smoke: T) -> T:
@@ -115,9 +128,9 @@ class Scale:
 
 
 SCALES = {
-    "full": Scale("full", 1034, None),  # 55,972 images
-    "quick": Scale("quick", 200, 10),  # 2,000 images
-    "smoke": Scale("smoke", 10, 6),  # 60 images
+    "full": Scale("full", None, None),
+    "quick": Scale("quick", 200, 10),  # at most 2,000 images
+    "smoke": Scale("smoke", 10, 6),  # at most 60 images
 }
 
 

@@ -112,7 +112,9 @@ def provenance(by: str, data: "Dataset | str") -> dict:
     """Return what a reader needs to repeat a measurement.
 
     The entries are the command, scale, date, commit, seed, CPU, cores, system, versions and data
-    set; ``run`` names the data set of the run, ``dataset`` what this table was measured on.
+    set; ``run`` names the data set of the run, ``dataset`` what this table was measured on. For a
+    ``Dataset`` there are also its ``title``, the numbers of its images and families, and its
+    fingerprint.
     """
     facts: dict[str, object] = {
         "command": command(by),
@@ -128,7 +130,13 @@ def provenance(by: str, data: "Dataset | str") -> dict:
     }
     if isinstance(data, str):
         return facts | {"dataset": data}
-    return facts | {"dataset": data.name, "images": len(data), "fingerprint": data.fingerprint}
+    return facts | {
+        "dataset": data.name,
+        "title": data.title,
+        "images": len(data),
+        "families": len(data.by_family()),
+        "fingerprint": data.fingerprint,
+    }
 
 
 def commit() -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from finhash.study import project, results
+from finhash.study.data.datasets import Dataset
 
 
 @pytest.fixture
@@ -49,6 +50,17 @@ def test_saved_tables_are_loaded_with_their_provenance(home):
     assert {"commit", "seed", "cpu", "cores", "versions", "scale"} <= facts.keys()
     assert sorted(path.name for path in home.rglob("rates.*")) == ["rates.csv", "rates.json"]
     assert (home / "build" / "data" / "results" / "rates.csv").exists()
+
+
+def test_provenance_describes_the_data_set(home):
+    paths = [home / name for name in ("0001_1.jpg", "0001_2.jpg", "0002_1.jpg")]
+    for path in paths:
+        path.touch()
+    results.save(table(), "rates", by="05", data=Dataset("das_images", home, paths, "photos"))
+    facts = results.load_provenance("rates")
+    assert facts["dataset"] == "das_images"
+    assert (facts["title"], facts["images"], facts["families"]) == ("photos", 3, 2)
+    assert len(facts["fingerprint"]) == 64
 
 
 def test_this_runs_table_comes_before_the_committed_one(home):

@@ -23,7 +23,7 @@ from finhash.jobs.table import HashTable
 from finhash.methods import METHODS
 from finhash.study import project, results
 from finhash.study.accuracy import twins
-from finhash.study.data import committed, datasets, lookalikes, standin
+from finhash.study.data import committed, datasets, lookalikes, memes, standin
 
 BY = "finhash.study.accuracy.confirmation"
 DATASET = results.SET_B
@@ -146,9 +146,7 @@ def main() -> None:
 @main.command()
 def candidates() -> None:
     """Write pairs of templates to judge, and sheets of them, into build/confirmation."""
-    templates = [
-        standin.MEMES_B.template(family) for family in range(project.SCALES["full"].families)
-    ]
+    templates = [standin.MEMES_B.template(family) for family in range(memes.FAMILIES)]
     pairs = lookalikes.candidates(templates)
     folder = project.root() / "build" / "confirmation"
     with whole_file(folder / "candidates.csv") as partial:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from finhash.find import compiled
 from finhash.find.geometry import MAX_SIDE
-from finhash.images import open_image, to_rgb
+from finhash.images import ImageError, open_image, to_rgb
 from finhash.study import project
 
 DECADES = range(-11, 4)
@@ -23,19 +23,19 @@ COUNTED = ["certified", "fast_bits_changed", "bits_changed", "pixels_changed"]
 
 
 def of_files(paths: Sequence[Path], workers: int) -> pd.DataFrame:
-    """Compare the deployed hash of each file with its published hash.
+    """Compare the deployed hash of each readable file with its published hash.
 
     Parameters
     ----------
     paths : sequence of Path
-        Image files.
+        Image files. Unreadable ones get no row.
     workers : int
         Number of processes.
 
     Returns
     -------
     DataFrame
-        One row per file:
+        One row per readable file:
 
         certified : bool
             Whether the fast path proved that its hash is the published one.
@@ -50,7 +50,8 @@ def of_files(paths: Sequence[Path], workers: int) -> pd.DataFrame:
     """
     with project.spawn_pool(workers) as pool:
         found = pool.map(_of_file, paths, chunksize=64)
-        rows = list(tqdm(found, "exactness", len(paths), unit="image", leave=False))
+        bar = tqdm(found, "exactness", len(paths), unit="image", leave=False)
+        rows = [row for row in bar if row is not None]
     return pd.DataFrame(rows, columns=[*COUNTED, "margin"])
 
 
@@ -162,9 +163,16 @@ def margins(by_kind: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "exponent", "images"])
 
 
-def _of_file(path: Path) -> tuple:
-    """Compare a file as the deployed path decodes it with the file as Pillow decodes it."""
-    return _compare(to_rgb(path), to_rgb(open_image(path)))
+def _of_file(path: Path) -> tuple | None:
+    """Compare a file as the deployed path decodes it with the file as Pillow decodes it.
+
+    Returns None if the file cannot be read.
+    """
+    try:
+        rgb, pillow = to_rgb(path), to_rgb(open_image(path))
+    except (OSError, ImageError):
+        return None
+    return _compare(rgb, pillow)
 
 
 def _compare(rgb: np.ndarray, pillow: np.ndarray) -> tuple:

@@ -16,10 +16,10 @@ import pandas as pd
 from PIL.Image import Resampling
 from tqdm import tqdm
 
-from finhash import hamming, methods
+from finhash import hamming, methods, thresholds
 from finhash.find import compiled
 from finhash.find.geometry import KEPT, SAMPLES
-from finhash.images import to_rgb
+from finhash.images import ImageError, to_rgb
 from finhash.study import project, results, timing
 from finhash.study.cost import candidates, certificate
 from finhash.study.data import committed, datasets, simulated
@@ -126,7 +126,7 @@ def measure(
         Sizes of the measurement.
     """
     sizes = sizes or Sizes()
-    table = committed.hash_or_load(dataset, ["find"])
+    table = committed.hash_or_load(dataset, ["find"]).without_errors()
     find, families = table.hashes("find"), committed.families(table)
     many = simulated.hashes(find, sizes.hashes, project.SEED)
     labels = simulated.families(families, len(many))
@@ -134,7 +134,7 @@ def measure(
 
     found = compare(
         {
-            "images of the data set, bits": _decoded(dataset.paths),
+            "images of the data set, bits": _decoded(dataset.paths, "GPU exactness"),
             "edge cases, bits": _edges(sizes.edges, 250),
             "random images, bits": certificate.random_images(sizes.provoking, project.SEED),
         },
@@ -143,7 +143,7 @@ def measure(
         radius,
     )
     results.save(found, "gpu_exactness", **kept)
-    some = [to_rgb(path) for path in dataset.paths[: sizes.images]]
+    some = [to_rgb(path) for path in dataset.some(sizes.images)]
     calls = {
         "copy": (_copies(sizes.copied), sizes.copied),
         "hash": (_hashing(some), len(some)),
@@ -168,7 +168,7 @@ def offload(paths: Sequence[Path], repeats: int) -> pd.DataFrame:
     Parameters
     ----------
     paths : sequence of Path
-        Images of at most 512 x 512 pixels.
+        Readable images.
     repeats : int
         Number of warm samples.
 
@@ -204,7 +204,7 @@ def doubtful(paths: Sequence[Path]) -> pd.DataFrame:
     Parameters
     ----------
     paths : sequence of Path
-        Images to hash.
+        Images to hash. Unreadable ones are passed over.
 
     Returns
     -------
@@ -216,13 +216,13 @@ def doubtful(paths: Sequence[Path]) -> pd.DataFrame:
         margin : float
             Margin that the certificate needs, in units of luma.
         images : int
-            Number of images.
+            Number of readable images.
         share : float
             Share of the images whose margin is not larger.
     """
-    margins = np.array([compiled.fast_hash(to_rgb(path))[0] for path in paths])
+    margins = np.array([compiled.fast_hash(rgb)[0] for rgb in _decoded(paths, "margins")])
     rows = [
-        (name, margin / 1000, len(paths), float((margins <= margin).mean()))
+        (name, margin / 1000, len(margins), float((margins <= margin).mean()))
         for name, margin in {"double": compiled.MARGIN, "single": SINGLE}.items()
     ]
     return pd.DataFrame(rows, columns=["precision", "margin", "images", "share"])
@@ -437,11 +437,20 @@ def _edges(number: int, side: int) -> list[np.ndarray]:
     return [to_rgb(case.resize((side, side), Resampling.NEAREST)) for case in cases]
 
 
-def _decoded(paths: Sequence[Path]) -> Iterator[np.ndarray]:
-    """Yield the pixels of files, decoded on all cores."""
+def _decoded(paths: Sequence[Path], title: str) -> Iterator[np.ndarray]:
+    """Yield the pixels of the readable files, decoded on all cores."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in tqdm(range(0, len(paths), 1000), "GPU exactness", unit="thousand"):
-            yield from pool.map(to_rgb, paths[start : start + 1000])
+        for start in tqdm(range(0, len(paths), 1000), title, unit="thousand", leave=False):
+            found = pool.map(_pixels, paths[start : start + 1000])
+            yield from (rgb for rgb in found if rgb is not None)
+
+
+def _pixels(path: Path) -> np.ndarray | None:
+    """Return the pixels of a file; None if it cannot be read."""
+    try:
+        return to_rgb(path)
+    except (OSError, ImageError):
+        return None
 
 
 def _compare_hashes(images: Iterable[np.ndarray]) -> tuple[int, int, int, int]:
@@ -543,8 +552,7 @@ def _wait(_: object) -> None:
 
 def main() -> None:
     """Run the measurement of notebook 07, with FINd's threshold for matching."""
-    accuracy = results.load("rates").query("labels == 'merged'").set_index("method")
-    measure(datasets.load(), int(accuracy["radius_1e-05"]["find"]), repeats=10)
+    measure(datasets.load(), thresholds.threshold("match"), repeats=10)
 
 
 if __name__ == "__main__":

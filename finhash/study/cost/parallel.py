@@ -13,8 +13,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from threading import Thread
 
@@ -25,6 +26,7 @@ import simplejpeg
 from PIL import Image
 from tqdm import tqdm
 
+from finhash.images import ImageError, open_image
 from finhash.jobs.batch import hash_files
 from finhash.jobs.dispatch import TASK_SECONDS
 from finhash.jobs.executors import open_workers
@@ -41,12 +43,44 @@ Setting = tuple[str, int]
 """Executor and number of workers."""
 
 
+def job_size(seconds: float, per_image: float, most: int) -> int:
+    """Return how many images make a serial job of about ``seconds``.
+
+    Parameters
+    ----------
+    seconds : float
+        Duration of the job, in seconds.
+    per_image : float
+        Time per image, in seconds.
+    most : int
+        Largest number of images.
+
+    Examples
+    --------
+    >>> job_size(10, 0.1, most=5000), job_size(10, 0.0003, most=5000)
+    (100, 5000)
+    """
+    return max(1, min(most, round(seconds / per_image)))
+
+
+def repeated(paths: Sequence[Path], number: int) -> list[Path]:
+    """Return ``number`` paths: the first ones, in turn again if there are fewer.
+
+    >>> repeated(["a", "b"], 5)
+    ['a', 'b', 'a', 'b', 'a']
+    """
+    return list(islice(cycle(paths), number))
+
+
 def resized(paths: Sequence[Path], folder: Path, side: int) -> list[Path]:
-    """Write images as square JPEGs of ``side`` pixels to ``folder``, and return their paths."""
+    """Write images as square JPEGs of ``side`` pixels to ``folder``, and return their paths.
+
+    The images must be readable.
+    """
     written = []
     for path in tqdm(paths, f"{side} pixels", unit="image", leave=False):
-        with Image.open(path) as image:
-            larger = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
+        image = open_image(path).convert("RGB")
+        larger = image.resize((side, side), Image.Resampling.BICUBIC)
         written.append(folder / path.name)
         written[-1].write_bytes(memes.jpeg(larger, quality=85))
     return written
@@ -58,7 +92,7 @@ def whole_jobs(paths: Sequence[Path], settings: Sequence[Setting], repeats: int)
     Parameters
     ----------
     paths : sequence of Path
-        Images to hash.
+        Images to hash. Unreadable ones take part in the job, as rows with an error.
     settings : sequence of (str, int)
         Executors, or ``DECODE``, and numbers of workers.
     repeats : int
@@ -137,10 +171,10 @@ def throughput(jobs: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
     table = jobs.groupby(keys, sort=False)[["images", "seconds", "driver"]].median()
     start = starts.groupby(keys)[["seconds", "driver"]].median().reindex(table.index).fillna(0.0)
     table["start"] = start["seconds"]
-    table["driver"] = (table["driver"] - start["driver"]) / table["images"]
+    # A tiny job may take less time than was measured for its start, which then cannot be deducted.
+    table["driver"] = (table["driver"] - start["driver"]).clip(lower=0) / table["images"]
     table["with_start"] = table["images"] / table["seconds"]
     steady = table["seconds"] - table["start"]
-    # A tiny job may take less time than was measured for its start, which then cannot be deducted.
     table["throughput"] = table["images"] / steady.where(steady > 0, table["seconds"])
     table["gain"] = table["throughput"] / table["throughput"]["serial", 1]
     table["efficiency"] = table["gain"] / table.index.get_level_values("workers")
@@ -335,12 +369,13 @@ from pathlib import Path
 
 folder, number = Path(sys.argv[1]), int(sys.argv[2])
 executor, workers = sys.argv[3], int(sys.argv[4])
-files = sorted(folder.glob("*.jpg"))
+suffixes = (".jpg", ".jpeg")
+files = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in suffixes)
 with tempfile.TemporaryDirectory() as home:
     links = [Path(home, str(k)) for k in range(-(-number // len(files)))]
     for link in links:
         link.symlink_to(folder.resolve(), target_is_directory=True)
-    names = (f"{link}/{file.name}" for link in links for file in files)
+    names = (f"{link}/{file}" for link in links for file in files)
     todo = (name for name, _ in zip(names, range(number)))
     out = Path(home, "out")
     finhash.hash_files(todo, executor=executor, workers=workers, out=out, progress=False)
@@ -360,7 +395,7 @@ def job_memory(folder: Path, number: int, executor: str, workers: int) -> dict[s
     Parameters
     ----------
     folder : Path
-        Folder of JPEG images.
+        Folder of images named ``.jpg`` or ``.jpeg``, which need not be readable.
     number : int
         Number of paths to hash; images repeat.
     executor : str
@@ -433,7 +468,8 @@ def reading(paths: Sequence[Path], repeats: int) -> pd.DataFrame:
                 forget(paths)
             start = time.perf_counter()
             for path in paths:
-                path.read_bytes()
+                with suppress(OSError):
+                    path.read_bytes()
             rows.append((state, repeat, len(paths), time.perf_counter() - start))
     return pd.DataFrame(rows, columns=["state", "repeat", "images", "seconds"])
 
@@ -442,7 +478,7 @@ def forget(paths: Sequence[Path]) -> None:
     """Ask the system, if it supports that, to drop files from its page cache."""
     os.sync()  # pages that are not yet written would be kept
     for path in paths:
-        with path.open("rb") as file:
+        with suppress(OSError), path.open("rb") as file:
             if hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
@@ -508,9 +544,18 @@ def _wait_for(condition: Callable[[], object], seconds: float = 300) -> None:
 
 
 def _decode_only(paths: Sequence[Path]) -> None:
-    """Read and decode JPEG files and discard the pixels."""
+    """Read and decode images and discard the pixels; pass over those that cannot be read."""
     for path in paths:
-        simplejpeg.decode_jpeg(path.read_bytes(), "RGB", fastdct=False, fastupsample=False)
+        with suppress(OSError, ImageError):
+            _decode(path.read_bytes())
+
+
+def _decode(data: bytes) -> None:
+    """Decode an image of any format; JPEGs by simplejpeg, the rest by Pillow."""
+    try:
+        simplejpeg.decode_jpeg(data, "RGB", fastdct=False, fastupsample=False)
+    except ValueError:
+        open_image(data)
 
 
 def _nothing(paths: list[str]) -> tuple[pa.RecordBatch, float]:

@@ -88,7 +88,8 @@ def hash_or_load_transformed(dataset: Dataset, gallery: HashTable, workers: int)
     Parameters
     ----------
     dataset : Dataset
-        Data set whose images are transformed: at full scale one image of every second family.
+        Data set whose images are transformed: one readable image of each of up to 517 families at
+        full scale, which is every second family of the stand-in.
     gallery : HashTable
         Hashes of the unchanged images. Of the committed hashes, only those whose original is in
         the gallery are loaded.
@@ -146,9 +147,9 @@ def hash_or_load_middle(dataset: Dataset, gallery: HashTable, workers: int) -> H
     Parameters
     ----------
     dataset : Dataset
-        Data set of the run. Images are hashed only if it is ``memes``.
+        Data set of the run. Images are hashed unless it is ``drawn``.
     gallery : HashTable
-        Table of its images, as from ``hash_or_load``.
+        Table of its readable images, as from ``hash_or_load``.
     workers : int
         Number of processes.
 
@@ -157,7 +158,7 @@ def hash_or_load_middle(dataset: Dataset, gallery: HashTable, workers: int) -> H
     HashTable
         As from ``layouts.hash_middle``, with the rows of ``gallery``.
     """
-    if dataset.name == standin.MEMES.name:
+    if dataset.name != "drawn":
         paths = [dataset.folder / name for name in gallery.paths]
         table = layouts.hash_middle(paths, workers=workers)
         return table.with_provenance(dataset=dataset.name, fingerprint=dataset.fingerprint)
@@ -184,7 +185,9 @@ def subset(table: HashTable, scale: project.Scale) -> HashTable:
     labels = families(table)
     _, first, rank = np.unique(labels, return_index=True, return_inverse=True)
     number = np.arange(len(labels)) - first[rank]  # Position of each image within its family.
-    chosen = rank < scale.families
+    chosen = np.ones(len(labels), bool)
+    if scale.families is not None:
+        chosen &= rank < scale.families
     if scale.per_family is not None:
         chosen &= number < scale.per_family
     return HashTable(table.arrow.filter(pa.array(chosen)))

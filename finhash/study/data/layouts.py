@@ -129,7 +129,7 @@ def images(scale: project.Scale) -> list[str]:
     each = scale.pick(full=4, quick=3, smoke=2)
     return [
         f"{family:04d}_{number:05d}.jpg"
-        for family in range(0, scale.families, 2)
+        for family in range(memes.FAMILIES)[: scale.families : 2]
         for number in range(each)
     ]
 

@@ -6,6 +6,7 @@ found online. Each random transform has its own stream, seeded by the project's 
 its strength and the image, so the bytes depend neither on the order nor on the number of workers.
 """
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ from finhash.study.data import datasets, memes, standin
 
 T = TypeVar("T")
 
+LARGEST = 1024
+"""Longest side of an image that is transformed, in pixels; larger images are shrunk first.
+
+The strongest enlargement of a photograph of 4,000 pixels would need a gigabyte.
+"""
 QUALITY = 95
 """JPEG quality of a transformed image, except where the transform sets the quality."""
 
@@ -48,8 +54,10 @@ class Subject:
 
     @cached_property
     def image(self) -> Image.Image:
-        """The decoded image, RGB."""
-        return open_image(self.path).convert("RGB")
+        """The decoded image, RGB, with sides of at most ``LARGEST`` pixels."""
+        image = open_image(self.path).convert("RGB")
+        image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+        return image
 
     @cached_property
     def template(self) -> Image.Image:
@@ -130,10 +138,16 @@ def described() -> pd.DataFrame:
 
 
 def queries(dataset: datasets.Dataset, number: int) -> list[Path]:
-    """Return the first image of each of ``number`` evenly spaced families, or of all if fewer."""
-    _, first = np.unique(dataset.families, return_index=True)
-    number = min(number, len(first))
-    return [dataset.paths[row] for row in first[np.arange(number) * len(first) // number]]
+    """Return the first readable image of each of ``number`` evenly spaced families.
+
+    There are fewer if the data set has fewer families. A family without a readable image is passed
+    over.
+    """
+    families = list(dataset.by_family().values())
+    number = min(number, len(families))
+    chosen = (families[k * len(families) // number] for k in range(number))
+    firsts = (next(filter(datasets.readable, family), None) for family in chosen)
+    return [path for path in firsts if path is not None]
 
 
 def hash_transformed(
@@ -239,7 +253,7 @@ def _hash_cells(path: Path, transforms: Sequence[str], names: Sequence[str]) -> 
 
 
 def _resize(image: Image.Image, across: float, down: float) -> Image.Image:
-    size = (round(image.width * across), round(image.height * down))
+    size = (max(1, round(image.width * across)), max(1, round(image.height * down)))
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
@@ -264,7 +278,7 @@ def _watermark(subject: Subject, opacity: float) -> Image.Image:
     """Write three words across the middle, 80 % of the width wide."""
     text = memes.words(subject.stream("watermark", opacity), 3)
     image = subject.image.copy()
-    font = memes.font(int(80 * image.width / memes.font(100).getlength(text)))
+    font = memes.font(max(1, int(80 * image.width / memes.font(100).getlength(text))))
     place = (image.width / 2, image.height / 2)
     ImageDraw.Draw(image).text(
         place, text, "white", font, "mm", stroke_width=1, stroke_fill="black"
@@ -286,13 +300,18 @@ def _without_caption(subject: Subject, removed: str) -> Image.Image:
 
 
 def _screenshot(image: Image.Image, screen: str) -> Image.Image:
-    """Show the image in a post on an upright phone screen with this aspect ratio."""
+    """Show the image in a post on an upright phone screen with this aspect ratio.
+
+    The screen is as wide as the image; it is wider if the image is so narrow that the post, whose
+    bars take 34 pixels above and below the image, would not fit.
+    """
     long, short = map(float, screen.split(":"))
-    width, height = image.width, round(image.width * long / short)
+    width = max(image.width, math.ceil((image.height + 2 * 34) * short / long), NARROWEST)
+    height = round(width * long / short)
     top = (height - image.height) // 2
     foot = top + image.height
     shot = Image.new("RGB", (width, height), "white")
-    shot.paste(image, (0, top))
+    shot.paste(image, ((width - image.width) // 2, top))
     draw = ImageDraw.Draw(shot)
     draw.text((8, 2), "12:30", "black", memes.font(10))
     draw.rectangle((width - 26, 4, width - 8, 11), "black")
@@ -303,6 +322,9 @@ def _screenshot(image: Image.Image, screen: str) -> Image.Image:
     draw.rectangle((width // 3, height - 7, 2 * width // 3, height - 5), "black")
     return shot
 
+
+NARROWEST = 74
+"""Smallest width of a screenshot, in pixels: a line of the post spans from 36 to half of it."""
 
 FLIPS = {
     "horizontal": Image.Transpose.FLIP_LEFT_RIGHT,

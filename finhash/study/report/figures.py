@@ -9,14 +9,15 @@ from collections.abc import Callable
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from finhash.study import project, results
+from finhash.study import project
+from finhash.study.report import available
 from finhash.study.report import figures_accuracy as accuracy
 from finhash.study.report import figures_cost as cost
 from finhash.study.report import figures_thresholds as thresholds
 from finhash.study.report.style import use_style
 
 FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
-    "family_sizes": (accuracy.family_sizes, ("memes_family_sizes",)),
+    "family_sizes": (accuracy.family_sizes, ("datasets_family_sizes",)),
     "calibration": (accuracy.calibration, ("rates_calibration",)),
     "profile": (cost.profile, ("baseline_steps",)),
     "growth": (cost.growth, ("baseline_growth_count", "baseline_growth_side")),
@@ -51,13 +52,21 @@ FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
 """Stem of the files -> function that draws the figure, and results tables that it reads."""
 
 
-def export(stem: str) -> Figure:
+def exists(stem: str) -> bool:
+    """Return whether this run draws the figure ``stem``; a user's own set may lack its results."""
+    return all(available.exists(name) for name in FIGURES[stem][1])
+
+
+def export(stem: str) -> Figure | None:
     """Draw the figure ``stem`` and write it as PDF for the report and as PNG for the README.
 
-    The files hold no date, so a figure that has not changed is written as the same bytes.
+    The files hold no date, so a figure that has not changed is written as the same bytes. Return
+    None, without a figure, if a user's own set lacks the results.
     """
+    if not exists(stem):
+        return None
     function, tables = FIGURES[stem]
-    figure = function(*map(results.load, tables))
+    figure = function(*map(available.load, tables))
     folder = project.figures()
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / f"{stem}.pdf", metadata={"CreationDate": None})
@@ -66,10 +75,11 @@ def export(stem: str) -> Figure:
 
 
 def main() -> None:
-    """Draw all figures again."""
+    """Draw all figures of this run again."""
     use_style()
     for stem in FIGURES:
-        plt.close(export(stem))
+        export(stem)
+        plt.close()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from finhash import methods
 from finhash.accuracy import rates
+from finhash.study import results
 from finhash.study.report.style import (
     DARK,
     FIND,
@@ -26,11 +27,14 @@ def family_sizes(sizes: pd.DataFrame) -> Figure:
     Parameters
     ----------
     sizes : DataFrame
-        ``memes_family_sizes``; columns ``rank`` and ``images`` are read.
+        ``datasets_family_sizes``; columns ``rank`` and ``images`` are read.
     """
     figure, axes = plt.subplots(figsize=(3.6, 2))
-    axes.loglog(sizes["rank"], sizes["images"], color=FIND)
+    marker = "" if len(sizes) > 50 else "o"
+    axes.loglog(sizes["rank"], sizes["images"], marker=marker, color=FIND)
     axes.set(xlabel="rank of the family", ylabel="images", ylim=(1, None))
+    show_plain(axes.xaxis)
+    show_plain(axes.yaxis)
     return figure
 
 
@@ -79,10 +83,10 @@ def distances(histograms: pd.DataFrame) -> Figure:
     ----------
     histograms : DataFrame
         ``counting_histograms``; columns ``labels``, ``method``, ``distance``, ``same`` and
-        ``other`` (numbers of pairs) are read, for the labels ``merged``.
+        ``other`` (numbers of pairs) are read, for the labels that are reported first.
     """
-    merged = histograms[histograms["labels"] == "merged"]
-    names = [name for name in merged["method"].unique() if methods.get(name).bits == 256]
+    reported = results.headline(histograms)
+    names = [name for name in reported["method"].unique() if methods.get(name).bits == 256]
     columns = 3
     rows = -(-len(names) // columns)
     figure, grid = plt.subplots(
@@ -90,11 +94,12 @@ def distances(histograms: pd.DataFrame) -> Figure:
     )
     panels = grid.ravel()
     for axes, name in zip(panels, names, strict=False):
-        counts = merged[merged["method"] == name]
+        counts = reported[reported["method"] == name]
         for kind, colour in (("same", SAME_FAMILY), ("other", OTHER_FAMILY)):
             # Two distances per bin: hashes with exactly half their bits set differ in an even
             # number of bits.
-            share = counts.groupby(counts["distance"] // 2 * 2)[kind].sum() / counts[kind].sum()
+            total = max(1, counts[kind].sum())
+            share = counts.groupby(counts["distance"] // 2 * 2)[kind].sum() / total
             axes.fill_between(
                 share.index,
                 share,
@@ -118,7 +123,8 @@ def distances(histograms: pd.DataFrame) -> Figure:
 def roc(histograms: pd.DataFrame) -> Figure:
     """Plot the recall of the 256-bit hashes against their false positive rate.
 
-    The left panel takes families as labelled; the right one merges families of one image.
+    One panel takes families as labelled. If somebody judged which families show one image, a second
+    one merges these.
 
     Parameters
     ----------
@@ -126,28 +132,36 @@ def roc(histograms: pd.DataFrame) -> Figure:
         ``counting_histograms``; columns ``labels``, ``method``, ``same`` and ``other`` (numbers of
         pairs by distance) are read.
     """
-    figure, panels = plt.subplots(1, 2, figsize=(6.3, 2.7), sharey=True)
     titles = {"as labelled": "as labelled", "merged": "families of one image merged"}
+    # The axis begins at the smallest rate that the pairs can show, a power of ten.
+    pairs = max(10, results.headline(histograms).groupby("method")["other"].sum().max())
+    least = max(1e-7, 10.0 ** -np.floor(np.log10(pairs)))
+    titles = {key: title for key, title in titles.items() if key in set(histograms["labels"])}
+    width = 6.3 if len(titles) > 1 else 4.2
+    figure, grid = plt.subplots(1, len(titles), figsize=(width, 2.7), sharey=True, squeeze=False)
+    panels = grid[0]
     for axes, (labels, title) in zip(panels, titles.items(), strict=True):
         rows = histograms[histograms["labels"] == labels]
         for name, counts in rows.groupby("method", sort=False):
             method = methods.get(name)
-            if method.bits == 256:
+            if method.bits == 256 and counts["same"].any() and counts["other"].any():
                 curve = rates.roc(counts["same"], counts["other"])
                 curve = curve[curve["fpr"] > 0]
                 axes.plot(curve["fpr"], curve["tpr"], color=method.colour, label=method.label)
         axes.set_xscale("log")
-        axes.set(title=title, xlabel="false positive rate", xlim=(1e-7, 1), ylim=(0, 1.02))
+        axes.set(title=title, xlabel="false positive rate", xlim=(least, 1), ylim=(0, 1.02))
         show_percent(axes.yaxis)
     panels[0].set_ylabel("recall of same-family pairs")
-    panels[1].legend(loc="lower right")
+    if panels[-1].lines:
+        panels[-1].legend(loc="lower right")
     return figure
 
 
 def recall_intervals(table: pd.DataFrame) -> Figure:
     """Plot recall with its interval, one panel per false positive rate.
 
-    Open circles take families as labelled; filled ones merge families of one image.
+    Open circles take families as labelled; filled ones, if somebody judged which families show one
+    image, merge these.
 
     Parameters
     ----------
@@ -161,6 +175,8 @@ def recall_intervals(table: pd.DataFrame) -> Figure:
     for axes, target in zip(panels[0], targets, strict=True):
         for shift, labels in ((-0.14, "as labelled"), (0.14, "merged")):
             chosen = (table["target"] == target) & (table["labels"] == labels)
+            if not chosen.any():
+                continue
             rows = table[chosen].set_index("method").loc[names]
             for k, (name, row) in enumerate(rows.iterrows()):
                 colour = methods.get(name).colour
@@ -215,10 +231,10 @@ def pareto(
     accuracy: pd.DataFrame,
     middle: pd.DataFrame,
 ) -> Figure:
-    """Plot recall at a false positive rate of 1e-5 against the time to hash and to match.
+    """Plot recall at a small false positive rate against the time to hash and to match.
 
-    Up and to the left is better. An arrow leads from the reference implementation to the
-    library.
+    The rate is 1e-5, or the smallest one that the set can show. Up and to the left is better. An
+    arrow leads from the reference implementation to the library.
 
     Parameters
     ----------
@@ -229,14 +245,16 @@ def pareto(
     matching : DataFrame
         ``each_hash_matching``; columns ``contender`` (method), ``state`` and ``seconds`` are read.
     accuracy : DataFrame
-        ``rates``; columns ``labels``, ``method``, ``pairs`` and ``tpr_1e-05`` are read, for the
-        labels ``merged``.
+        ``rates``; columns ``labels``, ``method``, ``pairs`` and ``tpr_1e-05``, or that of a larger
+        rate, are read, for the labels that are reported first.
     middle : DataFrame
         ``bits_variant_intervals``; columns ``method``, ``target`` and ``recall`` are read, for the
-        method ``find_middle``.
+        method ``find_middle``, which is drawn only if it has a row.
     """
-    merged = accuracy[accuracy["labels"] == "merged"].set_index("method")
-    recall = merged["tpr_1e-05"]
+    reported = results.headline(accuracy).set_index("method")
+    known = [r for r in (1e-5, 1e-4, 1e-3, 1e-2) if f"tpr_{r:.0e}" in reported]
+    rate = next((r for r in known if reported[f"tpr_{r:.0e}"].notna().any()), known[-1])
+    recall = reported[f"tpr_{rate:.0e}"]
     milliseconds = each_hash.set_index("method")["ms_file"]
     seconds = medians(matching)
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.7), sharey=True)
@@ -259,17 +277,17 @@ def pareto(
             right.plot([], [], "o", color=method.colour, label=method.label)
     right.plot([], [], "o", color=DARK, markerfacecolor="white", label="64 bits")
     # FINd of the middle half has as many bits as FINd, so matching takes as long.
-    found = middle.query("method == 'find_middle' and target == 1e-5")["recall"].item()
     colour = methods.get("find_middle").colour
-    left.plot(milliseconds["find_middle"], found, "D", color=colour)
-    right.plot(seconds["find"], found, "D", color=colour, label="FINd middle")
+    for found in middle[(middle["method"] == "find_middle") & (middle["target"] == rate)]["recall"]:
+        left.plot(milliseconds["find_middle"], found, "D", color=colour)
+        right.plot(seconds["find"], found, "D", color=colour, label="FINd middle")
 
     left.set(xlabel="milliseconds per image, JPEG file to hash")
     left.set_xscale("log")
     show_plain(left.xaxis)
-    left.set(ylabel="recall at false positive rate $10^{-5}$", ylim=(0, 1.02))
+    left.set(ylabel=f"recall at false positive rate {power(rate)}", ylim=(0, 1.02))
     show_percent(left.yaxis)
-    images = _images(merged["pairs"].iloc[0])
+    images = _images(reported["pairs"].iloc[0])
     right.set(xlabel=f"seconds, all pairs of {images:,} images", xlim=(0, None))
     figure.legend(*right.get_legend_handles_labels(), loc="outside right center")
     return figure
@@ -284,13 +302,13 @@ def clusterings(scores: pd.DataFrame) -> Figure:
     ----------
     scores : DataFrame
         ``clustering``; columns ``truth``, ``algorithm``, ``method``, ``radius`` (bits), ``f1`` and
-        ``largest`` (share of all images) are read, for the truth ``merged``.
+        ``largest`` (share of all images) are read, for the truth that is reported first.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.5))
-    merged = scores[scores["truth"] == "merged"]
+    reported = results.headline(scores, "truth")
     styles = {"components": "-", "spheres": "--"}
     for algorithm, style in styles.items():
-        of_algorithm = merged[merged["algorithm"] == algorithm]
+        of_algorithm = reported[reported["algorithm"] == algorithm]
         for name, rows in of_algorithm.groupby("method", sort=False):
             method = methods.get(name)
             threshold = rows["radius"] / method.bits
@@ -302,7 +320,7 @@ def clusterings(scores: pd.DataFrame) -> Figure:
         axes.set(xlabel="threshold as a share of the bits", ylim=(0, 1.02))
         show_percent(axes.xaxis)
         show_percent(axes.yaxis)
-    for name in merged["method"].unique():
+    for name in reported["method"].unique():
         right.plot([], [], color=methods.get(name).colour, label=methods.get(name).label)
     for algorithm, style in styles.items():
         right.plot([], [], style, color=DARK, label=algorithm)

@@ -69,7 +69,7 @@ def growth(by_count: pd.DataFrame, by_side: pd.DataFrame) -> Figure:
     left.plot(count.index, count, "o-", color=FIND)
     text = f"exponent {fit['exponent']:.2f}\n95 % interval: {fit['low']:.2f} to {fit['high']:.2f}"
     left.text(0.05, 0.82, text, transform=left.transAxes, fontsize=7.5)
-    left.set(xlabel="images of 250 × 250 pixels", ylabel="seconds", title="number of images")
+    left.set(xlabel="images of the set", ylabel="seconds", title="number of images")
 
     best = by_side.groupby(["content", "side"])["seconds"].min()
     noise, flat = best["noise"], best["flat"]
@@ -173,7 +173,8 @@ def margins(table: pd.DataFrame) -> Figure:
     for k, (kind, colour) in enumerate(zip(table["kind"].unique(), (FIND, LIGHT), strict=False)):
         rows = table[table["kind"] == kind]
         share = rows["images"] / rows["images"].sum()
-        axes.bar(rows["exponent"] + 0.3 + 0.4 * k, share, 0.4, color=colour, label=kind)
+        label = kind if kind == "random" else "images of the set"
+        axes.bar(rows["exponent"] + 0.3 + 0.4 * k, share, 0.4, color=colour, label=label)
     # The kernel weighs colours by 299, 587 and 114, so its coefficients are in luma / 1000.
     bound = np.log10(compiled.MARGIN / 1000)
     axes.axvline(bound, color=DARK, linewidth=1)
@@ -244,7 +245,7 @@ def throughput(small: pd.DataFrame, large: pd.DataFrame) -> Figure:
         one row whose ``executor`` is none of the executors is that of decoding alone.
     """
     figure, panels = plt.subplots(1, 2, figsize=(6.3, 2.3))
-    titles = ("250 pixels per side", "2,000 pixels per side")
+    titles = ("images of the set", "2,000 pixels per side")
     for axes, table, title in zip(panels, (small, large), titles, strict=True):
         hashes = table["executor"].isin(EXECUTOR_COLOURS)
         for k, row in enumerate(table[hashes].itertuples()):

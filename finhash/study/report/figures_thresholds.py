@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from finhash import methods
+from finhash.study import results
 from finhash.study.accuracy import costs
 from finhash.study.report.style import DARK, power, show_percent, show_plain
 
@@ -80,15 +81,15 @@ def cost_curves(table: pd.DataFrame) -> Figure:
     table : DataFrame
         ``costs_curve``; columns ``labels``, ``method``, ``ratio``, ``growth``, ``threshold``
         (bits; -1 claims no pair) and ``cost`` (relative to claiming no pair) are read, for the
-        labels ``merged``. Only hashes of 256 bits are drawn.
+        labels that are reported first. Only hashes of 256 bits are drawn.
     """
-    merged = table[table["labels"] == "merged"]
-    best = costs.least(merged)
-    ratios = sorted(merged["ratio"].unique())
+    reported = results.headline(table)
+    best = costs.least(reported)
+    ratios = sorted(reported["ratio"].unique())
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.7))
     for k, ratio in enumerate(ratios):
         shade = plt.get_cmap("viridis")(0.85 * (1 - k / max(1, len(ratios) - 1)))
-        curve = merged[(merged["method"] == "find") & (merged["ratio"] == ratio)]
+        curve = reported[(reported["method"] == "find") & (reported["ratio"] == ratio)]
         left.plot("threshold", "cost", color=shade, data=curve)
         dot = curve.loc[curve["cost"].idxmin()]
         left.plot(dot["threshold"], dot["cost"], "o", color=shade)

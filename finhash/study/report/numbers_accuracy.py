@@ -1,7 +1,7 @@
 r"""Numbers and tables of the report's Part 2: how accurate each hash is, and what it costs.
 
 ``NUMBERS`` lists the results tables that are read, each with the function that takes the report's
-numbers from it. Keys are those of ``\result{key}`` in ``report/report.tex``. A digit in a key is
+numbers from it. Keys are those of ``\result{key}`` in the report's sources. A digit in a key is
 that of a false positive rate: ``merged5-find`` is FINd's recall at 1e-5.
 """
 
@@ -13,11 +13,14 @@ from finhash import methods
 from finhash.accuracy import rates
 from finhash.study import results
 from finhash.study.accuracy import published
+from finhash.study.report import available
 from finhash.study.report.rounding import (
+    NONE,
     Numbers,
     Texts,
     between,
     exponent,
+    fixed,
     milliseconds,
     numbers_from,
     percent,
@@ -27,6 +30,7 @@ from finhash.study.report.rounding import (
     times,
     whole,
     with_source,
+    without_empty_columns,
 )
 from finhash.study.results import medians
 
@@ -70,9 +74,12 @@ GOALS = {
 
 def numbers() -> Numbers:
     """Return all numbers of Part 2."""
-    clustered = results.load("clustering")["method"].unique()
-    chaining = _chaining(results.load("clustering_chaining"), clustered)
-    return numbers_from(NUMBERS) | with_source(chaining, "clustering_chaining")
+    found = numbers_from(NUMBERS)
+    clustered, chained = available.load("clustering"), available.load("clustering_chaining")
+    if clustered is not None and chained is not None:
+        chaining = _chaining(chained, clustered["method"].unique())
+        found |= with_source(chaining, "clustering_chaining")
+    return found
 
 
 def tables() -> Texts:
@@ -89,14 +96,15 @@ def _rates(table: pd.DataFrame) -> Texts:
         for target in rates.FPR_TARGETS[1:]:
             digit = exponent(target)
             found[f"{key}{digit}-{name}"] = percent(row[f"tpr_{target:.0e}"])
-            found[f"{key}{digit}-{name}-radius"] = str(int(row[f"radius_{target:.0e}"]))
+            found[f"{key}{digit}-{name}-radius"] = f"{row[f'radius_{target:.0e}']:.0f}"
         for target in rates.PRECISION_TARGETS:
             found[f"{key}-p{target * 100:g}-{name}"] = percent(row[f"recall_p{target:g}"])
     for labels, rows in table[table["bits"] == 256].groupby("labels"):
         recall = rows.set_index("method")
         for digit in (3, 4, 5):
-            best = recall[f"tpr_1e-0{digit}"].idxmax()
-            found[f"{LABELS[labels]}{digit}-best"] = methods.get(best).label
+            at_rate = recall[f"tpr_1e-0{digit}"].dropna()
+            if len(at_rate):
+                found[f"{LABELS[labels]}{digit}-best"] = methods.get(at_rate.idxmax()).label
     return found
 
 
@@ -156,9 +164,9 @@ def _open_set(table: pd.DataFrame) -> Texts:
 
 
 def _clustering(table: pd.DataFrame) -> Texts:
-    merged = table[table["truth"] == "merged"]
     found = {}
-    for (algorithm, name), rows in merged.groupby(["algorithm", "method"], sort=False):
+    known = results.headline(table, "truth").dropna(subset=["f1"])
+    for (algorithm, name), rows in known.groupby(["algorithm", "method"], sort=False):
         key, best = f"{algorithm}-{name}", rows.loc[rows["f1"].idxmax()]
         found[f"{key}-f1"] = percent(best["f1"])
         found[f"{key}-b3"] = percent(rows["b3_f1"].max())
@@ -186,7 +194,7 @@ def _chaining(table: pd.DataFrame, clustered: Iterable[str]) -> Texts:
     """Quote where clusters chain; a dash for clustered methods that never do, and have no row."""
     found = {}
     for name in clustered:
-        found[f"chain-radius-{name}"] = found[f"chain-share-{name}"] = "--"
+        found[f"chain-radius-{name}"] = found[f"chain-share-{name}"] = NONE
     for row in table.itertuples():
         found[f"chain-radius-{row.method}"] = str(row.radius)
         found[f"chain-share-{row.method}"] = percent(row.largest)
@@ -278,7 +286,7 @@ def _each_hash(table: pd.DataFrame) -> Texts:
 
 
 def _matching(timings: pd.DataFrame) -> Texts:
-    return {f"matching-{name}": f"{value:.2f}" for name, value in medians(timings).items()}
+    return {f"matching-{name}": fixed(value, 2) for name, value in medians(timings).items()}
 
 
 def _growth(table: pd.DataFrame) -> Texts:
@@ -290,23 +298,23 @@ def _growth(table: pd.DataFrame) -> Texts:
 
 def _goals(table: pd.DataFrame) -> Texts:
     measured = table.set_index("goal")["measured"]
-    return {key: f"{measured[goal]:.1f}" for key, goal in GOALS.items()}
+    return {key: fixed(measured[goal], 1) for key, goal in GOALS.items() if goal in measured}
 
 
 def _kernels(table: pd.DataFrame) -> Texts:
     throughput = table.groupby(["contender", "bits"])["throughput"].median()
-    return {"join-scattered": f"{throughput['join, scattered', 256] / 1e9:.1f}"}
+    return {"join-scattered": fixed(throughput["join, scattered", 256] / 1e9, 1)}
 
 
 def _contenders(table: pd.DataFrame) -> Texts:
-    row = table.set_index("contender").loc
+    rows = table.set_index("contender")
     found = {}
     for name, key in SEARCHES.items():
-        found[f"peer-{key}-recall"] = percent(row[name]["recall"], 0)
-        found[f"peer-{key}-rate"] = whole(row[name]["throughput"])
-    lists, scan = row["FAISS IVF, 1/32 of the lists"], row["finhash scan"]
-    found["ivf-times"] = times(lists["throughput"] / scan["throughput"])
-    return found
+        if name in rows.index:
+            found[f"peer-{key}-recall"] = percent(rows["recall"][name], 0)
+            found[f"peer-{key}-rate"] = whole(rows["throughput"][name])
+    rate = rows["throughput"].reindex(["FAISS IVF, 1/32 of the lists", "finhash scan"])
+    return found | {"ivf-times": times(rate.iloc[0] / rate.iloc[1])}
 
 
 def _one(timings: pd.DataFrame) -> Texts:
@@ -317,17 +325,18 @@ def _cluster_jobs(table: pd.DataFrame) -> Texts:
     largest = table[table["images"] == table["images"].max()]
     found = {"cluster-images": whole(largest["images"].iloc[0])}
     for row in largest.itertuples():
-        found[f"cluster-{row.algorithm}-seconds"] = f"{row.seconds:.0f}"
+        found[f"cluster-{row.algorithm}-seconds"] = fixed(row.seconds, 0)
         found[f"cluster-{row.algorithm}-memory"] = whole((row.peak - row.before) / 1e6)
     return found
 
 
 def _model(table: pd.DataFrame) -> Texts:
-    row = table.set_index("images").loc
+    rows = table.set_index("images")
     found = {}
     for digit in (8, 9):
-        found[f"model-{digit}-dollars"] = whole(row[10**digit]["dollars"])
-        found[f"model-{digit}-hours"] = whole(row[10**digit]["core_hours"])
+        if 10**digit in rows.index:
+            found[f"model-{digit}-dollars"] = whole(rows["dollars"][10**digit])
+            found[f"model-{digit}-hours"] = whole(rows["core_hours"][10**digit])
     return found
 
 
@@ -369,22 +378,17 @@ NUMBERS: dict[str, Callable[[pd.DataFrame], Texts]] = {
 def _accuracy_table(table: pd.DataFrame, retrieval: pd.DataFrame) -> str:
     number = _rates(table) | _retrieval(retrieval)
     digits = (3, 4, 5, 6)
-    rows = [
-        [
-            methods.get(row.method).label,
-            f"{row.auc:.4f}",
-            percent(row.eer, 2),
-            *(number[f"merged{digit}-{row.method}"] for digit in digits),
-            number[f"merged-p99-{row.method}"],
-            number[f"p1-{row.method}"],
-            number[f"ap-{row.method}"],
-            number[f"merged-effective-{row.method}"],
-        ]
-        for row in table[table["labels"] == "merged"].itertuples()
-    ]
+    rows = []
+    for row in results.headline(table).itertuples():
+        key = LABELS[row.labels]
+        cells = [methods.get(row.method).label, f"{row.auc:.4f}", percent(row.eer, 2)]
+        cells += [number[f"{key}{digit}-{row.method}"] for digit in digits]
+        cells += [number[f"{key}-p99-{row.method}"]]
+        cells += [number.get(f"{score}-{row.method}", NONE) for score in ("p1", "ap")]
+        rows.append([*cells, number[f"{key}-effective-{row.method}"]])
     powers = [f"$10^{{-{digit}}}$" for digit in digits]
     head = ["hash", "AUC", "EER", *powers, r"at 99\,\%", "P@1", "mAP", "bits"]
-    return tabular("lrrrrrrrrrr", head, rows)
+    return tabular(*without_empty_columns("lrrrrrrrrrr", head, rows))
 
 
 def _cost_table(each_hash: pd.DataFrame, matching: pd.DataFrame, growth: pd.DataFrame) -> str:
@@ -393,15 +397,15 @@ def _cost_table(each_hash: pd.DataFrame, matching: pd.DataFrame, growth: pd.Data
         [
             methods.get(row.method).label,
             str(row.bytes),
-            *(number[f"{key}-{row.method}"] for key in ("cost", "pixels", "large")),
+            *(number.get(f"{key}-{row.method}", NONE) for key in ("cost", "pixels", "large")),
             whole(row.peak_kB),
             number[f"rate-{row.method}"],
-            number.get(f"matching-{row.method}", "--"),
+            number.get(f"matching-{row.method}", NONE),
         ]
         for row in each_hash.itertuples()
     ]
     head = ["hash", "bytes", "ms file", "ms pixels", "ms large", "kB", "per second", "s all pairs"]
-    return tabular("lrrrrrrr", head, rows)
+    return tabular(*without_empty_columns("lrrrrrrr", head, rows))
 
 
 TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {

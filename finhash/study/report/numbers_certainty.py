@@ -1,6 +1,6 @@
 r"""Numbers and tables of Part 2 that say how sure it is: labels, intervals, thresholds, set B.
 
-Keys are those of ``\result{key}`` in ``report/report.tex``. A digit in a key is that of a false
+Keys are those of ``\result{key}`` in the report's sources. A digit in a key is that of a false
 positive rate. Keys that begin with ``b`` and a digit are of set B, at set A's thresholds.
 """
 
@@ -12,8 +12,10 @@ import pandas as pd
 from finhash import methods
 from finhash.study import project, results
 from finhash.study.accuracy import twins
+from finhash.study.data import memes
 from finhash.study.report.numbers_accuracy import LABELS
 from finhash.study.report.rounding import (
+    NONE,
     Numbers,
     Texts,
     between,
@@ -28,23 +30,19 @@ from finhash.study.report.rounding import (
 from finhash.thresholds import TARGETS
 
 VERDICTS = ("same", "variant", "background", "different")
-NONE = "--"
-"""Text in the place of a threshold that does not exist."""
 
 
 def numbers() -> Numbers:
     """Return all numbers of this part."""
+    if not project.is_standin():
+        return numbers_from(NUMBERS)
     verdicts = _verdicts("memes", "twins") | _verdicts("memes_b", "twins-b")
-    return (
-        numbers_from(NUMBERS)
-        | with_source(verdicts, "twins_agreement")
-        | with_source(_effective(results.load("thresholds_effective")), "thresholds_effective")
-    )
+    return numbers_from(NUMBERS) | with_source(verdicts, "twins_agreement")
 
 
 def tables() -> Texts:
     """Return the tables of this part as LaTeX, by file name."""
-    return tables_from(TABLES)
+    return tables_from(TABLES if project.is_standin() else OWN_TABLES)
 
 
 def _verdicts(dataset: str, key: str) -> Texts:
@@ -56,7 +54,7 @@ def _verdicts(dataset: str, key: str) -> Texts:
     together = twins.agreement(pairs).set_index("found_by").loc["all"]
     found[f"{key}-agreement"] = percent(together["agreement"])
     found[f"{key}-kappa"] = f"{together['kappa']:.2f}"
-    families = np.arange(project.SCALES["full"].families)
+    families = np.arange(memes.FAMILIES)
     for labels, merged in twins.labellings(families, dataset).items():
         found[f"{key}-families-{LABELS[labels]}"] = str(len(np.unique(merged)))
     return found
@@ -84,9 +82,9 @@ def _p(value: float) -> str:
 
 
 def _coverage(table: pd.DataFrame) -> Texts:
-    whole = table[table["families"] == table["families"].max()]
+    largest = table[table["families"] == table["families"].max()]
     found = {}
-    for kind, rows in whole.groupby("interval"):
+    for kind, rows in largest.groupby("interval"):
         key = f"coverage-{kind.replace(' ', '-')}"
         found[f"{key}-least"] = percent(rows["coverage"].min(), 0)
         found[f"{key}-most"] = percent(rows["coverage"].max(), 0)
@@ -117,11 +115,11 @@ def _thresholds(table: pd.DataFrame) -> Texts:
 
 
 def _thresholds_coverage(table: pd.DataFrame) -> Texts:
-    whole = table[table["families"] == table["families"].max()]
+    largest = table[table["families"] == table["families"].max()]
     return {
         f"{column.replace('_', '-')}-{end}": percent(value, 0)
         for column in ("bound_holds", "rule_exceeds", "estimate_exceeds")
-        for end, value in (("least", whole[column].min()), ("most", whole[column].max()))
+        for end, value in (("least", largest[column].min()), ("most", largest[column].max()))
     }
 
 
@@ -157,8 +155,8 @@ def _confirmation_rates(table: pd.DataFrame) -> Texts:
 
 
 def _confirmation_certainty(table: pd.DataFrame) -> Texts:
-    whole = table[(table["labels"] == "merged") & (table["templates"] == "all")]
-    return {"b-bounded": str((whole["fpr_high"] <= whole["target"]).sum())}
+    merged = table[(table["labels"] == "merged") & (table["templates"] == "all")]
+    return {"b-bounded": str((merged["fpr_high"] <= merged["target"]).sum())}
 
 
 def _confirmation_differences(table: pd.DataFrame) -> Texts:
@@ -172,6 +170,7 @@ NUMBERS: dict[str, Callable[[pd.DataFrame], Texts]] = {
     "resampling_heaviest": _heaviest,
     "thresholds": _thresholds,
     "thresholds_coverage": _thresholds_coverage,
+    "thresholds_effective": _effective,
     "confirmation": _confirmation,
     "confirmation_certainty": _confirmation_certainty,
     "confirmation_rates": _confirmation_rates,
@@ -179,27 +178,29 @@ NUMBERS: dict[str, Callable[[pd.DataFrame], Texts]] = {
 }
 """Results table -> function that takes the report's numbers from it.
 
-``numbers`` adds the verdicts on twins, read from a list, and ``thresholds_effective``.
+``numbers`` adds the stand-in's verdicts on twins, read from a list.
 """
 
 
 def _recall_table(intervals: pd.DataFrame, differences: pd.DataFrame) -> str:
     number = _differences(differences)
     recall = intervals.set_index(["method", "target", "labels"])
+    targets = sorted(intervals["target"].unique(), reverse=True)
+    labellings = [labels for labels in LABELS if labels in set(intervals["labels"])]
+    reported = results.headline(intervals)["labels"].iloc[0]
     rows = []
     for name in intervals["method"].unique():
         cells = [methods.get(name).label]
-        for target in sorted(intervals["target"].unique(), reverse=True):
-            cells += [f"{100 * recall['recall'][name, target, labels]:.1f}" for labels in LABELS]
-            low, high = 100 * recall.loc[(name, target, "merged"), ["low", "high"]]
+        for target in targets:
+            cells += [f"{100 * recall['recall'][name, target, kind]:.1f}" for kind in labellings]
+            low, high = 100 * recall.loc[(name, target, reported), ["low", "high"]]
             cells.append(f"{low:.0f} to {high:.0f}")
             key = f"{exponent(target)}-{name}"
-            cells += [NONE] * 2 if name == "find" else [number[f"p{key}"], number[f"equal{key}"]]
+            cells += [number.get(f"{test}{key}", NONE) for test in ("p", "equal")]
         rows.append(cells)
-    head = ["hash", *["labelled", "merged", "variants", "interval", "$p$", "$p_=$"] * 2]
-    over = r" & \multicolumn{6}{c}{$10^{-4}$} & \multicolumn{6}{c}{$10^{-5}$}"
-    over += r" \\ \cmidrule(lr){2-7}\cmidrule(lr){8-13}"
-    return tabular("l" + "r" * 12, head, rows).replace("\\toprule\n", f"\\toprule\n{over}\n")
+    names = [LABELS[labels] for labels in labellings] if len(labellings) > 1 else ["recall"]
+    head = [*names, "interval", "$p$", "$p_=$"]
+    return _grouped([f"$10^{{-{exponent(target)}}}$" for target in targets], head, rows)
 
 
 def _confirmation_table(confirmation: pd.DataFrame) -> str:
@@ -217,17 +218,48 @@ def _confirmation_table(confirmation: pd.DataFrame) -> str:
             cells += [f"{100 * row['recall']:.1f}"]
             cells += [f"{100 * row['low']:.0f} to {100 * row['high']:.0f}"]
         rows.append(cells)
-    head = ["hash", *["bits", "rate", "recall", "interval"] * len(targets)]
-    over = "".join(
-        rf" & \multicolumn{{4}}{{c}}{{target $10^{{-{exponent(target)}}}$}}" for target in targets
-    )
-    rules = "".join(rf"\cmidrule(lr){{{4 * k + 2}-{4 * k + 5}}}" for k in range(len(targets)))
-    table = tabular("l" + "r" * 4 * len(targets), head, rows)
-    return table.replace("\\toprule\n", f"\\toprule\n{over} \\\\ {rules}\n")
+    over = [f"target $10^{{-{exponent(target)}}}$" for target in targets]
+    return _grouped(over, ["bits", "rate", "recall", "interval"], rows)
 
+
+def _thresholds_table(thresholds: pd.DataFrame) -> str:
+    """Write threshold, estimated rate and upper bound by use; uses of one target share columns."""
+    uses = thresholds.groupby("target", sort=False)["use"].unique().sort_index(ascending=False)
+    row = thresholds.drop_duplicates(["method", "target"]).set_index(["method", "target"])
+    rows = []
+    for name in thresholds["method"].unique():
+        cells = [methods.get(name).label]
+        for target in uses.index:
+            if (name, target) in row.index:
+                one = row.loc[(name, target)]
+                cells += [f"{one['threshold']:.0f}"]
+                cells += [scientific(one["fpr"]), scientific(one["fpr_high"])]
+            else:
+                cells += [NONE] * 3
+        rows.append(cells)
+    return _grouped([", ".join(names) for names in uses], ["bits", "rate", "bound"], rows)
+
+
+def _grouped(over: list[str], head: list[str], rows: list[list[str]]) -> str:
+    """Return a table of hashes whose columns ``head`` repeat under each heading of ``over``."""
+    width = len(head)
+    above = "".join(rf" & \multicolumn{{{width}}}{{c}}{{{text}}}" for text in over)
+    firsts = [2 + width * k for k in range(len(over))]
+    rules = "".join(rf"\cmidrule(lr){{{first}-{first + width - 1}}}" for first in firsts)
+    table = tabular("l" + "r" * width * len(over), ["hash", *head * len(over)], rows)
+    return table.replace("\\toprule\n", f"\\toprule\n{above} \\\\ {rules}\n")
+
+
+RECALL = (_recall_table, ("resampling_intervals", "resampling_differences"))
 
 TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
-    "table_recall": (_recall_table, ("resampling_intervals", "resampling_differences")),
+    "table_recall": RECALL,
     "table_confirmation": (_confirmation_table, ("confirmation",)),
 }
-"""File name -> function that writes the table, and results tables that it reads."""
+"""File name -> function that writes the table, and results tables that it reads: the stand-in."""
+
+OWN_TABLES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
+    "table_recall": RECALL,
+    "table_thresholds": (_thresholds_table, ("thresholds",)),
+}
+"""Tables of the report on a user's own set, as in ``TABLES``."""

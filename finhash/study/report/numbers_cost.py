@@ -1,7 +1,7 @@
 r"""Numbers and tables of the report's Part 1: what FINd costs and what each optimisation brought.
 
 ``NUMBERS`` lists the results tables that are read, each with the function that takes the report's
-numbers from it. Keys are those of ``\result{key}`` in ``report/report.tex``.
+numbers from it. Keys are those of ``\result{key}`` in the report's sources.
 """
 
 import math
@@ -11,12 +11,16 @@ from functools import partial
 import pandas as pd
 
 from finhash import methods
-from finhash.study import results
+from finhash.find.geometry import MAX_SIDE
+from finhash.study import project, results
 from finhash.study.cost import gpu, operations, parallel
 from finhash.study.data import memes
+from finhash.study.report import available
 from finhash.study.report.rounding import (
     Numbers,
     Texts,
+    duration,
+    fixed,
     milliseconds,
     numbers_from,
     percent,
@@ -67,8 +71,13 @@ OTHER_HASHES = ("ahash64", "phash64", "dhash64", "whash64")
 
 def numbers() -> Numbers:
     """Return all numbers of Part 1, and those that describe machine, software and data."""
-    setting = with_source(_setting(results.load_provenance("ladder")), "ladder")
-    return setting | numbers_from(NUMBERS) | _gpu_measured()
+    setting = _setting(results.load_provenance("ladder")) | {"title": tex(available.title())}
+    if not project.is_standin():
+        data = numbers_from({"datasets_images": _images})
+    else:
+        setting |= {"families-full": whole(memes.FAMILIES), "images-full": whole(memes.IMAGES)}
+        data = {}
+    return with_source(setting, "ladder") | numbers_from(NUMBERS) | data | _gpu_measured()
 
 
 def tables() -> Texts:
@@ -85,8 +94,23 @@ def _setting(facts: dict) -> Texts:
         "cpu": facts["cpu"],
         "cores": str(facts["cores"]),
         "imagehash-version": versions["imagehash"],
-        "families-full": whole(memes.FAMILIES),
-        "images-full": whole(memes.IMAGES),
+    }
+
+
+def _images(table: pd.DataFrame) -> Texts:
+    """Describe a user's own set; numbers of what is rare are absent if there is none."""
+    row = table.iloc[0]
+    found = {key: whole(row[key]) for key in ("images", "families")}
+    for key in ("single_families", "unreadable", "skipped"):
+        if row[key]:
+            found[f"set-{key.replace('_', '-')}"] = whole(row[key])
+    for side in ("width", "height"):
+        for end in ("min", "median", "max"):
+            found[f"set-{side}-{end}"] = whole(row[f"{side}_{end}"])
+    return found | {
+        "set-kilobytes": fixed(row["bytes_median"] / 1000, 0),
+        "set-pairs-same": whole(row["same_pairs"]),
+        "set-pairs-other": whole(row["other_pairs"]),
     }
 
 
@@ -118,12 +142,14 @@ def _steps(steps: pd.DataFrame) -> Texts:
 
 
 def _bill(bill: pd.DataFrame) -> Texts:
-    row = bill.set_index("images").loc
+    # The first row is that of the set.
+    whole_set, row = bill.iloc[0], bill.set_index("images").loc
     return {
-        "hours-set": f"{row[memes.IMAGES]['core_hours']:.1f}",
-        "days-million": f"{row[10**6]['core_hours'] / 24:.1f}",
-        "dollars-million": f"{row[10**6]['dollars']:.0f}",
-        "years-billion": f"{row[10**9]['core_years']:.0f}",
+        "bill-images": whole(whole_set["images"]),
+        "bill-set": duration(whole_set["core_hours"] * 3600),
+        "days-million": fixed(row[10**6]["core_hours"] / 24, 1),
+        "dollars-million": fixed(row[10**6]["dollars"], 0),
+        "years-billion": fixed(row[10**9]["core_years"], 0),
         "dollars-billion": whole(row[10**9]["dollars"]),
     }
 
@@ -153,18 +179,25 @@ def _faults(faults: pd.DataFrame) -> Texts:
 def _growth_side(sides: pd.DataFrame) -> Texts:
     seconds = sides[sides["content"] == "noise"].groupby("side")["seconds"].median()
     small, large = seconds.index.min(), seconds.index.max()
-    return {
+    most = seconds.index[seconds.index <= MAX_SIDE].max()
+    found = {
         "side-small": str(small),
-        "side-large": str(large),
-        "side-small-ms": f"{seconds[small] * 1e3:.0f}",
-        "side-large-seconds": f"{seconds[large]:.1f}",
-        "side-512-seconds": f"{seconds[seconds.index <= 512].iloc[-1]:.1f}",
+        "side-small-ms": milliseconds(seconds[small]),
+        "side-most": str(most),
+        "side-most-seconds": fixed(seconds[most], 1),
     }
+    if large > MAX_SIDE:
+        found |= {"side-large": str(large), "side-large-seconds": fixed(seconds[large], 1)}
+    return found
 
 
 def _memory(memory: pd.DataFrame) -> Texts:
     largest = memory.loc[memory["side"].idxmax()]
-    return {"memory-pixel": f"{largest['bytes'] / largest['side'] ** 2:.0f}"}
+    per_pixel = largest["bytes"] / largest["side"] ** 2
+    return {
+        "memory-pixel": f"{per_pixel:.0f}",
+        "memory-largest": f"{per_pixel * MAX_SIDE**2 / 1e6:.0f}",
+    }
 
 
 def _candidate_times(timings: pd.DataFrame, step: str, names: dict[str, str]) -> Texts:
@@ -188,6 +221,7 @@ def _certificate(certificate: pd.DataFrame) -> Texts:
     random, real = table.loc["random"], table.drop(index="random").iloc[0]
     return {
         "proved-images": whole(table["images"].sum()),
+        "proved-random": whole(random["images"]),
         "proved-bits": whole(table["bits_changed"].sum()),
         "proved-pixels": whole(table["pixels_changed"].sum()),
         "fallback-set": whole(real["images"] - real["certified"]),
@@ -197,15 +231,17 @@ def _certificate(certificate: pd.DataFrame) -> Texts:
 
 
 def _kernel(timings: pd.DataFrame) -> Texts:
+    """Quote kernel and decoder; the way from file to hash only if it outlasts decoding."""
     seconds = medians(timings)
-    return {
+    found = {
         "kernel-us": f"{seconds['kernel'] * 1e6:.0f}",
         "kernel-decode": percent(seconds["kernel"] / seconds["decode"]),
-        "kernel-pdq": f"{seconds['PDQ kernel'] / seconds['kernel']:.0f}",
+        "kernel-pdq": times(seconds["PDQ kernel"] / seconds["kernel"]),
         "decode-ms": milliseconds(seconds["decode"]),
         "decode-pillow-ms": milliseconds(seconds["decode, Pillow"]),
-        "over-decoding": f"{seconds['file to hash'] / seconds['file to pixels']:.2f}",
     }
+    over = seconds["file to hash"] / seconds["file to pixels"]
+    return found | ({"over-decoding": f"{over:.2f}"} if over >= 1 else {})
 
 
 def _cold_start(timings: pd.DataFrame) -> Texts:
@@ -214,8 +250,8 @@ def _cold_start(timings: pd.DataFrame) -> Texts:
     compiling = timings[~timings["contender"].isin(seconds.index)]["seconds"].item()
     return {
         "start-import": milliseconds(seconds["import finhash"] - seconds["python"]),
-        "start-hash": f"{seconds['find_hash']:.1f}",
-        "start-compile": f"{compiling:.0f}",
+        "start-hash": fixed(seconds["find_hash"], 1),
+        "start-compile": fixed(compiling, 0),
     }
 
 
@@ -237,8 +273,8 @@ def _throughput(table: pd.DataFrame, size: str) -> Texts:
     rows = table.set_index(["executor", "workers"])
     found = {f"serial-rate-{size}": whole(rows["throughput"]["serial", 1])}
     for executor in ("threads", "processes", "dask"):
-        found[f"{executor}-gain-{size}"] = f"{rows['gain'][executor, 2]:.2f}"
-    return found
+        found[f"{executor}-gain-{size}"] = fixed(rows["gain"][executor, 2], 2)
+    return found | {f"job-images-{size}": whole(table["images"].iloc[0])}
 
 
 def _throughput_small(table: pd.DataFrame) -> Texts:
@@ -246,18 +282,13 @@ def _throughput_small(table: pd.DataFrame) -> Texts:
     rows = table.set_index(["executor", "workers"])
     gain = rows["gain"]
     of_decoding = gain["processes", 2] / (2 * gain[parallel.DECODE, 1])
-    found["processes-of-decoding"] = percent(of_decoding, 0)
-    found["job-images"] = whole(table["images"].iloc[0])
-    for executor in ("processes", "dask"):
-        found[f"{executor}-start"] = f"{rows['start'][executor, 2]:.1f}"
-        images = parallel.break_even(table, (executor, 2))
-        found[f"{executor}-even"] = whole(round(images, -2)) if images < math.inf else r"$\infty$"
-    return found
+    return found | {"processes-of-decoding": rf"{fixed(100 * of_decoding, 0)}\,\%"}
 
 
 def _serial_share(table: pd.DataFrame) -> Texts:
-    share = table.set_index(["executor", "images"])["share"]
-    return {"threads-share": percent(share["threads", "small"], 0)}
+    """Quote the share that threads cannot run at once, where Amdahl's law gives one."""
+    share = table.set_index(["executor", "images"])["share"]["threads", "small"]
+    return {"threads-share": percent(share, 0)} if 0 < share < 1 else {}
 
 
 def _overheads(table: pd.DataFrame) -> Texts:
@@ -271,6 +302,7 @@ def _memory_jobs(table: pd.DataFrame) -> Texts:
 def _memory_files(table: pd.DataFrame) -> Texts:
     few, many = table.loc[table["files"].idxmin()], table.loc[table["files"].idxmax()]
     return {
+        "files-least": whole(few["files"]),
         "files-most": whole(many["files"]),
         "memory-few": whole(few["bytes"] / 1e6),
         "memory-many": whole(many["bytes"] / 1e6),
@@ -279,19 +311,21 @@ def _memory_files(table: pd.DataFrame) -> Texts:
 
 def _reading(table: pd.DataFrame) -> Texts:
     seconds = table.groupby("state")["seconds"].median()
-    return {"cold-times": f"{seconds['cold'] / seconds['warm']:.0f}"}
+    return {"cold-times": times(seconds["cold"] / seconds["warm"])}
 
 
 def _whole_set(table: pd.DataFrame) -> Texts:
     hashing = table[table["executor"] != parallel.DECODE]
     return {
-        "whole-seconds": f"{hashing['seconds'].min():.0f}",
+        "whole-seconds": fixed(hashing["seconds"].min(), 0),
         "images": whole(table["images"].iloc[0]),
     }
 
 
 def _cluster(table: pd.DataFrame) -> Texts:
-    return {"cluster-rows": whole(table["rows"].iloc[0])}
+    """Quote the rows of a job that lost a worker, if they are those of the serial job."""
+    row = table.iloc[0]
+    return {"cluster-rows": whole(row["rows"])} if row["identical"] else {}
 
 
 def _model(table: pd.DataFrame) -> Texts:
@@ -299,14 +333,15 @@ def _model(table: pd.DataFrame) -> Texts:
     return {
         f"{executor}-model-{cores}": percent(efficiency[executor, cores], 0)
         for executor, cores in (("processes", 64), ("dask", 64), ("dask", 1000))
+        if (executor, cores) in efficiency.index
     }
 
 
 def _gpu_offload(timings: pd.DataFrame) -> Texts:
     seconds = medians(timings)
     beyond_decoding = seconds - seconds["file to pixels"]
-    share = beyond_decoding["file to gathered pixels"] / beyond_decoding["file to hash"]
-    return {"gpu-gather": percent(share, 0)}
+    gather, kernel = beyond_decoding[["file to gathered pixels", "file to hash"]]
+    return {"gpu-gather": percent(gather / kernel, 0)} if min(gather, kernel) > 0 else {}
 
 
 def _gpu_precision(table: pd.DataFrame) -> Texts:
@@ -314,7 +349,10 @@ def _gpu_precision(table: pd.DataFrame) -> Texts:
 
 
 def _gpu_floors(table: pd.DataFrame) -> Texts:
-    return {"gpu-floor": f"{table.groupby('what')['seconds'].max()['all pairs']:.1f}"}
+    pairs = table[table["what"] == "all pairs"]
+    # n hashes form n (n - 1) / 2 pairs, so n is the whole number above the root of their double.
+    hashes = math.isqrt(2 * int(pairs["items"].iloc[0])) + 1
+    return {"gpu-floor": duration(pairs["seconds"].max()), "gpu-floor-hashes": whole(hashes)}
 
 
 def _gpu_measured() -> Numbers:

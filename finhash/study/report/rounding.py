@@ -2,11 +2,13 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from finhash.study import results
+from finhash.study.report import available
 
 Texts = dict[str, str]
 """Key of a number, or file name of a table -> its text."""
@@ -15,24 +17,68 @@ Numbers = dict[str, tuple[str, str]]
 """Key of a number -> its text, and the results table that the number comes from."""
 
 
+NONE = "--"
+"""Text in the place of a number that does not exist."""
+
+
 def numbers_from(functions: Mapping[str, Callable[[pd.DataFrame], Texts]]) -> Numbers:
-    """Return the numbers that each function takes from the results table it is listed under."""
+    """Return the numbers that each function takes from the results table it is listed under.
+
+    A user's own set has no numbers from tables that it lacks.
+    """
     found: Numbers = {}
     for name, function in functions.items():
-        found |= with_source(function(results.load(name)), name)
+        table = available.load(name)
+        if table is not None:
+            found |= with_source(function(table), name)
     return found
 
 
 def tables_from(functions: Mapping[str, tuple[Callable[..., str], tuple[str, ...]]]) -> Texts:
-    """Return the table that each function writes from the results tables listed with it."""
-    return {
-        file: function(*map(results.load, names)) for file, (function, names) in functions.items()
-    }
+    """Return the table that each function writes from the results tables listed with it.
+
+    A user's own set has no table if it lacks the results, or if no column is left.
+    """
+    found = {}
+    for file, (function, names) in functions.items():
+        tables = [available.load(name) for name in names]
+        if all(table is not None for table in tables):
+            text = function(*tables)
+            if text:
+                found[file] = text
+    return found
 
 
 def with_source(texts: Texts, name: str) -> Numbers:
     """Return the numbers with the results table ``name`` as their source."""
     return {key: (text, name) for key, text in texts.items()}
+
+
+def numeric(texts: Numbers) -> Numbers:
+    r"""Return the numbers that exist, without texts such as ``nan`` or a dash.
+
+    >>> numeric({"a": ("nan\\,\\%", "rates"), "b": ("--", "rates"), "c": ("5", "rates")})
+    {'c': ('5', 'rates')}
+    """
+    return {key: entry for key, entry in texts.items() if not _lacks_number(entry[0])}
+
+
+def without_empty_columns(
+    columns: str, head: list[str], rows: list[list[str]]
+) -> tuple[str, list[str], list[list[str]]]:
+    """Return the arguments of ``tabular`` without columns in which no row has a number.
+
+    >>> without_empty_columns("lrr", ["hash", "a", "b"], [["FINd", "--", "1"], ["PDQ", "nan", "2"]])
+    ('lr', ['hash', 'b'], [['FINd', '1'], ['PDQ', '2']])
+    """
+    kept = [k for k in range(len(head)) if not all(_lacks_number(row[k]) for row in rows)]
+    shown = [[NONE if _lacks_number(row[k]) else row[k] for k in kept] for row in rows]
+    return "".join(columns[k] for k in kept), [head[k] for k in kept], shown
+
+
+def _lacks_number(text: str) -> bool:
+    """Return whether a text stands in the place of a number that does not exist."""
+    return text == NONE or bool(re.search(r"\b(nan|inf)\b|\\infty", text))
 
 
 def tabular(columns: str, head: list[str], rows: list[list[str]]) -> str:
@@ -79,7 +125,32 @@ def whole(value: float) -> str:
     >>> print(whole(55_972))
     55\,972
     """
-    return f"{round(value):,}".replace(",", "\\,")
+    return f"{value:,.0f}".replace(",", "\\,")
+
+
+def fixed(value: float, digits: int) -> str:
+    """Return a number with ``digits`` decimals, or with one significant digit if that rounds to 0.
+
+    >>> fixed(0.5978, 1), fixed(0.0123, 1), fixed(0, 1)
+    ('0.6', '0.01', '0.0')
+    """
+    text = f"{value:.{digits}f}"
+    if value and math.isfinite(value) and float(text) == 0:
+        return np.format_float_positional(value, precision=1, fractional=False, trim="-")
+    return text
+
+
+def duration(seconds: float) -> str:
+    r"""Return a duration in hours, minutes, seconds or milliseconds.
+
+    >>> print(duration(15_178), duration(75), duration(1.37), duration(0.0042), sep=", ")
+    4.2 hours, 1.2 minutes, 1.4\,s, 4.2\,ms
+    """
+    if seconds >= 3600:
+        return f"{seconds / 3600:.1f} hours"
+    if seconds >= 60:
+        return f"{seconds / 60:.1f} minutes"
+    return f"{seconds:.1f}\\,s" if seconds >= 0.1 else f"{milliseconds(seconds)}\\,ms"
 
 
 def scientific(rate: float) -> str:
@@ -88,6 +159,8 @@ def scientific(rate: float) -> str:
     >>> print(scientific(0.0000123))
     $1.2\times10^{-5}$
     """
+    if not math.isfinite(rate) or not rate:
+        return f"{rate:.0f}"
     digits, exponent = f"{rate:.1e}".split("e")
     return f"${digits}\\times10^{{{int(exponent)}}}$"
 
@@ -104,14 +177,14 @@ def percent(share: float, digits: int = 1) -> str:
 def milliseconds(seconds: float) -> str:
     """Return a duration in milliseconds.
 
-    It has no decimals from 100 ms on, three significant digits from 1 ms on, and two decimals below
-    1 ms.
+    It has no decimals from 100 ms on, three significant digits from 1 ms on, and below 1 ms two
+    decimals, or one significant digit.
 
     >>> milliseconds(0.3224), milliseconds(0.00123), milliseconds(0.00045)
     ('322', '1.23', '0.45')
     """
     value = seconds * 1e3
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 1 else f"{value:.2f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 1 else fixed(value, 2)
 
 
 def times(ratio: float) -> str:
@@ -120,7 +193,7 @@ def times(ratio: float) -> str:
     >>> times(3.14), times(712.4)
     ('3.1', '712')
     """
-    return whole(ratio) if ratio >= 9.95 else f"{ratio:.1f}"
+    return whole(ratio) if ratio >= 9.95 else fixed(ratio, 1)
 
 
 def between(low: float, high: float) -> str:
@@ -141,10 +214,36 @@ def exponent(rate: float) -> int:
     return round(-math.log10(rate))
 
 
+def listing(items: Sequence[str]) -> str:
+    """Return items as a list in a sentence.
+
+    >>> listing(["pHash", "PDQ", "wHash"])
+    'pHash, PDQ and wHash'
+    """
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+SPECIAL |= {character: f"\\{character}" for character in "%_&#${}"}
+"""Character that LaTeX does not print as it is -> its command."""
+
+
 def tex(text: str) -> str:
-    r"""Return plain text with LaTeX's special characters escaped.
+    r"""Return plain text for LaTeX, with special characters escaped.
+
+    Letters that the report's font lacks lose their accents; other characters become a question
+    mark.
 
     >>> print(tex("2.4% noise & more"))
     2.4\% noise \& more
     """
-    return re.sub(r"([%_&#])", r"\\\1", text)
+    return "".join(SPECIAL.get(character, character) for character in map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    """Return the character, or the nearest one that the report's font has."""
+    if " " <= character <= "~" or ("À" <= character <= "ÿ" and character not in "×÷"):
+        return character
+    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    return plain[:1] if plain[:1].isprintable() and plain else "?"

@@ -21,7 +21,9 @@ def test_files_are_compared_in_the_given_order(tmp_path):
     paths = [tmp_path / f"{k}.jpg" for k in range(3)]
     for k, path in enumerate(paths):
         path.write_bytes(jpeg_bytes(seed=k))
-    table = certificate.of_files(paths, workers=2)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(jpeg_bytes()[:500])
+    table = certificate.of_files([broken, *paths], workers=2)
     assert not table["bits_changed"].any()
     alone = [certificate.of_files([path], workers=1)["margin"].item() for path in paths]
     assert table["margin"].tolist() == alone

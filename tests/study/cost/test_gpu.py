@@ -58,7 +58,9 @@ def test_offload_times_the_work_with_and_without_a_gpu(tmp_path):
 def test_single_precision_leaves_more_to_the_second_path(tmp_path):
     for k in range(3):
         (tmp_path / f"{k}.jpg").write_bytes(jpeg_bytes(seed=k))
+    (tmp_path / "broken.jpg").write_text("not an image")
     found = gpu.doubtful(sorted(tmp_path.iterdir())).set_index("precision")
+    assert found["images"].tolist() == [3, 3]
     assert found["share"]["single"] > found["share"]["double"]
     assert found["margin"]["single"] == pytest.approx(2**29 * compiled.MARGIN / 1000)
 
@@ -95,9 +97,10 @@ def test_a_measurement_on_the_simulator_is_saved_and_summarised(monkeypatch, tmp
     monkeypatch.setenv("FINHASH_HOME", str(tmp_path))
     shrink_blocks(monkeypatch)
     monkeypatch.setattr(gpu, "describe", lambda: {"gpu": "simulated"})
-    paths = [tmp_path / f"000{k}_00000.jpg" for k in range(2)]
-    for path in paths:
+    paths = [tmp_path / f"000{k}_00000.jpg" for k in range(3)]
+    for path in paths[1:]:
         path.write_bytes(jpeg_bytes(2, 2))
+    paths[0].write_text("not an image")
     assert not gpu.measured()
     sizes = gpu.Sizes(hashes=4, images=1, batches=1, edges=0, provoking=1, copied=64)
     gpu.measure(datasets.Dataset("two", tmp_path, paths), 70, 1, sizes)

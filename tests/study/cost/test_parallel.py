@@ -34,6 +34,19 @@ def speed() -> pd.DataFrame:
 
 
 @pytest.fixture
+def odd_images(tmp_path):
+    """Return a folder of a JPEG, a PNG named like one, a truncated file and a text."""
+    home = tmp_path / "images"
+    home.mkdir()
+    (home / "0.JPEG").write_bytes(jpeg_bytes())
+    Image.new("RGB", (9, 9)).save(home / "1.jpg", "PNG")
+    (home / "2.jpg").write_bytes(jpeg_bytes()[:500])
+    (home / "3.jpg").write_text("not an image")
+    (home / "notes.txt").touch()
+    return home
+
+
+@pytest.fixture
 def two_images(tmp_path):
     """Return a folder of two JPEG files."""
     home = tmp_path / "images"
@@ -91,6 +104,37 @@ def test_jobs_are_timed_in_every_setting(two_images):
     assert (jobs[["seconds", "driver"]] > 0).all(axis=None)
 
 
+def test_unreadable_images_do_not_end_a_job(odd_images):
+    paths = sorted(odd_images.glob("*.[jJ]*"))
+    jobs = parallel.whole_jobs(paths, [(parallel.DECODE, 1), ("serial", 1)], repeats=1)
+    assert jobs["images"].tolist() == [4, 4]
+
+
+def test_png_files_are_decoded_too(odd_images, monkeypatch):
+    opened = []
+    monkeypatch.setattr(parallel, "open_image", opened.append)
+    parallel.whole_jobs([odd_images / "0.JPEG", odd_images / "1.jpg"], [(parallel.DECODE, 1)], 1)
+    assert opened == [(odd_images / "1.jpg").read_bytes()]
+
+
+def test_a_png_is_resized_to_a_jpeg(odd_images, tmp_path):
+    (written,) = parallel.resized([odd_images / "1.jpg"], tmp_path, 32)
+    with Image.open(written) as image:
+        assert (image.format, image.size) == ("JPEG", (32, 32))
+
+
+def test_files_that_are_gone_are_not_read(tmp_path):
+    read = parallel.reading([tmp_path / "gone.jpg"], repeats=1)
+    assert read["images"].tolist() == [1, 1]
+
+
+def test_cpu_time_per_image_is_never_negative():
+    jobs = pd.DataFrame([("serial", 1, 0, 5, 0.1, 0.1), ("dask", 2, 0, 5, 1.0, 0.1)])
+    starts = pd.DataFrame([("dask", 2, 0, 32, 0.9, 0.3)])
+    jobs.columns = starts.columns = COLUMNS
+    assert parallel.throughput(jobs, starts)["driver"].tolist() == [0.02, 0]
+
+
 def test_resized_images_are_square(two_images, tmp_path):
     written = parallel.resized(sorted(two_images.iterdir()), tmp_path, 32)
     assert [path.name for path in written] == ["0.jpg", "1.jpg"]
@@ -113,6 +157,11 @@ def test_memory_of_a_job_includes_the_interpreter(two_images):
     found = parallel.job_memory(two_images, 5, "serial", 1)
     assert found["files"] == 5
     assert found["bytes"] > 30e6
+
+
+@pytest.mark.slow  # starts an interpreter
+def test_a_job_may_have_unreadable_images(odd_images):
+    assert parallel.job_memory(odd_images, 9, "serial", 1)["files"] == 9
 
 
 @pytest.mark.slow  # starts an interpreter

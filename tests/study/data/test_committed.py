@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from finhash import methods
+from finhash.images import open_image
 from finhash.jobs import rows
 from finhash.jobs.table import HashTable
 from finhash.study import project
-from finhash.study.data import committed, datasets
+from finhash.study.data import committed, datasets, transforms
 from tests.conftest import jpeg_bytes
 
 METHODS = ["find", "dhash64"]
@@ -92,6 +94,34 @@ def test_a_drawn_data_set_uses_the_committed_transformed_hashes_of_the_gallery()
     gallery = random_table(NAMES[3:5])
     table = committed.hash_or_load_transformed(datasets.Dataset("drawn", Path(), []), gallery, 1)
     assert table.paths == NAMES[3:5]
+
+
+def test_transformed_are_the_first_readable_images_of_families(home):
+    names = ("0001_1.jpg", "0001_2.jpg", "0002_1.jpg", "0003_1.jpg")
+    paths = [home / name for name in names]
+    for path in paths:
+        path.write_bytes(jpeg_bytes())
+    for k in (0, 2):
+        paths[k].write_text("not an image")
+    dataset = datasets.Dataset("das_images", home, paths)
+    chosen = transforms.queries(dataset, 10)
+    assert [path.name for path in chosen] == ["0001_2.jpg", "0003_1.jpg"]
+
+
+@pytest.mark.parametrize("size", [(64, 64), (300, 900), (20, 3), (1500, 400)])
+@pytest.mark.parametrize("name", ["screenshot", "watermark", "resize", "crop"])
+def test_images_of_any_size_can_be_transformed(home, size, name):
+    path = home / "0001_1.jpg"
+    Image.new("RGB", size, "teal").save(path)
+    transform = transforms.TRANSFORMS[name]
+    for strength in transform.strengths:
+        made = open_image(transform.apply(transforms.Subject(path), strength))
+        assert max(made.size) <= 3 * transforms.LARGEST
+        if name == "screenshot":  # all of the image is on the screen
+            teal = np.asarray(made).astype(int) - np.array(Image.new("RGB", (1, 1), "teal"))
+            seen = (abs(teal).max(axis=2) < 20).sum()
+            shrunk = transforms.Subject(path).image
+            assert seen >= 0.9 * shrunk.width * shrunk.height - 50
 
 
 @pytest.mark.slow

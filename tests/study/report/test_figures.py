@@ -10,9 +10,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from finhash import methods
-from finhash.study import project, results
+from finhash.study import project
 from finhash.study.cost import operations
-from finhash.study.report import figures, style
+from finhash.study.report import available, figures, style
 from finhash.study.report import figures_accuracy as accuracy
 from finhash.study.report import figures_cost as cost
 from tests.study.report.tables import table, timings
@@ -93,7 +93,7 @@ def test_growth_draws_medians_by_count_and_fastest_repeats_by_side():
         ("flat", 64, 0.01),
     )
     left, right = cost.growth(counts, sides).axes
-    assert labels(left) == ("images of 250 × 250 pixels", "seconds")
+    assert labels(left) == ("images of the set", "seconds")
     assert labels(right) == ("side of a square image, pixels", "seconds per image")
     np.testing.assert_allclose(lines(left), [([1, 2, 4], [0.2, 0.4, 0.8])])
     assert texts(left) == ["exponent 1.00\n95 % interval: 1.00 to 1.00"]
@@ -154,7 +154,7 @@ def test_margins_draws_shares_of_each_kind():
     assert labels(axes)[1] == "share of images"
     assert axes.get_xlabel().endswith("units of luma")
     assert [bar.get_height() for bar in axes.patches] == [0.25, 0.75, 0.5, 0.5]
-    assert legend(axes) == ["memes", "random"]
+    assert legend(axes) == ["images of the set", "random"]
     [([left, right], _)] = lines(axes)
     assert left == right
     assert -8 < left < -6  # the bound is a power of ten, like the axis
@@ -323,6 +323,18 @@ def test_roc_draws_recall_against_the_false_positive_rate(histograms):
     assert left.yaxis.get_major_formatter()(0.5) == "50%"
 
 
+def test_roc_of_labels_that_nobody_judged_has_one_panel(histograms):
+    [axes] = accuracy.roc(histograms[histograms["labels"] == "as labelled"]).axes
+    assert axes.get_title(loc="left") == "as labelled"
+    assert axes.get_xlim()[0] == 0.1  # ten pairs show no smaller rate
+
+
+def test_figures_of_a_set_without_same_family_pairs_are_drawn(histograms):
+    alone = histograms[histograms["labels"] == "as labelled"].assign(same=0)
+    assert [lines(axes) for axes in accuracy.roc(alone).axes] == [[]]
+    assert len(accuracy.distances(alone).axes) == 1
+
+
 def test_recall_intervals_marks_merged_labels_by_filled_circles():
     intervals = table(
         "method target recall low high labels",
@@ -366,6 +378,17 @@ def test_pareto_draws_recall_against_both_costs():
     assert lines(left) == [([0.3], [0.8]), ([0.4], [0.4]), ([200], [0.8]), ([0.25], [0.95])]
     assert lines(right) == [([0.2], [0.8]), ([0.1], [0.4]), ([0.2], [0.95])]
     assert legend(figure) == ["FINd", "64 bits", "FINd middle"]
+
+
+def test_pareto_takes_the_smallest_rate_that_the_set_shows():
+    rates = table(
+        "method labels pairs tpr_1e-05 tpr_1e-04", ("find", "as labelled", 10, np.nan, 0.8)
+    )
+    each_hash, middle = table("method ms_file", ("find", 0.3)), table("method target recall")
+    seconds = timings({"find": 0.2})
+    figure = accuracy.pareto(each_hash, timings({"reference": 0.2}), seconds, rates, middle)
+    assert labels(figure.axes[0])[1] == "recall at false positive rate $10^{-4}$"
+    assert legend(figure) == ["FINd", "64 bits"]
 
 
 def test_clusterings_draws_merged_labels_against_the_share_of_bits():
@@ -462,6 +485,13 @@ def test_robustness_draws_strengths_in_order_and_leaves_gaps(draw, column, label
 # Registry and style
 
 
+def test_a_figure_without_results_is_not_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(project, "figures", lambda: tmp_path / "figures")
+    monkeypatch.setattr(available, "exists", lambda name: False)
+    assert figures.export("roc") is None
+    assert not (tmp_path / "figures").exists()
+
+
 def test_figures_read_committed_results():
     committed = project.results(project.root())
     read = {name for _, tables in figures.FIGURES.values() for name in tables}
@@ -470,7 +500,7 @@ def test_figures_read_committed_results():
 
 def test_a_figure_is_exported_twice_as_the_same_bytes(tmp_path, monkeypatch):
     sizes = table("rank images", (1, 700), (2, 300))
-    monkeypatch.setattr(results, "load", {"memes_family_sizes": sizes}.__getitem__)
+    monkeypatch.setattr(available, "load", {"datasets_family_sizes": sizes}.__getitem__)
     monkeypatch.setattr(project, "figures", lambda: tmp_path / "figures")
     files = [tmp_path / "figures" / f"family_sizes.{kind}" for kind in ("pdf", "png")]
     written = []

@@ -80,6 +80,35 @@ def test_recall_table_has_labels_intervals_and_both_tests():
     assert rf"PDQ & {cells} & 0.25 & 1.00 & {cells} & 0.50 & 0.020 \\" in text
 
 
+def test_recall_table_of_labels_that_nobody_judged():
+    intervals = table(
+        "method target recall low high labels",
+        ("find", 1e-4, 0.5, 0.4, 0.6, "as labelled"),
+        ("pdq", 1e-4, 0.75, 0.6, 0.9, "as labelled"),
+    )
+    differences = table("method target p p_equivalent", ("pdq", 1e-4, 0.25, 1.0))
+    text = numbers_certainty._recall_table(intervals, differences)
+    assert r" & \multicolumn{4}{c}{$10^{-4}$} \\ \cmidrule(lr){2-5}" in text
+    assert r"hash & recall & interval & $p$ & $p_=$ \\" in text
+    assert r"PDQ & 75.0 & 60 to 90 & 0.25 & 1.00 \\" in text
+
+
+def test_thresholds_table_joins_uses_of_one_target():
+    columns = "use method threshold target fpr fpr_high margin"
+    thresholds = table(
+        columns,
+        ("human review", "find", 90, 1e-3, 5e-4, 9e-4, 4),
+        ("human review", "pdq", 88, 1e-3, 4e-4, 8e-4, 4),
+        ("match", "find", 52, 1e-5, 0.0, 9e-6, 14),
+        ("cluster", "find", 52, 1e-5, 0.0, 9e-6, 14),
+    )
+    text = numbers_certainty._thresholds_table(thresholds)
+    assert r"\multicolumn{3}{c}{human review} & \multicolumn{3}{c}{match, cluster}" in text
+    high = r"$9.0\times10^{-4}$ & 52 & 0 & $9.0\times10^{-6}$"
+    assert rf"FINd & 90 & $5.0\times10^{{-4}}$ & {high} \\" in text
+    assert r"PDQ & 88 & $4.0\times10^{-4}$ & $8.0\times10^{-4}$ & -- & -- & -- \\" in text
+
+
 def test_confirmation_table_has_a_dash_where_there_is_no_threshold():
     columns = "method labels target threshold fpr recall low high"
     confirmation = table(

@@ -1,17 +1,25 @@
-"""Notebooks and report, end to end at smoke scale, in a copy of the checkout."""
+"""Notebooks and report, end to end at smoke scale, in a copy of the checkout.
+
+Two runs go on side by side: one on drawn images, notebook by notebook, and one on a user's folder
+of images with mistakes.
+"""
 
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 from finhash.study.report import figures
+from tests.study import own_images
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +53,29 @@ def home(tmp_path_factory) -> Path:
     shutil.copytree(ROOT / "notebooks", home / "notebooks")
     shutil.copy(ROOT / "README.md", home / "README.md")
     return home
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_run(home, committed, tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen]]:
+    """Start a run on a user's images, and return its output folder and its process."""
+    folder = own_images.make(tmp_path_factory.mktemp("holiday") / "photos", families=7)
+    out = tmp_path_factory.mktemp("own")
+    names = " ".join(path.stem for path in NOTEBOOKS)
+    module = f"{sys.executable} -m finhash.study.report"
+    steps = f"{module}.notebooks digests && {module}.notebooks run {names} && {module}.build"
+    own = {"FINHASH_DAS_IMAGES": str(folder), "FINHASH_OUT": str(out)}
+    with (out / "log").open("w") as log:
+        process = subprocess.Popen(
+            ["sh", "-c", steps],
+            env=environment(home) | own,
+            cwd=home,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    yield out, process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +136,44 @@ def test_report_is_built(home):
 def test_a_run_leaves_the_checkout_as_it_is(home, committed):
     assert digests(home) == committed
     assert not (home / "figures").exists()
+
+
+LEFT_OVER = re.compile(
+    r"stand-in|\bset A\b|\bset B\b|Library of Congress|Zipf|Dank|1,034|1\\,034|55,972|55\\,972",
+    re.I,
+)
+"""Words and numbers that are about the stand-in."""
+
+
+@needs_latex
+def test_run_on_own_images_builds_a_report_about_them(own_run):
+    out, process = own_run
+    assert process.wait() == 0, (out / "log").read_text()[-3000:]
+    assert (out / "report" / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert "left out" in (out / "log").read_text()  # notebooks about the stand-in
+    numbers = (out / "report" / "generated" / "numbers.tex").read_text()
+    text = (out / "report" / "your_images.tex").read_text()
+    assert r"\def\csname result@title\endcsname{photos}" in numbers
+    assert not LEFT_OVER.search(text + numbers)
+    for table in (out / "report" / "generated").glob("*.tex"):
+        assert not re.search(r"\b(nan|inf)\b", table.read_text()), table
+
+
+def test_notebooks_of_own_images_are_about_them(own_run):
+    out, process = own_run
+    assert process.wait() == 0, (out / "log").read_text()[-3000:]
+    executed = sorted((out / "notebooks").glob("*.ipynb"))
+    assert [path.stem[:2] for path in executed] == [f"{n:02d}" for n in range(8)]
+    for path in executed:
+        notebook = nbformat.read(path.open(), as_version=4)
+        for cell in notebook.cells:
+            assert not LEFT_OVER.search(cell.source), (path.stem, cell.source)
+            for output in cell.get("outputs", []):
+                assert output.get("name") != "stderr", (path.stem, output.text)
+                assert not LEFT_OVER.search(output.get("text", "")), (path.stem, output.text)
+    counted = pd.read_csv(out / "data" / "results" / "datasets_images.csv").iloc[0]
+    assert counted["unreadable"] == 2
+    assert counted["skipped"] == 2
 
 
 @needs_latex

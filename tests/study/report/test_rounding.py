@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from finhash.study import results
-from finhash.study.report import rounding
+from finhash.study.report import available, rounding
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_speed_ups_have_a_decimal_below_ten(ratio, text):
 
 @pytest.mark.parametrize(
     ("rate", "text"),
-    [(1.23e-5, r"$1.2\times10^{-5}$"), (1e-4, r"$1.0\times10^{-4}$"), (0, r"$0.0\times10^{0}$")],
+    [(1.23e-5, r"$1.2\times10^{-5}$"), (1e-4, r"$1.0\times10^{-4}$"), (0, "0")],
 )
 def test_rates_are_powers_of_ten(rate, text):
     assert rounding.scientific(rate) == text
@@ -67,6 +67,43 @@ def test_false_positive_rates_are_named_by_their_exponent(rate, digit):
 )
 def test_special_characters_are_escaped(text, escaped):
     assert rounding.tex(text) == escaped
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        (r"C:\my {photos}", r"C:\textbackslash{}my \{photos\}"),
+        ("~a^b$", r"\textasciitilde{}a\textasciicircum{}b\$"),
+        ("Ferien in Köln", "Ferien in Köln"),
+        ("Dvořák, 写真 😀", "Dvorák, ?? ?"),
+        ("a\nb", "a?b"),
+    ],
+)
+def test_any_name_of_a_folder_can_be_printed(text, printed):
+    assert rounding.tex(text) == printed
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(14.2, 0, "14"), (0.31, 0, "0.3"), (0.04, 1, "0.04"), (0, 1, "0.0"), (float("nan"), 1, "nan")],
+)
+def test_a_small_number_keeps_a_digit(value, digits, text):
+    assert rounding.fixed(value, digits) == text
+
+
+@pytest.mark.parametrize("text", ["--", r"nan\,\%", r"nan\,\% to nan\,\%", "inf", r"$\infty$"])
+def test_what_is_no_number_is_dropped(text):
+    kept = {"b": (r"12.3\,\%", "rates"), "c": ("FINd of nanometres", "rates")}
+    assert rounding.numeric({"a": (text, "rates")} | kept) == kept
+
+
+def test_columns_without_a_number_are_dropped_and_gaps_become_dashes():
+    rows = [["FINd", "--", r"nan\,\%"], ["PDQ", "nan", "2"]]
+    assert rounding.without_empty_columns("lrr", ["hash", "a", "b"], rows) == (
+        "lr",
+        ["hash", "b"],
+        [["FINd", "--"], ["PDQ", "2"]],
+    )
 
 
 def test_a_table_has_head_rules_and_rows():
@@ -93,3 +130,12 @@ def test_numbers_keep_the_table_that_they_come_from(monkeypatch):
         "two": lambda table: {"second": str(table["x"].sum())},
     }
     assert rounding.numbers_from(functions) == {"first": ("1", "one"), "second": ("4", "two")}
+
+
+def test_a_table_that_a_users_set_lacks_gives_no_numbers(monkeypatch):
+    tables = {"one": pd.DataFrame({"x": [1]}), "two": None}
+    monkeypatch.setattr(available, "load", tables.__getitem__)
+    first = {"one": lambda table: {"first": "1"}, "two": lambda table: {"second": "2"}}
+    assert rounding.numbers_from(first) == {"first": ("1", "one")}
+    both = {"a": (lambda one: "text", ("one",)), "b": (lambda one, two: "text", ("one", "two"))}
+    assert rounding.tables_from(both) == {"a": "text"}

@@ -1,0 +1,75 @@
+"""The report is chosen by the data, and its text asks only for what the run can have."""
+
+import re
+
+import pytest
+
+from finhash.study import project
+from finhash.study.report import build, claims
+
+REPORT = project.root() / "report"
+STANDIN_ONLY = re.compile(
+    r"stand-in|set [AB]\b|template|Zipf|calibrat|Congress|middle half|1,034|55,972|62,500|course",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize(("own", "name"), [(True, "your_images.tex"), (False, "report.tex")])
+def test_the_source_is_chosen_by_the_data_set(monkeypatch, own, name):
+    monkeypatch.setattr(project, "is_standin", lambda: not own)
+    assert build.main_source() == name
+    assert (REPORT / name).exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "resolved"),
+    [
+        (r"a \given{x}{b} c", "a b c"),
+        (r"a \given{y}{b} c", "a  c"),
+        (r"a \lacking{x}{b} c", "a  c"),
+        (r"\lacking{y}{b \given{x}{c {d}}}", "b c {d}"),
+        (r"\given{y}{b \given{x}{c}}d", "d"),
+        (r"\result{x} \result{claim-z}", r"\result{x} A sentence."),
+    ],
+)
+def test_conditions_and_sentences_are_filled_in(text, resolved):
+    assert build.resolve(text, {"x", "claim-z"}, {"claim-z": "A sentence."}) == resolved
+
+
+@pytest.mark.parametrize("name", ["opening.tex", "part1.tex", "your_images.tex"])
+def test_nothing_of_the_stand_in_is_said_about_a_users_images(name):
+    assert not STANDIN_ONLY.search((REPORT / name).read_text())
+
+
+def test_nothing_compares_in_the_text_on_a_users_images():
+    text = (REPORT / "your_images.tex").read_text()
+    assert not re.search(r"\b(keep|best|worst|faster than|cheapest|wins?)\b", text, re.IGNORECASE)
+
+
+def test_the_text_on_a_users_images_guards_every_figure_table_and_sentence():
+    text = (REPORT / "your_images.tex").read_text()
+    shared = {"claim-below-imagehash"}
+    for key in set(re.findall(r"\\result\{(claim-[\w-]+)\}", text)) - shared:
+        assert rf"\given{{{key}}}" in text
+    for stem in re.findall(r"\\includegraphics\{(\w+)\}", text):
+        assert rf"\given{{figure-{stem.replace('_', '-')}}}" in text
+    for name in re.findall(r"\\input\{generated/(table_\w+)\}", text):
+        assert rf"\given{{{name.replace('_', '-')}}}" in text
+    quoted = set(re.findall(r"claim-([\w-]+)\}", text))
+    assert quoted <= (claims.CLAIMS | claims.OWN_CLAIMS).keys()
+
+
+def test_readme_block_of_a_users_set_has_only_rows_that_it_can_fill(monkeypatch):
+    keys = "reference-ms peer-fastest-ms peer-slowest-ms images cores whole-seconds cpu python "
+    keys += "pillow numba title"
+    monkeypatch.setattr(project, "is_standin", lambda: False)
+    numbers = {key: (f"{key}!", "ladder") for key in keys.split()}
+    monkeypatch.setattr(build, "numbers", lambda: numbers)
+    block = build.readme_block()
+    assert "| FINd as published, file to hash | reference-ms! ms |" in block
+    assert "times faster" not in block
+    assert "recall" not in block
+    names = ("find", "phash256", "dhash256", "ahash256", "whash256")
+    numbers |= {f"labelled4-{name}": (r"12.3\,\%", "rates") for name in names}
+    assert "1 in 10,000, title! | FINd 12.3%, pHash 256 12.3%" in build.readme_block()
+    assert "nothing was tuned on" not in build.readme_block()
