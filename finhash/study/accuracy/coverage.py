@@ -11,7 +11,7 @@ from finhash.accuracy.counting import PairTable
 from finhash.accuracy.resampling import LEVEL, half_samples, interval, near, recalls, tails
 from finhash.accuracy.thresholds import attainable, largest, upper_bound
 
-FEWEST = 20
+FEWEST = 5
 """Fewest families in a sample; a simulation with fewer says nothing."""
 
 

@@ -16,7 +16,6 @@ loaded by its name only.
 import hashlib
 import os
 import re
-import warnings
 import zipfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +38,8 @@ from finhash.study.data import memes, standin
 FILE_NAME = re.compile(r"(\d{4,18})_(\d+)\.jpe?g", re.IGNORECASE | re.ASCII)
 VERDICTS = "verdicts.csv"
 """Name of a user's file that says which families show the same image."""
+LOC_TABLES = ("families.csv", "report.csv")
+"""Tables that ``loc`` writes beside the images that it downloads."""
 DAS_MD5 = "fcb1ff3c62f3ca39c39985a4bba0d873"
 """MD5 of the course's zip."""
 TITLES = {"memes": "set A", "memes_b": "set B", "drawn": "the drawn set"}
@@ -93,6 +94,9 @@ class Dataset:
         text = f"{self.title}: {len(self):,} images of {len(self.by_family()):,} families"
         if self.left_out:
             text += f"; the scale {project.scale().name} leaves out {self.left_out:,} more"
+        if self.skipped:
+            listed = ", ".join(self.skipped[:LISTED]) + ", ..." * (len(self.skipped) > LISTED)
+            text += f"; not named FFFF_ID.jpg, so left out ({len(self.skipped):,}): {listed}"
         return text
 
     @property
@@ -425,13 +429,6 @@ def _load_own(scale: project.Scale, progress: bool) -> Dataset:
         folder, skipped = _unpack(place, progress)
     images, others = _sorted_out(folder)
     skipped = others if skipped is None else skipped
-    if skipped:
-        listed = ", ".join(skipped[:LISTED]) + (" ..." if len(skipped) > LISTED else "")
-        warnings.warn(
-            f"{len(skipped):,} of the files in {place} are left out, because they are not named "
-            f"FFFF_ID.jpg, for example 0007_00001.jpg: {listed}",
-            stacklevel=3,
-        )
     title = place.stem if place.is_file() else place.resolve().name
     candidates = [folder / VERDICTS] if place.is_dir() else [beside, folder / VERDICTS]
     paths = _subset(images, scale)
@@ -504,7 +501,7 @@ def _sorted_out(folder: Path) -> tuple[list[Path], list[str]]:
 
 def _ignored(name: str) -> bool:
     """Return whether a file is neither an image nor worth a mention."""
-    return name.startswith(".") or name == VERDICTS
+    return name.startswith(".") or name in (VERDICTS, *LOC_TABLES)
 
 
 def _unpack(archive: Path, progress: bool) -> tuple[Path, list[str]]:

@@ -13,6 +13,9 @@ from finhash.study import project, results
 TITLES = {"das_images": "your images", "memes": "set A", "drawn": "the drawn set"}
 """Data set -> its name in the report, if its provenance holds none."""
 
+FEWEST_PAIRS = 1000
+"""Other-family pairs below which the number of effective bits, from a variance, says nothing."""
+
 STUDIED_ONLY = "find_middle"
 """Method that only the stand-in's report explains, so that on a user's set leaves it out."""
 
@@ -72,7 +75,7 @@ def within_reach(table: pd.DataFrame, pairs: int) -> pd.DataFrame:
 
     A rate can be measured only if the set has at least 1 / rate other-family pairs. Rows with a
     smaller rate in the column ``target`` are dropped. Columns named after a smaller rate, such as
-    ``tpr_1e-05``, are emptied.
+    ``tpr_1e-05``, are emptied, and so is ``effective_bits`` with fewer than ``FEWEST_PAIRS``.
 
     Parameters
     ----------
@@ -89,6 +92,8 @@ def within_reach(table: pd.DataFrame, pairs: int) -> pd.DataFrame:
     0   0.001        NaN
     """
     small = [c for c in table if _rate(str(c)) and not measurable(_rate(str(c)), pairs)]
+    if pairs < FEWEST_PAIRS:
+        small += [column for column in ("effective_bits",) if column in table]
     table = table.assign(**dict.fromkeys(small, float("nan")))
     if "target" in table:
         table = table[[measurable(target, pairs) for target in table["target"]]]

@@ -187,16 +187,15 @@ def recommendation(accuracy: pd.DataFrame, pairs: pd.DataFrame | None) -> str:
             f"{percent(found.iloc[0])} each at {_power(rate)}."
         )
     best = most[0]
-    text = (
-        rf"\textbf{{Use {_label(best)}:}} it finds most at {_power(rate)}, {percent(found[best])}"
-    )
+    facts = f"finds most at {_power(rate)}, {percent(found[best])}"
     if best != OWN_HASH and OWN_HASH in found.index:
-        text += f"; {own} finds {percent(found[OWN_HASH])}"
-    if pairs is None:
-        return f"{text}. Whether its lead is chance was not tested."
-    tests = pairs[(pairs["target"] == rate) & (pairs["method"] == best)].set_index("against")
+        facts += f"; {own} finds {percent(found[OWN_HASH])}"
+    tests = pd.DataFrame()
+    if pairs is not None:
+        tests = pairs[(pairs["target"] == rate) & (pairs["method"] == best)].set_index("against")
     if tests.empty:
-        return f"{text}. Whether its lead is chance was not tested."
+        return f"On these images {_label(best)} {facts}. Whether its lead is chance was not tested."
+    text = rf"\textbf{{Use {_label(best)}:}} it {facts}"
     behind = tests["p"] < LEVEL
     if behind.all():
         return f"{text}. Every other hash of 256 bits finds less, beyond chance."

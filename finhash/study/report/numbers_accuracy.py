@@ -118,11 +118,11 @@ def _published_radii(table: pd.DataFrame) -> Texts:
 
 
 def _prevalence(table: pd.DataFrame) -> Texts:
-    precision = table.set_index("families")
+    precision = table.set_index("times")
     return {
-        f"precision{exponent(float(rate))}-{families}": percent(share, 0)
+        f"precision{exponent(float(rate))}-{times}": percent(share, 0)
         for rate, column in precision.items()
-        for families, share in column.items()
+        for times, share in column.items()
     }
 
 

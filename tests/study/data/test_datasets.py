@@ -98,8 +98,8 @@ def test_everything_wrong_in_a_users_folder_is_stated(own):
     (own / "verdicts.csv").write_text("first,second,verdict\n")
     (own / ".hidden").touch()
     (own / "sub").mkdir()
-    with pytest.warns(UserWarning, match=r"3 of the files in .*FFFF_ID\.jpg.*: holiday\.jpg, n"):
-        dataset = load()
+    dataset = load()
+    assert "not named FFFF_ID.jpg, so left out (3): holiday.jpg, notes.txt, sub" in str(dataset)
     assert dataset.title == "holiday photos"
     assert dataset.skipped == ("holiday.jpg", "notes.txt", "sub")
     assert dataset.verdicts == own / "verdicts.csv"
@@ -122,14 +122,14 @@ def test_everything_wrong_in_a_users_folder_is_stated(own):
     assert sizes["images"].tolist() == [6, 4, 3, 3, 3, 1]
 
 
-@pytest.mark.filterwarnings("ignore:2 of the files")
 def test_what_the_scale_leaves_out_is_stated(own, monkeypatch):
     monkeypatch.setenv("FINHASH_SCALE", "smoke")
     monkeypatch.setitem(project.SCALES, "smoke", project.Scale("smoke", 2, 2))
+    left_out = "not named FFFF_ID.jpg, so left out (2): holiday.jpg, notes.txt"
     assert str(datasets.load(progress=False)) == (
-        "holiday photos: 4 images of 2 families; the scale smoke leaves out 16 more"
+        f"holiday photos: 4 images of 2 families; the scale smoke leaves out 16 more; {left_out}"
     )
-    assert str(load()) == "holiday photos: 20 images of 6 families"
+    assert str(load()) == f"holiday photos: 20 images of 6 families; {left_out}"
 
 
 def test_the_full_scale_has_no_limit_of_families(home, monkeypatch):
@@ -141,7 +141,6 @@ def test_the_full_scale_has_no_limit_of_families(home, monkeypatch):
     assert len(load()) == 1100
 
 
-@pytest.mark.filterwarnings("ignore:2 of the files")
 def test_some_images_are_readable_and_spread(own):
     dataset = load()
     for number in (1, 3, 18, 50):
@@ -159,7 +158,6 @@ def test_some_images_of_an_unreadable_set_are_an_error(home):
         load().some(3)
 
 
-@pytest.mark.filterwarnings("ignore:2 of the files")
 def test_squares_are_jpegs_of_one_size(own):
     Image.new("CMYK", (250, 250)).save(own / "0011_00002.jpg")
     dataset = load()
@@ -200,15 +198,14 @@ def test_any_zip_is_unpacked_once(home, monkeypatch):
     }
     archive = pack(home / "photos.zip", **members)
     monkeypatch.setenv("FINHASH_DAS_IMAGES", "photos.zip")
-    with pytest.warns(UserWarning, match="notes.txt"):
-        dataset = load()
+    dataset = load()
+    assert "so left out (1): in/notes.txt" in str(dataset)
     assert names(dataset) == ["0001_9.jpg", "0002_8.jpg"]
     md5 = hashlib.md5(archive.read_bytes()).hexdigest()
     assert dataset.folder == home / "data" / "das_images" / "unpacked" / f"photos-{md5[:8]}"
     assert (dataset.title, dataset.skipped) == ("photos", ("in/notes.txt",))
     monkeypatch.setattr(datasets, "_extract", None)
-    with pytest.warns(UserWarning, match="notes.txt"):
-        assert load() == dataset
+    assert load() == dataset
     assert sorted(path.name for path in dataset.folder.iterdir()) == names(dataset)
 
 

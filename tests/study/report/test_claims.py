@@ -81,6 +81,7 @@ def test_without_tests_no_difference_is_beyond_chance(untested):
         text = claims.recommendation(rates, untested)
         assert "was not tested" in text
         assert "beyond" not in text
+        assert "Use" not in text
 
 
 def test_a_set_that_is_too_small_recommends_nothing():
