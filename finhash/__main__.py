@@ -354,13 +354,15 @@ def evaluate(
     workers: int,
     quiet: bool,
 ) -> None:
-    """Find which hash, at which threshold, tells labelled images apart best.
+    """Find which hash, at which threshold, matches images of one label and no others.
 
     SOURCES are files or folders. Images of one label are a family. Print one line per hash, the
-    best first, and what these images cannot show.
+    largest recall first, and what these images cannot show. METHODs are compared at the largest
+    false positive rate that each can keep below --fpr.
     """
     try:
         from finhash import evaluation
+        from finhash.accuracy import findings
         from finhash.accuracy import labels as given_labels
         from finhash.pages import answer
     except ImportError as error:
@@ -386,8 +388,9 @@ def evaluate(
             found.review(review)
             click.echo(f"the page of pairs to judge is {review}", err=True)
     click.echo(answer.text_table(found))
-    for line in (found.answer, *found.notes):
-        click.echo(f"\n{line}")
+    for line in (found.answer, findings.next_step(found.methods), *found.notes):
+        if line:
+            click.echo(f"\n{line}")
 
 
 def _verdicts_in(sources: tuple[Path, ...]) -> Path | None:

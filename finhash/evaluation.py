@@ -328,6 +328,7 @@ def evaluate(
         unpromised=list(chosen.index[~chosen["promised"]]),
         other=int(histograms["other"].sum() // len(names)),
         suspicious=int(((pairs["median"] > 0.5) & (pairs["verdict"] == "")).sum()),
+        example=(Path(files[0]).name, str(truths[AS_LABELLED][0])),
     )
     return Evaluation(
         methods=rows,
@@ -420,7 +421,9 @@ def _missing_package(name: str) -> str:
 
 def _hashed(files: Sequence[str], names: Sequence[str], workers: int, progress: bool) -> HashTable:
     """Hash the files with all methods, decoding each once."""
-    several = workers > 1 and len(files) >= MANY
+    # A function that was registered in a notebook cannot be sent to another process.
+    own = any(name not in registry.BUILT_IN for name in names)
+    several = workers > 1 and len(files) >= MANY and not own
     return hash_files(
         files,
         names,

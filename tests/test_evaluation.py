@@ -98,7 +98,7 @@ def test_few_families_give_a_threshold_that_is_not_promised(families):
         .all()
     )
     assert (found.comparisons["p"] > findings.LEVEL).all()
-    assert any("can be promised from 252 families on" in note for note in found.notes)
+    assert any("on unseen families takes at least 252" in note for note in found.notes)
     assert any("allows no false match" in note for note in found.notes)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from finhash.accuracy.resampling import MARGIN
-from finhash.accuracy.thresholds import families_needed
+from finhash.accuracy.thresholds import PARTS, UNSEEN, families_needed
 
 LEVEL = 0.05
 """Level of significance: p-values below it count as shown."""
@@ -49,6 +49,8 @@ class Facts:
         Number of pairs of images from different families.
     suspicious : int
         Number of pairs of families without a verdict that most methods match mostly.
+    example : (str, str)
+        Name of a file, and its label.
     """
 
     sizes: np.ndarray
@@ -60,6 +62,7 @@ class Facts:
     unpromised: Sequence[str] = field(default=())
     other: int = 0
     suspicious: int = 0
+    example: tuple[str, str] = ("", "")
 
 
 def percent(value: float) -> str:
@@ -133,6 +136,30 @@ def answer(rows: pd.DataFrame, fpr: float, unpromised: Sequence[str] = ()) -> st
     )
 
 
+def next_step(rows: pd.DataFrame) -> str:
+    """Return the commands that use the best method; an empty string if it has no threshold."""
+    best = rows.iloc[0]
+    if best["threshold"] < 0:
+        return ""
+    options = f"--method {best['method']}"
+    return (
+        f"finhash hash IMAGES -o hashes {options}\n"
+        f"finhash cluster hashes {options} --radius {best['threshold']} -o families.csv"
+    )
+
+
+def smallest_rate(families: int) -> float:
+    """Return the smallest false positive rate that so many families could promise.
+
+    It is the bound without any false match, when the largest part of the families is left out.
+
+    >>> f"{smallest_rate(252):.2e}"
+    '9.96e-05'
+    """
+    left = families - -(-families // PARTS)
+    return min(1.0, UNSEEN / max(1.0, left * (left - 1) / 2))
+
+
 def notes(rows: pd.DataFrame, comparisons: pd.DataFrame, fpr: float, facts: Facts) -> list[str]:
     """Return what an evaluation cannot tell, what it left out and what to do about it.
 
@@ -151,10 +178,10 @@ def notes(rows: pd.DataFrame, comparisons: pd.DataFrame, fpr: float, facts: Fact
         Sentences, the most important first.
     """
     return [
+        *_labels(facts),
         *_alike(rows, comparisons),
         *_promises(rows, fpr, facts),
         *_too_few(fpr, facts),
-        *_labels(facts),
         *_left_out(facts),
     ]
 
@@ -202,10 +229,11 @@ def _promises(rows: pd.DataFrame, fpr: float, facts: Facts) -> list[str]:
     found = []
     if shaky and families < needed:
         found.append(
-            f"The set has {count(families, 'family', 'families')}. A false positive rate of "
-            f"{rate(fpr)} on unseen families can be promised from {needed:,} families on, so the "
-            f"thresholds meet the rate on these images only, and the bound (fpr_high) exceeds it. "
-            f"Add families, or ask for a larger rate."
+            f"The set has {count(families, 'family', 'families')}. Promising a false positive rate "
+            f"of {rate(fpr)} on unseen families takes at least {needed:,}, so the thresholds meet "
+            "the rate on these images only: on others expect up to fpr_high. Add families, or ask "
+            f"for a rate well above {rate(smallest_rate(families))}, the smallest that so many "
+            "families can promise."
         )
     elif shaky:
         found.append(
@@ -248,7 +276,8 @@ def _too_few(fpr: float, facts: Facts) -> list[str]:
 
 def _labels(facts: Facts) -> list[str]:
     """Say whether anybody has judged if two families show one image."""
-    found = []
+    file, label = facts.example
+    found = [f"Labels are like {label!r} for {file}."] if file else []
     if facts.judged:
         changed = count(facts.merged, "label")
         found.append(
@@ -262,8 +291,10 @@ def _labels(facts: Facts) -> list[str]:
     if facts.suspicious:
         pairs = count(facts.suspicious, "pair of families", "pairs of families")
         found.append(
-            f"{pairs} without a verdict may show one image: the median hash matches more than half "
-            "of the image pairs between the two. Look at them with finhash evaluate --review."
+            f"{pairs} without a verdict may show one image: at least half of the methods match "
+            "more than half of the image pairs between the two. If they do show one image, their "
+            "matches are wrongly counted as false, and thresholds and ranking may change. Judge "
+            "them first: --review page.html shows them and saves verdicts.csv."
         )
     return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from finhash.accuracy import findings
 from finhash.accuracy.findings import percent, rate
 from finhash.jobs.files import whole_file
 from finhash.jobs.provenance import versions
@@ -37,6 +38,7 @@ h1 { font-size: 1.5rem; line-height: 1.2; }
 h2 { font-size: 1.15rem; margin-top: 2rem; }
 .answer { border-left: 4px solid #0072b2; background: #eef5fa; padding: .8rem 1rem;
   font-size: 1.1rem; }
+pre { background: #f6f6f6; padding: .6rem 1rem; overflow-x: auto; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
@@ -159,6 +161,8 @@ def page(found: "Evaluation", images: dict[str, bytes], command: str = "") -> st
         "</figure>"
         for name, data in images.items()
     )
+    commands = findings.next_step(found.methods)
+    step = f"<p>To use it:</p><pre>{html.escape(commands)}</pre>" if commands else ""
     origin = f"<p>Made by <code>{html.escape(command)}</code></p>" if command else ""
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
     return f"""<!DOCTYPE html>
@@ -174,6 +178,7 @@ def page(found: "Evaluation", images: dict[str, bytes], command: str = "") -> st
 <p>{found.images:,} images in {found.families:,} families; wanted false positive rate:
 {rate(found.fpr)}.</p>
 <p class="answer">{_escaped(found.answer)}</p>
+{step}
 <h2>Methods, best first</h2>
 <div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>
 <h2>What to know</h2>
@@ -185,14 +190,21 @@ def page(found: "Evaluation", images: dict[str, bytes], command: str = "") -> st
 <dt>Pairs</dt>
 <dd>Images of one label are a family. All pairs of images were compared. Two images match if their
 hashes differ in at most as many bits as the threshold.</dd>
+<dt>method</dt>
+<dd>Names end in the number of bits; find, find_middle and pdq have 256. find is FINd, and
+find_middle is FINd of the middle half of the rows. Short hashes have few possible thresholds, so
+they often stay below the wanted rate.</dd>
 <dt>recall, fpr</dt>
 <dd>Recall is the share of pairs within families that match. The false positive rate, fpr, is the
-share of pairs between families that match. The interval of recall (95 %) comes from random halves
-of the families: other families of this kind would give other numbers.</dd>
+share of pairs between families that match. The interval of recall (95 %) says how much it
+would vary with other families of this kind, at the same threshold; it comes from random halves of
+the families.</dd>
 <dt>threshold, margin, fpr_high</dt>
 <dd>The threshold is the largest one for which an upper bound of the false positive rate on unseen
 families, fpr_high, is at most the wanted rate. The margin is the price of this caution: the number
-of bits by which the threshold lies below the largest one that meets the rate on these images.</dd>
+of bits by which the threshold lies below the largest one that meets the rate on these images. If no
+threshold has a bound that small, the largest one that meets the rate on these images is given, and
+the margin is 0.</dd>
 <dt>AUC</dt>
 <dd>The area under the ROC curve: the probability that a random pair within a family is closer than
 a random pair between families. It averages over rates that nobody uses, so choose by recall.</dd>

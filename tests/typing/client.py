@@ -57,6 +57,16 @@ def many_images(paths: Sequence[str]) -> None:
     assert_type(labels.nbytes, int)
 
 
+def mine(image: Image.Image) -> NDArray[np.uint8]:
+    return np.zeros(8, np.uint8)
+
+
+def own_hash(paths: Sequence[str]) -> None:
+    assert_type(methods.register("mine", mine, bits=64), methods.Method)
+    assert_type(methods.resolve("find"), methods.Method)
+    assert_type(finhash.evaluate(paths, fpr=1e-3).notes, list[str])
+
+
 def by_name(image: Image.Image, name: methods.MethodName) -> None:
     method = methods.get(name)
     assert_type(method, methods.Method)
