@@ -131,15 +131,20 @@ def whole_jobs(paths: Sequence[Path], settings: Sequence[Setting], repeats: int)
     return pd.DataFrame(rows, columns=columns)
 
 
-def throughput(jobs: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
+def throughput(jobs: pd.DataFrame, short: pd.DataFrame) -> pd.DataFrame:
     """Summarise jobs by throughput, with and without the start of the workers.
+
+    Without the start, the throughput is that of the images by which a job exceeds a short one, in
+    the time by which it takes longer. The start itself cannot be deducted: while one worker starts,
+    another may be working already.
 
     Parameters
     ----------
     jobs : DataFrame
         Result of ``whole_jobs``.
-    starts : DataFrame
-        Result of ``whole_jobs`` on a few images, just enough to start all workers.
+    short : DataFrame
+        Result of ``whole_jobs`` on some of the images, enough for all workers to take part.
+        Settings that start no workers may be missing.
 
     Returns
     -------
@@ -157,7 +162,7 @@ def throughput(jobs: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
         driver : float
             CPU time of the calling process per image, without the start, in seconds.
         start : float
-            Wall time of the start, in seconds.
+            Time that a job takes longer than it would without a start, in seconds.
         with_start : float
             Throughput in images per second, start included.
         throughput : float
@@ -169,13 +174,14 @@ def throughput(jobs: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["executor", "workers"]
     table = jobs.groupby(keys, sort=False)[["images", "seconds", "driver"]].median()
-    start = starts.groupby(keys)[["seconds", "driver"]].median().reindex(table.index).fillna(0.0)
-    table["start"] = start["seconds"]
-    # A tiny job may take less time than was measured for its start, which then cannot be deducted.
-    table["driver"] = (table["driver"] - start["driver"]).clip(lower=0) / table["images"]
+    less = short.groupby(keys)[["images", "seconds", "driver"]].median().reindex(table.index)
+    more = table - less.fillna(0.0)
+    # Tiny jobs may not take longer than short ones, beyond noise; their start is then unknown.
+    more = more.where(more["seconds"] > 0, table)
+    table["driver"] = more["driver"].clip(lower=0) / more["images"]
     table["with_start"] = table["images"] / table["seconds"]
-    steady = table["seconds"] - table["start"]
-    table["throughput"] = table["images"] / steady.where(steady > 0, table["seconds"])
+    table["throughput"] = more["images"] / more["seconds"]
+    table["start"] = (table["seconds"] - table["images"] / table["throughput"]).clip(lower=0)
     table["gain"] = table["throughput"] / table["throughput"]["serial", 1]
     table["efficiency"] = table["gain"] / table.index.get_level_values("workers")
     return table.reset_index()

@@ -221,11 +221,6 @@ def load(
     ValueError
         If the user's set is ambiguous, if its zip cannot be unpacked, or if a template does not
         have its listed SHA-256.
-
-    Warns
-    -----
-    UserWarning
-        If files of the user's set are left out because of their names.
     """
     scale = scale or project.scale()
     name = name or project.data_set()

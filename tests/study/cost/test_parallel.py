@@ -23,13 +23,13 @@ def speed() -> pd.DataFrame:
         ("processes", 2, 0, 1000, 6.0, 0.2),
         ("dask", 2, 0, 1000, 7.0, 0.3),
     ]
-    starts = [
-        ("processes", 1, 0, 32, 1.0, 0.1),
-        ("processes", 2, 0, 32, 1.0, 0.1),
-        ("dask", 2, 0, 32, 9.0, 0.1),
+    short = [
+        ("processes", 1, 0, 100, 2.0, 0.1),
+        ("processes", 2, 0, 100, 1.5, 0.1),
+        ("dask", 2, 0, 100, 9.0, 0.1),
     ]
     return parallel.throughput(
-        pd.DataFrame(jobs, columns=COLUMNS), pd.DataFrame(starts, columns=COLUMNS)
+        pd.DataFrame(jobs, columns=COLUMNS), pd.DataFrame(short, columns=COLUMNS)
     )
 
 
@@ -60,7 +60,7 @@ def test_gain_leaves_the_start_out(speed):
     row = speed.set_index(["executor", "workers"]).loc[("processes", 2)]
     assert (row["throughput"], row["gain"], row["efficiency"]) == (200, 2, 1)
     assert row["with_start"] == pytest.approx(1000 / 6)
-    assert row["driver"] == pytest.approx(0.1 / 1000)
+    assert row["driver"] == pytest.approx(0.1 / 900)
 
 
 def test_a_start_longer_than_its_job_is_not_deducted(speed):
@@ -130,9 +130,9 @@ def test_files_that_are_gone_are_not_read(tmp_path):
 
 def test_cpu_time_per_image_is_never_negative():
     jobs = pd.DataFrame([("serial", 1, 0, 5, 0.1, 0.1), ("dask", 2, 0, 5, 1.0, 0.1)])
-    starts = pd.DataFrame([("dask", 2, 0, 32, 0.9, 0.3)])
-    jobs.columns = starts.columns = COLUMNS
-    assert parallel.throughput(jobs, starts)["driver"].tolist() == [0.02, 0]
+    short = pd.DataFrame([("dask", 2, 0, 1, 0.9, 0.3)])
+    jobs.columns = short.columns = COLUMNS
+    assert parallel.throughput(jobs, short)["driver"].tolist() == [0.02, 0]
 
 
 def test_resized_images_are_square(two_images, tmp_path):
