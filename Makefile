@@ -31,7 +31,7 @@ report:
 	@$(MAKE) --no-print-directory notebooks FINHASH_OUT=$(FINHASH_OUT)
 	@$(MAKE) --no-print-directory pdf FINHASH_OUT=$(FINHASH_OUT)
 
-## quick: run all notebooks and build the report on 2,000 images, into build/ (4 minutes)
+## quick: run all notebooks and build the report on 2,000 images, into build/ (6 minutes)
 .PHONY: quick
 quick:
 	@$(MAKE) --no-print-directory notebooks FINHASH_SCALE=quick
