@@ -227,7 +227,11 @@ def _open_dask(count: int, methods: Sequence[str], scheduler: str | None) -> Ite
         return
     with (
         distributed.LocalCluster(
-            n_workers=count, threads_per_worker=1, dashboard_address=None
+            n_workers=count,
+            threads_per_worker=1,
+            dashboard_address=None,
+            # The scheduler opens a port even without a dashboard: any free one, not always 8787.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
         ) as cluster,
         distributed.Client(cluster) as client,
         _Dask(client) as workers,

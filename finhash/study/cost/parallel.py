@@ -6,6 +6,7 @@ a notebook.
 
 import gc
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -517,6 +518,8 @@ def loopback_cluster(workers: int) -> Iterator[Cluster]:
             )
             for module, *arguments in commands
         ]
+        # The client warns of results that it computes again because their worker was killed.
+        logging.getLogger("distributed.client").setLevel(logging.ERROR)
         try:
             _wait_for(lambda: file.exists() and file.read_text().endswith("}"))
             yield Cluster(json.loads(file.read_text())["address"], started[1:])
