@@ -58,7 +58,7 @@ def home(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def own_run(home, committed, tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen]]:
     """Start a run on a user's images, and return its output folder and its process."""
-    folder = own_images.make(tmp_path_factory.mktemp("holiday") / "photos", families=7)
+    folder = own_images.make(tmp_path_factory.mktemp("holiday") / "photos", families=7, images=3)
     out = tmp_path_factory.mktemp("own")
     names = " ".join(path.stem for path in NOTEBOOKS)
     module = f"{sys.executable} -m finhash.study.report"
