@@ -7,7 +7,7 @@ SCALE  := $(or $(FINHASH_SCALE),full)
 # Results, figures, executed notebooks and the PDF go to this folder. Only 'make report' sets it to
 # the checkout, and not if you use your own images; any other run leaves committed files as they are.
 OUT    := $(abspath $(or $(FINHASH_OUT),build))
-OWN    := $(or $(FINHASH_DAS_IMAGES),$(wildcard data/das_images/*))
+OWN    := $(or $(FINHASH_DAS_IMAGES),$(filter-out %/unpacked,$(wildcard data/das_images/*)))
 STAMPS := $(OUT)/.stamps
 
 NOTEBOOKS := $(basename $(notdir $(sort $(wildcard notebooks/*.ipynb))))

@@ -71,14 +71,7 @@ else:
     def __getattr__(name: str) -> object:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        try:
-            module = import_module(_MODULES[name])
-        except ModuleNotFoundError as error:
-            if name == "evaluate" and error.name in ("matplotlib", "pandas"):
-                needed = 'finhash.evaluate needs: pip install "finhash[evaluate]"'
-                raise ImportError(needed) from error
-            raise
-        return getattr(module, name)
+        return getattr(import_module(_MODULES[name]), name)
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

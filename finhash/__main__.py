@@ -33,9 +33,6 @@ CLUSTERINGS = ("components", "spheres")
 SHOWN = 5
 """Number of failed files whose reasons are listed on stderr."""
 
-VERDICTS = "verdicts.csv"
-"""Name of the file of verdicts that is read if it lies in a folder of images."""
-
 SHEET_ROWS = 12
 """Number of families on a contact sheet."""
 
@@ -360,15 +357,12 @@ def evaluate(
     largest recall first, and what these images cannot show. METHODs are compared at the largest
     false positive rate that each can keep below --fpr.
     """
-    try:
+    with _usage_errors():
         from finhash import evaluation
-        from finhash.accuracy import findings
-        from finhash.accuracy import labels as given_labels
-        from finhash.pages import answer
-    except ImportError as error:
-        raise click.UsageError(
-            f'finhash evaluate needs: pip install "finhash[evaluate]" ({error})'
-        ) from error
+    from finhash.accuracy import findings
+    from finhash.accuracy import labels as given_labels
+    from finhash.pages import answer
+
     files = list(dict.fromkeys(_image_files(sources)))
     verdicts = verdicts or _verdicts_in(sources)
     with _usage_errors():
@@ -395,10 +389,12 @@ def evaluate(
 
 def _verdicts_in(sources: tuple[Path, ...]) -> Path | None:
     """Return the file of verdicts in the folders of images, and say so on stderr."""
-    found = [source / VERDICTS for source in sources if (source / VERDICTS).is_file()]
+    from finhash.accuracy.labels import VERDICTS_FILE
+
+    found = [source / VERDICTS_FILE for source in sources if (source / VERDICTS_FILE).is_file()]
     if len(found) > 1:
         raise click.UsageError(
-            f"{len(found)} folders hold a {VERDICTS}; name one of them as --verdicts"
+            f"{len(found)} folders hold a {VERDICTS_FILE}; name one of them as --verdicts"
         )
     for path in found:
         click.echo(f"verdicts on families are read from {path}", err=True)

@@ -12,7 +12,11 @@ from math import comb
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+
+try:
+    import pandas as pd
+except ModuleNotFoundError as error:
+    raise ImportError('finhash.evaluate needs: pip install "finhash[evaluate]"') from error
 
 from finhash import hamming
 from finhash import methods as registry
@@ -87,7 +91,8 @@ class Evaluation:
         auc : float
             Area under the ROC curve.
         ms_per_image : float
-            Median time from file to hash in one thread, in milliseconds; nan if there are no files.
+            Median time in milliseconds, in one thread, from file to hash; nan if only hashes are
+            given.
         bytes : int
             Size of a hash.
     comparisons : DataFrame
@@ -367,11 +372,11 @@ def _check_pairs(families: np.ndarray, failed: Sequence[tuple[str, str]] = ()) -
         path, reason = failed[0]
         after = f" after {len(failed)} unreadable files were left out ({path}: {reason})"
     if not len(families):
-        raise ValueError(f"there is no image{after}; give images that can be read")
+        raise ValueError(f"the set has no image{after}; give images that can be read")
     names, sizes = np.unique(families, return_counts=True)
     if len(names) == 1:
         raise ValueError(
-            f"all {len(families)} images have one label{after}, so there is no pair of different "
+            f"all {len(families)} images have one label{after}, so no pair belongs to two "
             "families; give images of at least two families"
         )
     if sizes.max() == 1:

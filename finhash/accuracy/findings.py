@@ -1,4 +1,4 @@
-"""Plain sentences about an evaluation: the answer, and what it does not show.
+"""Sentences about an evaluation: which method to use, and what the images are too few to show.
 
 The sentences are made from the tables of ``finhash.evaluation``, for terminal and page alike.
 """
@@ -27,7 +27,7 @@ LISTED = 3
 
 @dataclass(frozen=True)
 class Facts:
-    """What an evaluation knows about its images, besides the tables.
+    """Facts about the images of an evaluation that its tables do not hold.
 
     Attributes
     ----------
@@ -149,9 +149,10 @@ def next_step(rows: pd.DataFrame) -> str:
 
 
 def smallest_rate(families: int) -> float:
-    """Return the smallest false positive rate that so many families could promise.
+    """Return the smallest false positive rate that the rule can promise with this many families.
 
-    It is the bound without any false match, when the largest part of the families is left out.
+    It is the upper bound if no false match is seen and the largest part of the families is left
+    out.
 
     >>> f"{smallest_rate(252):.2e}"
     '9.96e-05'
@@ -161,7 +162,7 @@ def smallest_rate(families: int) -> float:
 
 
 def notes(rows: pd.DataFrame, comparisons: pd.DataFrame, fpr: float, facts: Facts) -> list[str]:
-    """Return what an evaluation cannot tell, what it left out and what to do about it.
+    """Return sentences: what an evaluation cannot show, what it left out, and how to mend that.
 
     Parameters
     ----------
@@ -232,8 +233,8 @@ def _promises(rows: pd.DataFrame, fpr: float, facts: Facts) -> list[str]:
             f"The set has {count(families, 'family', 'families')}. Promising a false positive rate "
             f"of {rate(fpr)} on unseen families takes at least {needed:,}, so the thresholds meet "
             "the rate on these images only: on others expect up to fpr_high. Add families, or ask "
-            f"for a rate well above {rate(smallest_rate(families))}, the smallest that so many "
-            "families can promise."
+            f"for a rate well above {rate(smallest_rate(families))}: no smaller one can be "
+            "promised with this number of families."
         )
     elif shaky:
         found.append(

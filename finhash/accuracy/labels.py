@@ -4,10 +4,15 @@ import csv
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+VERDICTS_FILE = "verdicts.csv"
+"""Name of a file of verdicts on families, which is read if it lies beside the images."""
 
 COLUMNS = ("path", "label")
 """Columns of a file of labels."""
@@ -83,7 +88,8 @@ def read(path: str | os.PathLike[str], images: Paths) -> NDArray[np.str_]:
     Raises
     ------
     ValueError
-        If the file is no CSV in UTF-8, a column is missing, an image has no label or has two.
+        If the file is not a CSV file in UTF-8, if a column is missing, or if an image has no label
+        or two different ones.
     OSError
         If the file cannot be read.
 
@@ -103,20 +109,15 @@ def read(path: str | os.PathLike[str], images: Paths) -> NDArray[np.str_]:
     # A path relative to the file's folder goes before one relative to the current directory.
     bases = [path.absolute().parent, Path.cwd()]
     found: list[dict[str, str]] = [{}, {}]
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for line, name, label in _rows(path, file):
-                for base, labels in zip(bases, found, strict=True):
-                    place = os.path.realpath(base / name)
-                    if labels.setdefault(place, label) != label:
-                        raise ValueError(
-                            f"{path}, line {line}: {name!r} has the label {label!r}, but an "
-                            f"earlier line says {labels[place]!r}; delete one of the two"
-                        )
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(
-            f"{path} cannot be read as CSV: {error}; save it as CSV in UTF-8"
-        ) from error
+    with open_csv(path) as file:
+        for line, name, label in _rows(path, file):
+            for base, labels in zip(bases, found, strict=True):
+                place = os.path.realpath(base / name)
+                if labels.setdefault(place, label) != label:
+                    raise ValueError(
+                        f"{path}, line {line}: {name!r} has the label {label!r}, but an "
+                        f"earlier line says {labels[place]!r}; delete one of the two"
+                    )
     places = [os.path.realpath(image) for image in images]
     wanted = [found[0].get(place) or found[1].get(place) for place in places]
     missing = [os.fspath(image) for image, one in zip(images, wanted, strict=True) if one is None]
@@ -126,6 +127,18 @@ def read(path: str | os.PathLike[str], images: Paths) -> NDArray[np.str_]:
             f"{missing[0]!r}; add a line for each, or leave these images out"
         )
     return np.array(wanted, str)
+
+
+@contextmanager
+def open_csv(path: Path) -> Iterator[TextIO]:
+    """Open a CSV file in UTF-8; raise ``ValueError`` if its content turns out to be another."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            yield file
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"{path} cannot be read as CSV: {error}; save it as CSV in UTF-8"
+        ) from error
 
 
 def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, str, str]]:

@@ -1,4 +1,4 @@
-"""Verdicts on pairs of families: whether two names stand for one image.
+"""Verdicts on pairs of families: whether both families show the same image.
 
 Hashes cannot tell a false match from a wrong label. If two families show one image, their pairs of
 images match rightly but count as false, so somebody has to look at the closest pairs of families.
@@ -21,6 +21,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from finhash.accuracy import rates
+from finhash.accuracy.labels import open_csv
 
 if TYPE_CHECKING:  # whoever only reads verdicts should not import the code that counts
     from finhash.accuracy.counting import PairTable
@@ -56,8 +57,8 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
         One row per verdict, in the order of the file:
 
         first, second : str
-            Two families, or images that stand for their families: a family's name or number, or
-            an image's path or file name.
+            Two families. Each is given by its name or number, or by the path or file name of one
+            of its images.
         verdict : str
             ``"same"``, ``"variant"`` or ``"different"``.
 
@@ -84,13 +85,8 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
     >>> folder.cleanup()
     """
     path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return pd.DataFrame(list(_rows(path, file)), columns=list(COLUMNS), dtype=object)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(
-            f"{path} cannot be read as CSV: {error}; save it as CSV in UTF-8"
-        ) from error
+    with open_csv(path) as file:
+        return pd.DataFrame(list(_rows(path, file)), columns=list(COLUMNS), dtype=object)
 
 
 def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[str, ...]]:

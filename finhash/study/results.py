@@ -82,11 +82,7 @@ def load_provenance(name: str) -> dict:
 
 def exists(name: str) -> bool:
     """Return whether ``load(name)`` would find a table."""
-    try:
-        _find(name)
-    except MissingResultError:
-        return False
-    return True
+    return _locate(name) is not None
 
 
 def headline(table: pd.DataFrame, column: str = "labels") -> pd.DataFrame:
@@ -192,14 +188,22 @@ def _saved(code: str) -> list[str]:
     return re.findall(r'"(\w+)",\s*by=BY', code)
 
 
-def _find(name: str) -> Path:
-    """Return the path of a table's JSON file."""
+def _locate(name: str) -> Path | None:
+    """Return the path of a table's JSON file, or None if this run has no such table."""
     own = project.results() / f"{name}.json"
     if own.exists():
         return own
     committed = project.results(project.root()) / own.name
     if committed.exists() and _comparable(json.loads(committed.read_text())):
         return committed
+    return None
+
+
+def _find(name: str) -> Path:
+    """Return the path of a table's JSON file; raise an error that names the maker of the table."""
+    found = _locate(name)
+    if found is not None:
+        return found
     maker = makers().get(name)
     run = f"make it by {command(maker)}" if maker else "no program makes it"
     raise MissingResultError(

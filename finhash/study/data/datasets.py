@@ -30,14 +30,13 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
+from finhash.accuracy.labels import VERDICTS_FILE
 from finhash.images import ImageError, open_image
 from finhash.jobs.files import whole_file
 from finhash.study import project
 from finhash.study.data import memes, standin
 
 FILE_NAME = re.compile(r"(\d{4,18})_(\d+)\.jpe?g", re.IGNORECASE | re.ASCII)
-VERDICTS = "verdicts.csv"
-"""Name of a user's file that says which families show the same image."""
 LOC_TABLES = ("families.csv", "report.csv")
 """Tables that ``loc`` writes beside the images that it downloads."""
 DAS_MD5 = "fcb1ff3c62f3ca39c39985a4bba0d873"
@@ -418,14 +417,14 @@ def _square(path: Path, folder: Path) -> Path:
 def _load_own(scale: project.Scale, progress: bool) -> Dataset:
     """Return the user's own set."""
     place = _place()
-    beside = place.parent / VERDICTS
+    beside = place.parent / VERDICTS_FILE
     folder, skipped = place, None
     if place.is_file():
         folder, skipped = _unpack(place, progress)
     images, others = _sorted_out(folder)
     skipped = others if skipped is None else skipped
     title = place.stem if place.is_file() else place.resolve().name
-    candidates = [folder / VERDICTS] if place.is_dir() else [beside, folder / VERDICTS]
+    candidates = [folder / VERDICTS_FILE] if place.is_dir() else [beside, folder / VERDICTS_FILE]
     paths = _subset(images, scale)
     return Dataset(
         "das_images",
@@ -496,7 +495,7 @@ def _sorted_out(folder: Path) -> tuple[list[Path], list[str]]:
 
 def _ignored(name: str) -> bool:
     """Return whether a file is neither an image nor worth a mention."""
-    return name.startswith(".") or name in (VERDICTS, *LOC_TABLES)
+    return name.startswith(".") or name in (VERDICTS_FILE, *LOC_TABLES)
 
 
 def _unpack(archive: Path, progress: bool) -> tuple[Path, list[str]]:
@@ -537,7 +536,7 @@ def _wanted(archive: Path, files: list[zipfile.ZipInfo]) -> dict[str, zipfile.Zi
     wanted: dict[str, zipfile.ZipInfo] = {}
     for member in files:
         name = Path(member.filename).name
-        if not FILE_NAME.fullmatch(name) and name != VERDICTS:
+        if not FILE_NAME.fullmatch(name) and name != VERDICTS_FILE:
             continue
         earlier = wanted.setdefault(name, member)
         if (earlier.CRC, earlier.file_size) != (member.CRC, member.file_size):

@@ -10,19 +10,16 @@ import pandas as pd
 
 from finhash.study import project, results
 
-TITLES = {"das_images": "your images", "memes": "set A", "drawn": "the drawn set"}
-"""Data set -> its name in the report, if its provenance holds none."""
-
 FEWEST_PAIRS = 1000
 """Other-family pairs below which the number of effective bits, from a variance, says nothing."""
 
 STUDIED_ONLY = "find_middle"
-"""Method that only the stand-in's report explains, so that on a user's set leaves it out."""
+"""Method that only the stand-in's report explains, so a report on a user's set leaves it out."""
 
 
 def title() -> str:
     """Return the name of the run's data set as plain text."""
-    return results.load_provenance("ladder").get("title", TITLES[project.data_set()])
+    return results.load_provenance("ladder")["title"]
 
 
 def exists(name: str) -> bool:

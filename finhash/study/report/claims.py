@@ -3,7 +3,7 @@ r"""Sentences of the report that compare: made from results tables, so that the 
 ``CLAIMS`` lists each sentence with the results tables that it needs. The text quotes a sentence as
 ``\result{claim-...}``. A sentence about a difference of two hashes follows three rules:
 
-- "more" or "less" stands alone only if the corrected p-value is below ``LEVEL``;
+- "more" or "less" stands alone only if the corrected p-value is below ``findings.LEVEL``;
 - "equivalent" is said only if the equivalence test, not a large p-value, says so;
 - otherwise the sentence says that the set does not tell.
 """
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from finhash import methods
+from finhash.accuracy.findings import LEVEL, listed
 from finhash.accuracy.rates import FPR_TARGETS
 from finhash.accuracy.resampling import MARGIN
 from finhash.study import project, results
@@ -24,7 +25,6 @@ from finhash.study.report.rounding import (
     Numbers,
     exponent,
     fixed,
-    listing,
     milliseconds,
     percent,
     whole,
@@ -32,9 +32,6 @@ from finhash.study.report.rounding import (
 )
 from finhash.study.results import medians
 from finhash.thresholds import TARGETS
-
-LEVEL = 0.05
-"""Corrected p-values below this level count as a difference, or as equivalence."""
 
 RATES = (1e-4, 1e-3, 1e-2)
 """False positive rates at which hashes may be compared, the preferred one first."""
@@ -226,12 +223,12 @@ def thresholds(table: pd.DataFrame, accuracy: pd.DataFrame) -> str:
     none = [use for use in phrases if use not in bits.index]
     sentences = []
     if given:
-        sentences.append(f"With {_label(name)}, {listing(given)}.")
+        sentences.append(f"With {_label(name)}, {listed(given)}.")
     if none:
         targets = sorted({TARGETS[use] for use in none}, reverse=True)
         sentences.append(
-            f"For {listing(none)} no threshold of {_label(name)} can be promised: the set has too "
-            f"few families to bound a rate by {listing([_power(t) for t in targets])}."
+            f"For {listed(none)} no threshold of {_label(name)} can be promised: the set has too "
+            f"few families to bound a rate by {listed([_power(t) for t in targets])}."
         )
     return " ".join(sentences)
 
@@ -274,7 +271,7 @@ def robustness(table: pd.DataFrame) -> str:
         return text
     least = [f"{_words(name)} ({percent(share, 0)})" for name, share in ordered[:3].items()]
     most = f"{_words(ordered.index[-1])} ({percent(ordered.iloc[-1], 0)})"
-    return f"{text} With {_label(first)} it is lowest after {listing(least)}, highest after {most}."
+    return f"{text} With {_label(first)} it is lowest after {listed(least)}, highest after {most}."
 
 
 def cost(each_hash: pd.DataFrame, growth: pd.DataFrame | None) -> str:
@@ -327,7 +324,7 @@ def _of_bits(values: pd.Series, bits: int) -> pd.Series:
 def _shares(values: pd.Series) -> str:
     """Return each method with its share, the largest first."""
     ordered = values.sort_values(ascending=False, kind="stable")
-    return listing([f"{_label(name)} {percent(share)}" for name, share in ordered.items()])
+    return listed([f"{_label(name)} {percent(share)}" for name, share in ordered.items()])
 
 
 def _label(name: str) -> str:
@@ -336,7 +333,7 @@ def _label(name: str) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    return listing([_label(name) for name in names])
+    return listed([_label(name) for name in names])
 
 
 def _words(name: str) -> str:

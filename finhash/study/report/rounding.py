@@ -3,7 +3,7 @@
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -212,16 +212,6 @@ def exponent(rate: float) -> int:
     4
     """
     return round(-math.log10(rate))
-
-
-def listing(items: Sequence[str]) -> str:
-    """Return items as a list in a sentence.
-
-    >>> listing(["pHash", "PDQ", "wHash"])
-    'pHash, PDQ and wHash'
-    """
-    *first, last = items
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
