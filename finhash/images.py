@@ -12,7 +12,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 import simplejpeg
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from finhash.find.geometry import MAX_SIDE
+from finhash.find.thumbnail import thumbnail
 
 _SCRATCH_LIMIT = 2**24
 """Largest scratch buffer that a thread keeps, in bytes: enough for 2,364 x 2,364 RGB pixels."""
@@ -134,29 +135,76 @@ def to_rgb(source: Source, *, reuse: bool = False) -> NDArray[np.uint8]:
     (128, 512, 3)
     """
     if isinstance(source, np.ndarray):
-        return _shrink_pixels(_checked(source))
+        return _shrink_array(_checked(source))
     if isinstance(source, Image.Image):
-        image = _load(source)
-        # Shrinking works in place: the caller's image must not change.
-        return _shrink(image.copy() if max(image.size) > MAX_SIDE else image)
+        return _shrink(_load(source))
     with _stream(source) as stream:
-        pixels = _decode_ordinary_jpeg(stream, reuse)
+        pixels = _decode_ordinary_jpeg(stream, "RGB", reuse=reuse)
         if pixels is not None:
-            return _shrink_pixels(pixels)
+            return _shrink_array(pixels)
         stream.seek(0)
         return _shrink(_decode(stream))
 
 
-def _shrink_pixels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return RGB pixels, shrunk if a side is too long."""
-    return pixels if max(pixels.shape) <= MAX_SIDE else _shrink(Image.fromarray(pixels))
+def jpeg_luma(source: Source, *, reuse: bool = False) -> NDArray[np.uint8] | None:
+    """Decode only the luma of a JPEG, at reduced size, and shrink it.
+
+    A JPEG stores luma and colour separately. The decoder returns luma at the smallest of 1, 1/2,
+    1/4 and 1/8 of the image's size for which the longer side keeps 512 pixels or more. This takes
+    less time than decoding all of the image, but the pixels differ a little from the luma of
+    ``to_rgb``.
+
+    Parameters
+    ----------
+    source, reuse
+        As in ``to_rgb``.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, cols), or None
+        Luma with ``max(rows, cols) <= 512``. None if the source is not the path or the bytes of an
+        ordinary JPEG in grey or YCbCr.
+
+    Raises
+    ------
+    ImageError, OSError, TypeError
+        As in ``open_image``, but content that is damaged or not an image gives None.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image
+    >>> from finhash.images import jpeg_luma
+    >>> file = io.BytesIO()
+    >>> Image.radial_gradient("L").resize((2048, 1024)).save(file, "JPEG")
+    >>> jpeg_luma(file.getvalue()).shape
+    (256, 512)
+    """
+    if isinstance(source, np.ndarray | Image.Image):
+        return None
+    with _stream(source) as stream:
+        pixels = _decode_ordinary_jpeg(stream, "GRAY", reuse=reuse)
+    return None if pixels is None else _shrink_array(pixels[:, :, 0])
+
+
+def _shrink_array(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return RGB or grey pixels, shrunk if a side is too long."""
+    if max(pixels.shape) <= MAX_SIDE:
+        return pixels
+    from finhash.find.resample import shrink  # loads Numba
+
+    return shrink(pixels)
 
 
 def _shrink(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the RGB pixels of an image, which is shrunk in place if a side is too long."""
-    if max(image.size) > MAX_SIDE:
-        image.thumbnail((MAX_SIDE, MAX_SIDE))
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    """Return the RGB pixels of a PIL image, shrunk in its own mode if a side is too long."""
+    if max(image.size) > MAX_SIDE and image.mode in ("RGB", "L"):
+        from finhash.find.resample import shrink_image  # loads Numba
+
+        pixels = shrink_image(image)
+        return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    small = thumbnail(image)
+    return np.asarray(small if small.mode == "RGB" else small.convert("RGB"))
 
 
 @contextmanager
@@ -195,29 +243,48 @@ def _checked(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels
 
 
-def _decode_ordinary_jpeg(stream: BinaryIO, reuse: bool) -> NDArray[np.uint8] | None:
-    """Return the RGB pixels of a complete YCbCr JPEG within Pillow's limit, else None.
+def _decode_ordinary_jpeg(
+    stream: BinaryIO, space: Literal["RGB", "GRAY"], *, reuse: bool
+) -> NDArray[np.uint8] | None:
+    """Return the pixels of a complete grey or YCbCr JPEG within Pillow's limit, else None.
+
+    ``GRAY`` returns luma, at reduced size if the longer side keeps ``MAX_SIDE`` pixels.
 
     Both libraries call libjpeg-turbo. With the accurate DCT and smooth upsampling, Pillow's
     defaults, they return equal pixels. Anything unusual (other colour spaces, truncation, warnings)
     falls back to Pillow, so that only Pillow decides what is valid.
     """
-    magic = stream.read(3)
-    if magic != b"\xff\xd8\xff":
+    if stream.read(3) != b"\xff\xd8\xff":
         return None
-    data = magic + stream.read()
+    stream.seek(0)
+    data = stream.read()  # in one piece, of which there is no second copy
     try:
-        rows, cols, space, _ = simplejpeg.decode_jpeg_header(data, strict=True)
-        count = int(rows) * int(cols)
-        if space != "YCbCr" or count > (Image.MAX_IMAGE_PIXELS or math.inf):
+        rows, cols, stored, _ = simplejpeg.decode_jpeg_header(data, strict=True)
+        if stored not in ("YCbCr", "Gray") or rows * cols > (Image.MAX_IMAGE_PIXELS or math.inf):
             return None
-        buffer = _scratch_buffer(3 * count) if reuse else None
+        scale = 1 if space == "RGB" else _luma_scale(max(rows, cols))
+        rows, cols = math.ceil(rows / scale), math.ceil(cols / scale)
+        channels = 3 if space == "RGB" else 1
+        buffer = _scratch_buffer(rows * cols * channels) if reuse else None
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
-            data, "RGB", fastdct=False, fastupsample=False, buffer=buffer, strict=True
+            data,
+            space,
+            fastdct=False,
+            fastupsample=False,
+            min_height=rows,
+            min_width=cols,
+            min_factor=scale,
+            buffer=buffer,
+            strict=True,
         )
         return pixels
     except ValueError:
         return None
+
+
+def _luma_scale(side: int) -> int:
+    """Return the largest of 8, 4, 2 and 1 by which a side can be divided and keep ``MAX_SIDE``."""
+    return next((scale for scale in (8, 4, 2) if side > scale * (MAX_SIDE - 1)), 1)
 
 
 def _scratch_buffer(size: int) -> NDArray[np.uint8] | None:

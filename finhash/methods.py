@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from finhash.images import Source, open_image, to_rgb
+from finhash.images import Source, jpeg_luma, open_image, to_rgb
 
 if TYPE_CHECKING:
     from imagehash import ImageHash
@@ -32,6 +32,7 @@ MethodName = Literal[
     "find",
     "find64",
     "find_middle",
+    "find_luma",
     "ahash256",
     "ahash64",
     "phash256",
@@ -319,6 +320,14 @@ def _find_middle(image: Source, bits: int) -> NDArray[np.uint8]:
     return hash_rgb(rgb[quarter : len(rgb) - quarter], bits)
 
 
+def _find_luma(image: Source, bits: int) -> NDArray[np.uint8]:
+    """Hash the luma of a JPEG as its decoder returns it; hash any other image exactly."""
+    from finhash.find.compiled import hash_rgb
+
+    luma = jpeg_luma(image, reuse=True)
+    return _find(image, bits) if luma is None else hash_rgb(luma, bits)
+
+
 def _imagehash(function: str, image: Source, bits: int) -> NDArray[np.uint8]:
     """Hash an image with a function of the package imagehash."""
     import imagehash
@@ -391,6 +400,7 @@ METHODS: dict[str, Method] = {
         Method("find", "FINd", 256, "#D55E00", _find),
         Method("find64", "FINd 64", 64, "#D55E00", _find),
         Method("find_middle", "FINd middle", 256, "#882255", _find_middle),
+        Method("find_luma", "FINd luma", 256, "#661100", _find_luma),
         Method("ahash256", "aHash 256", 256, "#E69F00", _ahash),
         Method("ahash64", "aHash 64", 64, "#E69F00", _ahash),
         Method("phash256", "pHash 256", 256, "#0072B2", _phash),

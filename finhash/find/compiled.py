@@ -70,12 +70,13 @@ MARGIN = 4 * 255_000 * np.abs(DCT).sum(axis=1).max() ** 2 * (232 + 132) * 2.0**-
 
 
 def hash_rgb(rgb: NDArray[np.uint8], bits: int = 256) -> NDArray[np.uint8]:
-    """Return the packed FINd hash of an RGB image.
+    """Return the packed FINd hash of an RGB or grey image.
 
     Parameters
     ----------
-    rgb : ndarray of uint8, shape (rows, cols, 3)
-        Pixels. No side is longer than 512 pixels.
+    rgb : ndarray of uint8, shape (rows, cols, 3) or (rows, cols)
+        Pixels. No side is longer than 512 pixels. A grey image has the hash of the RGB image with
+        three equal channels, but is hashed in less time.
     bits : {256, 64}, default 256
         Length of the hash. With 64, the lowest 8 x 8 coefficients are compared with their own lower
         median; this hash is not part of the published program.
@@ -111,7 +112,15 @@ def fast_hash(rgb: NDArray[np.uint8], bits: int = 256) -> tuple[float, NDArray[n
     """
     flat, row, col = _prepare(rgb)
     margin, packed = _fast(
-        flat, row.start, row.stop, row.inverse, col.start, col.stop, col.inverse, _kept(bits)
+        flat,
+        rgb.ndim == 2,
+        row.start,
+        row.stop,
+        row.inverse,
+        col.start,
+        col.stop,
+        col.inverse,
+        _kept(bits),
     )
     return margin, packed
 
@@ -121,7 +130,7 @@ def published_hash(rgb: NDArray[np.uint8], bits: int = 256) -> NDArray[np.uint8]
 
     Parameters and packing are those of ``hash_rgb``.
     """
-    flat, row, col = _prepare(rgb)
+    flat, row, col = _prepare(rgb if rgb.ndim == 3 else np.repeat(rgb[:, :, None], 3, axis=2))
     samples = _published_samples(
         flat, row.start, row.stop, col.start, col.stop, col.first, col.width
     )
@@ -179,9 +188,9 @@ def side(size: int) -> Side:
 
 
 def _prepare(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Side, Side]:
-    """Return the pixels as ``[rows, 3 * cols]``, and the windows along both sides."""
+    """Return the pixels as ``[rows, bytes]``, and the windows along both sides."""
     rows, cols = check_sides(rgb)
-    flat = np.ascontiguousarray(rgb).reshape(rows, 3 * cols)
+    flat = np.ascontiguousarray(rgb).reshape(rows, -1)
     # Numba compiles read-only and writeable arrays separately; one version is enough.
     flat.flags.writeable = False
     return flat, side(rows), side(cols)
@@ -195,19 +204,21 @@ def _kept(bits: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _fast(flat, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse, kept):
+def _fast(flat, grey, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse, kept):
     """Return the margin and the packed hash by the fast path."""
     samples = _integer_samples(
-        flat, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse
+        flat, grey, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse
     )
     return _cut(np.dot(np.dot(DCT, samples), DCT_T), kept)
 
 
 @njit(cache=True, nogil=True)
-def _integer_samples(flat, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse):
+def _integer_samples(
+    flat, grey, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse
+):
     """Return the window means times 1000: exact integer sums, times two rounded reciprocals."""
     width = flat.shape[1]
-    cols = width // 3
+    cols = width if grey else width // 3
     column = np.empty(width, np.uint16)
     luma = np.empty(cols, np.int32)
     running = np.zeros(cols + 1, np.int32)
@@ -221,12 +232,16 @@ def _integer_samples(flat, row_start, row_stop, row_inverse, col_start, col_stop
             _add_rows(flat[k], flat[k + 1], column)
         if (last - first) % 2 == 0 and last > first:
             _add_row(flat[last - 1], column)
-        for j in range(cols):
-            luma[j] = (
-                299 * np.int32(column[3 * j])
-                + 587 * np.int32(column[3 * j + 1])
-                + 114 * np.int32(column[3 * j + 2])
-            )
+        if grey:
+            for j in range(cols):
+                luma[j] = 1000 * np.int32(column[j])
+        else:
+            for j in range(cols):
+                luma[j] = (
+                    299 * np.int32(column[3 * j])
+                    + 587 * np.int32(column[3 * j + 1])
+                    + 114 * np.int32(column[3 * j + 2])
+                )
         so_far = np.int32(0)
         for j in range(cols):
             so_far += luma[j]

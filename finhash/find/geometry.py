@@ -18,9 +18,9 @@ KEPT = 16
 """DCT coefficients per side, without the constant one. ``KEPT * KEPT`` gives the 256 bits."""
 
 
-def check_sides(rgb: NDArray[np.uint8]) -> tuple[int, int]:
+def check_sides(pixels: NDArray[np.uint8]) -> tuple[int, int]:
     """Return the rows and columns of an image; raise ``ValueError`` if it must first be shrunk."""
-    rows, cols, _ = rgb.shape
+    rows, cols = pixels.shape[:2]
     if max(rows, cols) > MAX_SIDE:
         raise ValueError(
             f"image of {cols} x {rows} pixels is too large: shrink it, keeping its aspect ratio, "

@@ -17,7 +17,8 @@ import numpy as np
 from imagehash import ImageHash
 from PIL import Image
 
-from finhash.find.geometry import KEPT, MAX_SIDE, SAMPLES, dct_matrix, half_width, sample_points
+from finhash.find.geometry import KEPT, SAMPLES, dct_matrix, half_width, sample_points
+from finhash.find.thumbnail import thumbnail
 
 DCT = dct_matrix()
 
@@ -62,11 +63,10 @@ def find_hash(image: Image.Image, published: bool = False) -> ImageHash:
 def shrink(image: Image.Image) -> Image.Image:
     """Return a copy of the image that fits 512 x 512 pixels.
 
-    Copying decodes the whole image, so Pillow cannot decode a JPEG at reduced size (draft mode).
+    The published program calls Pillow's ``thumbnail``, which does the same up to Pillow 12. Copying
+    decodes the whole image, so Pillow cannot decode a JPEG at reduced size (draft mode).
     """
-    small = image.copy()
-    small.thumbnail((MAX_SIDE, MAX_SIDE))
-    return small
+    return thumbnail(image.copy())
 
 
 def fill_luma(image: Image.Image) -> list[float]:

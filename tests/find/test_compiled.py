@@ -151,7 +151,7 @@ def _published_arguments(rgb):
 
 def _fast_arguments(rgb):
     flat, row, col = compiled._prepare(rgb)
-    return flat, row.start, row.stop, row.inverse, col.start, col.stop, col.inverse
+    return flat, False, row.start, row.stop, row.inverse, col.start, col.stop, col.inverse
 
 
 def test_a_wrong_order_of_additions_is_caught():

@@ -20,7 +20,6 @@ from finhash.accuracy import counting, rates, resampling, thresholds
 from finhash.accuracy.counting import PairTable
 from finhash.jobs.files import whole_file
 from finhash.jobs.table import HashTable
-from finhash.methods import METHODS
 from finhash.study import project, results
 from finhash.study.accuracy import twins
 from finhash.study.data import committed, datasets, lookalikes, memes, standin
@@ -168,7 +167,7 @@ def evaluate() -> None:
     main_labels = truths["merged"]
     certain, summaries, measured = [], [], []
     counts: dict[str, dict[str, PairTable]] = {key: {} for key in truths}
-    for name in tqdm(METHODS, "set B", unit="method"):
+    for name in tqdm(committed.COMPARED, "set B", unit="method"):
         own = table.hashes(name)
         histograms = counting.labelled_histograms(table, [name], truths, _cores())
         found = [
@@ -205,9 +204,9 @@ def evaluate() -> None:
 def _hashes() -> HashTable:
     """Return the hash table of set B: the committed one, or one hashed and saved now."""
     if committed.exists(DATASET):
-        return committed.load(list(METHODS), DATASET)
+        return committed.load(list(committed.COMPARED), DATASET)
     dataset = datasets.load(project.SCALES["full"], name=DATASET)
-    table = committed.hash_dataset(dataset, list(METHODS))
+    table = committed.hash_dataset(dataset, list(committed.COMPARED))
     if len(table.without_errors()) < len(table):
         raise click.ClickException(f"some images in {dataset.folder} cannot be hashed")
     committed.save(table)

@@ -12,7 +12,7 @@ import pandas as pd
 from finhash import methods
 from finhash.study import project, results
 from finhash.study.accuracy import twins
-from finhash.study.data import memes
+from finhash.study.data import committed, memes
 from finhash.study.report.numbers_accuracy import LABELS
 from finhash.study.report.rounding import (
     NONE,
@@ -94,7 +94,7 @@ def _coverage(table: pd.DataFrame) -> Texts:
 def _heaviest(table: pd.DataFrame) -> Texts:
     """Quote the heaviest pair of families; a dash for methods without false matches."""
     keys = ("heaviest", "without-heaviest")
-    found = {f"{key}-{name}": NONE for key in keys for name in methods.METHODS}
+    found = {f"{key}-{name}": NONE for key in keys for name in committed.COMPARED}
     for row in table.itertuples():
         found[f"heaviest-{row.method}"] = percent(row.share, 0)
         found[f"without-heaviest-{row.method}"] = percent(row.without)
@@ -104,7 +104,7 @@ def _heaviest(table: pd.DataFrame) -> Texts:
 def _thresholds(table: pd.DataFrame) -> Texts:
     found = {}
     for use in TARGETS:
-        for name in methods.METHODS:
+        for name in committed.COMPARED:
             key = f"threshold-{use.replace(' ', '-')}-{name}"
             found |= dict.fromkeys([key, f"{key}-fpr", f"{key}-high", f"{key}-margin"], NONE)
     for row in table.itertuples():
