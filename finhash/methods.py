@@ -68,6 +68,9 @@ class Method:
         Colour in figures, as ``"#rrggbb"``.
     function : callable
         ``function(image, bits)`` returns the packed hash.
+    encoded : bool, default False
+        Whether the hash depends on how the method itself decodes a file, so that the file cannot be
+        decoded once for several methods.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Method:
     bits: int
     colour: str
     function: Callable[[Source, int], NDArray[np.uint8]]
+    encoded: bool = False
 
     def hash(self, image: Source) -> NDArray[np.uint8]:
         """Return the packed hash of an image.
@@ -400,7 +404,7 @@ METHODS: dict[str, Method] = {
         Method("find", "FINd", 256, "#D55E00", _find),
         Method("find64", "FINd 64", 64, "#D55E00", _find),
         Method("find_middle", "FINd middle", 256, "#882255", _find_middle),
-        Method("find_luma", "FINd luma", 256, "#661100", _find_luma),
+        Method("find_luma", "FINd luma", 256, "#661100", _find_luma, encoded=True),
         Method("ahash256", "aHash 256", 256, "#E69F00", _ahash),
         Method("ahash64", "aHash 64", 64, "#E69F00", _ahash),
         Method("phash256", "pHash 256", 256, "#0072B2", _phash),

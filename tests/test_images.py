@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from finhash import FINDHasher, find_hash, images
+from finhash.find.thumbnail import thumbnail
 from tests.conftest import VECTORS, jpeg_bytes, noise
 
 
@@ -58,6 +59,38 @@ def test_truncated_jpegs_are_accepted_only_if_pillow_accepts_them():
                 images.to_rgb(whole[:length])
         else:
             np.testing.assert_array_equal(images.to_rgb(whole[:length]), np.asarray(image))
+
+
+LARGE = [((1023, 700), 2), ((1022, 700), 1), ((500, 2044), 2), ((2045, 30), 4), ((4089, 9), 8)]
+"""Sizes, and the divisor by which their luma is decoded."""
+
+
+@pytest.mark.parametrize(("size", "scale"), LARGE)
+def test_jpeg_luma_is_decoded_by_pillow_with_the_same_pixels(size, scale):
+    buffer = io.BytesIO()
+    Image.fromarray(noise(*size[::-1])).save(buffer, "JPEG")
+    with Image.open(buffer) as image:
+        image.draft("L", tuple(side // scale for side in size))
+        assert image.size == tuple(-(-side // scale) for side in size)
+        expected = np.asarray(thumbnail(image.copy()))
+    np.testing.assert_array_equal(images.jpeg_luma(buffer.getvalue()), expected)
+
+
+def test_luma_of_a_grey_jpeg_is_the_image():
+    buffer = io.BytesIO()
+    Image.fromarray(noise(700, 600)[:, :, 0]).save(buffer, "JPEG")
+    rgb = images.to_rgb(buffer.getvalue())
+    np.testing.assert_array_equal(images.jpeg_luma(buffer.getvalue()), rgb[:, :, 1])
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF", "TIFF"])
+def test_only_jpegs_have_jpeg_luma(form):
+    buffer = io.BytesIO()
+    Image.fromarray(noise(20, 30)).save(buffer, form)
+    assert images.jpeg_luma(buffer.getvalue()) is None
+    assert images.jpeg_luma(noise(20, 30)) is None
+    assert images.jpeg_luma(Image.fromarray(noise(20, 30))) is None
+    assert images.jpeg_luma(jpeg_bytes(90, 90)[:2000]) is None
 
 
 def test_array_is_returned_as_it_is():

@@ -1,5 +1,6 @@
 """Every hash has the same interface, and packages are imported only when needed."""
 
+import io
 import subprocess
 import sys
 from typing import get_args
@@ -11,7 +12,8 @@ from PIL import Image
 
 import finhash
 from finhash import methods
-from tests.conftest import VECTORS, noise
+from finhash.images import DamagedImageError
+from tests.conftest import VECTORS, jpeg_bytes, noise
 
 SCENE = VECTORS / "scene_250.png"
 IMAGEHASH = {
@@ -44,6 +46,29 @@ def test_imagehash_methods_equal_those_of_imagehash(family, bits):
     with Image.open(SCENE) as image:
         expected = str(IMAGEHASH[family](image, hash_size=int(bits**0.5)))
     assert methods.get(f"{family}{bits}").hash(SCENE).tobytes().hex() == expected
+
+
+def test_find_luma_changes_few_bits_of_a_jpeg():
+    exact, luma = methods.get("find"), methods.get("find_luma")
+    smooth = [Image.fromarray(noise(6, 8, seed)).resize((320, 240)) for seed in range(40)]
+    changed = []
+    for image in smooth:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=75)
+        difference = exact.hash(buffer.getvalue()) ^ luma.hash(buffer.getvalue())
+        changed.append(int(np.bitwise_count(difference).sum()))
+    assert sum(changed) > 0
+    assert max(changed) <= 12
+
+
+def test_find_luma_is_exact_unless_it_decodes_a_jpeg(tmp_path):
+    exact, luma = methods.get("find"), methods.get("find_luma")
+    image = Image.fromarray(noise(600, 700))
+    image.save(tmp_path / "image.png")
+    for source in (image, np.asarray(image), tmp_path / "image.png"):
+        assert luma.hash(source).tobytes() == exact.hash(source).tobytes()
+    with pytest.raises(DamagedImageError):
+        luma.hash(jpeg_bytes(200, 200)[:3000])
 
 
 @pytest.fixture

@@ -52,7 +52,9 @@ def thumbnail(image: Image.Image) -> Image.Image:
         return _resize(premultiplied, size, image.size).convert(image.mode)
     horizontal, vertical = map(reduction, image.size, size)
     extent = image.width / horizontal, image.height / vertical
-    return _resize(image.reduce((horizontal, vertical)), size, extent)
+    if horizontal > 1 or vertical > 1:
+        image = image.reduce((horizontal, vertical))
+    return _resize(image, size, extent)
 
 
 def _resize(image: Image.Image, size: tuple[int, int], extent: tuple[float, float]) -> Image.Image:

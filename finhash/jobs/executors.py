@@ -261,10 +261,11 @@ def _unpickle_and_run(task: bytes) -> Any:  # noqa: ANN401
 
 
 def _warm_up(methods: Sequence[str]) -> None:
-    """Hash a small image with the built-in methods, so that all their code is loaded."""
+    """Hash an image that is shrunk with the built-in methods, so that all their code is loaded."""
     import numpy as np
 
     from finhash import methods as registry
+    from finhash.find.geometry import MAX_SIDE
 
     for name in registry.BUILT_IN.intersection(methods):
-        registry.get(name).hash(np.zeros((16, 16, 3), np.uint8))
+        registry.get(name).hash(np.zeros((MAX_SIDE + 1, 16, 3), np.uint8))

@@ -125,7 +125,10 @@ def _hash_file(path: str, methods: Sequence[Method]) -> dict[str, object]:
     try:
         # Several methods share one decoded image; a single method may have a faster decoder.
         image = open_image(path) if len(methods) > 1 else path
-        hashes = {method.name: method.hash(image).tobytes() for method in methods}
+        hashes = {
+            method.name: method.hash(path if method.encoded else image).tobytes()
+            for method in methods
+        }
         return _row(path, state, "", hashes)
     except ImageError as error:
         return _row(path, state, _reason(error))

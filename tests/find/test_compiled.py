@@ -127,6 +127,17 @@ def test_the_bound_holds_for_every_coefficient():
         assert np.abs(fast - published).max() < compiled.MARGIN / 4
 
 
+@pytest.mark.parametrize("bits", [256, 64])
+@pytest.mark.parametrize("function", [compiled.hash_rgb, compiled.published_hash])
+@pytest.mark.parametrize("size", [(1, 1), (3, 1), (64, 192), (250, 251), (512, 300)])
+@pytest.mark.parametrize("values", [255, 2, 1])
+def test_grey_pixels_have_the_hash_of_three_equal_channels(size, values, function, bits):
+    """With few values many coefficients tie, so that the fallback path is used."""
+    grey = noise(*size)[:, :, 0] % values * np.uint8(255 // values)
+    rgb = np.repeat(grey[:, :, None], 3, axis=2)
+    assert function(grey, bits).tobytes() == compiled.hash_rgb(rgb, bits).tobytes()
+
+
 def test_images_that_were_not_shrunk_are_refused():
     with pytest.raises(ValueError, match="4 x 513 pixels is too large: shrink it"):
         compiled.hash_rgb(np.zeros((513, 4, 3), np.uint8))

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from finhash import find_hash, hash_files, methods
 from finhash.jobs.provenance import versions
 from finhash.jobs.rows import hash_batch
-from tests.conftest import jpeg_bytes
+from tests.conftest import jpeg_bytes, noise
 
 
 def test_every_file_is_a_row_with_a_hash_or_a_reason(folder):
@@ -61,6 +62,18 @@ def test_a_file_without_permission_is_a_row(folder):
     path = folder / "0000_00000.jpg"
     path.chmod(0)
     assert hash_files([path], progress=False).errors == ["PermissionError: Permission denied"]
+
+
+def test_a_method_that_decodes_files_itself_is_given_the_file(tmp_path):
+    """Hashed from the image that the other methods share, ``find_luma`` would be exact."""
+    paths = []
+    for seed in range(20):
+        paths.append(tmp_path / f"{seed}.jpg")
+        Image.fromarray(noise(6, 8, seed)).resize((320, 240)).save(paths[-1])
+    both = hash_files(paths, ["find", "find_luma"], progress=False)
+    alone = hash_files(paths, ["find_luma"], progress=False)
+    np.testing.assert_array_equal(both.hashes("find_luma"), alone.hashes("find_luma"))
+    assert (both.hashes("find") != both.hashes("find_luma")).any()
 
 
 def test_a_worker_with_other_versions_is_refused():

@@ -12,12 +12,12 @@ from types import CodeType
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from scipy.optimize import nnls
 from scipy.stats import linregress, t
 
 from finhash.find import reference
-from finhash.find.geometry import KEPT, MAX_SIDE, SAMPLES, half_width, sample_points
+from finhash.find.geometry import KEPT, SAMPLES, half_width, sample_points
+from finhash.find.thumbnail import thumbnail_size
 
 DOLLARS_PER_CORE_HOUR = 0.05
 """Assumed price in US dollars, of the order of list prices of rented cloud cores."""
@@ -31,17 +31,6 @@ LOOPS: Mapping[str, Callable] = {
     "DCT": reference.dct_64_to_16,
 }
 """Steps of the reference that are loops, by the name that tables show."""
-
-
-def shrunk(cols: int, rows: int) -> tuple[int, int]:
-    """Return the columns and rows of an image after ``thumbnail`` to 512 x 512.
-
-    >>> shrunk(2048, 1024)
-    (512, 256)
-    """
-    image = Image.new("1", (cols, rows))
-    image.thumbnail((MAX_SIDE, MAX_SIDE))
-    return image.size
 
 
 def window_sum(size: int) -> int:
@@ -100,7 +89,7 @@ def work(cols: int, rows: int) -> dict[str, int]:
         luma value and one window. ``window_rows``: pixel rows in all windows together.
         ``additions``: pixels added by the box filter.
     """
-    cols, rows = shrunk(cols, rows)
+    cols, rows = thumbnail_size(cols, rows)
     return {
         "once": 1,
         "pixels": rows * cols,

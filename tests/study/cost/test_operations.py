@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from finhash.find import reference
 from finhash.study.cost import operations
@@ -39,11 +38,6 @@ def test_dct_reads_as_many_samples_as_counted():
     second_product = 16 * 16 * 64
     counted = operations.operations(64, 64)["DCT"]
     assert sum(row.reads for row in samples) + second_product == counted
-
-
-@pytest.mark.parametrize("size", [(512, 512), (2048, 256), (513, 100), (700, 900), (30, 40)])
-def test_shrunk_size_is_that_of_the_reference(size):
-    assert operations.shrunk(*size) == reference.shrink(Image.new("RGB", size)).size
 
 
 def test_window_widens_above_multiples_of_64():
