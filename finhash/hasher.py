@@ -17,7 +17,8 @@ def find_hash(image: Source) -> "ImageHash":
 
     The hash equals that of the published FINd program bit for bit if the image is square. For
     other images it equals the hash of that program without its two faults, which are described
-    in ``finhash.find.reference``.
+    in ``finhash.find.reference``. The published program shrinks large images with Pillow; the hash
+    is that of Pillow 12.1 and earlier (see ``finhash.find.thumbnail``).
 
     Parameters
     ----------

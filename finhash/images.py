@@ -25,6 +25,9 @@ from finhash.find.thumbnail import thumbnail
 _SCRATCH_LIMIT = 2**24
 """Largest scratch buffer that a thread keeps, in bytes: enough for 2,364 x 2,364 RGB pixels."""
 
+_HEAD = 2**16
+"""Bytes that are read before it is known whether a file is a JPEG; most small JPEGs have fewer."""
+
 Source = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
 """A path, encoded bytes, a PIL image, or RGB pixels of shape (rows, cols, 3)."""
 
@@ -96,7 +99,7 @@ def open_image(source: Source) -> Image.Image:
         return _load(source)
     if isinstance(source, np.ndarray):
         return Image.fromarray(_checked(source))
-    with _stream(source) as stream:
+    with _open(source) as stream:
         return _decode(stream)
 
 
@@ -138,7 +141,7 @@ def to_rgb(source: Source, *, reuse: bool = False) -> NDArray[np.uint8]:
         return _shrink_array(_checked(source))
     if isinstance(source, Image.Image):
         return _shrink(_load(source))
-    with _stream(source) as stream:
+    with _open(source) as stream:
         pixels = _decode_ordinary_jpeg(stream, "RGB", reuse=reuse)
         if pixels is not None:
             return _shrink_array(pixels)
@@ -182,7 +185,7 @@ def jpeg_luma(source: Source, *, reuse: bool = False) -> NDArray[np.uint8] | Non
     """
     if isinstance(source, np.ndarray | Image.Image):
         return None
-    with _stream(source) as stream:
+    with _open(source) as stream:
         pixels = _decode_ordinary_jpeg(stream, "GRAY", reuse=reuse)
     return None if pixels is None else _shrink_array(pixels[:, :, 0])
 
@@ -207,28 +210,26 @@ def _shrink(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(small if small.mode == "RGB" else small.convert("RGB"))
 
 
-@contextmanager
-def _stream(source: str | os.PathLike[str] | bytes) -> Iterator[BinaryIO]:
+def _open(source: str | os.PathLike[str] | bytes) -> BinaryIO:
     """Open the encoded image as a seekable binary file that is not empty."""
     if isinstance(source, bytes):
         if not source:
             raise EmptyImageError("0 bytes; pass the content of an image file")
-        yield io.BytesIO(source)
-    elif isinstance(source, str | os.PathLike):
+        return io.BytesIO(source)
+    if isinstance(source, str | os.PathLike):
         status = os.stat(source)
+        regular = stat.S_ISREG(status.st_mode)
         # Opening a FIFO would wait for a writer. A directory raises its own OSError below.
-        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        if not (regular or stat.S_ISDIR(status.st_mode)):
             raise NotAnImageError("a pipe, socket or device; pass a regular file or bytes")
-        # Unbuffered, because a JPEG is read in one call.
-        with open(source, "rb", buffering=0) as file:
-            if not status.st_size:
-                raise EmptyImageError("0 bytes; copy or download the file again")
-            yield file
-    else:
-        raise TypeError(
-            f"cannot read an image from {type(source).__name__}; "
-            "pass a path, bytes, a PIL image or a uint8 array"
-        )
+        if regular and not status.st_size:
+            raise EmptyImageError("0 bytes; copy or download the file again")
+        # Unbuffered, because a JPEG is read in one or two calls.
+        return io.FileIO(source)
+    raise TypeError(
+        f"cannot read an image from {type(source).__name__}; "
+        "pass a path, bytes, a PIL image or a uint8 array"
+    )
 
 
 def _checked(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -254,10 +255,12 @@ def _decode_ordinary_jpeg(
     defaults, they return equal pixels. Anything unusual (other colour spaces, truncation, warnings)
     falls back to Pillow, so that only Pillow decides what is valid.
     """
-    if stream.read(3) != b"\xff\xd8\xff":
+    data = stream.read(_HEAD)
+    if not data.startswith(b"\xff\xd8\xff"):
         return None
-    stream.seek(0)
-    data = stream.read()  # in one piece, of which there is no second copy
+    if len(data) == _HEAD:
+        stream.seek(0)
+        data = stream.read()  # in one piece, so that memory holds it once
     try:
         rows, cols, stored, _ = simplejpeg.decode_jpeg_header(data, strict=True)
         if stored not in ("YCbCr", "Gray") or rows * cols > (Image.MAX_IMAGE_PIXELS or math.inf):

@@ -63,8 +63,8 @@ def find_hash(image: Image.Image, published: bool = False) -> ImageHash:
 def shrink(image: Image.Image) -> Image.Image:
     """Return a copy of the image that fits 512 x 512 pixels.
 
-    The published program calls Pillow's ``thumbnail``, which does the same up to Pillow 12. Copying
-    decodes the whole image, so Pillow cannot decode a JPEG at reduced size (draft mode).
+    The published program calls Pillow's ``thumbnail``, which does the same up to Pillow 12.1.
+    Copying decodes the whole image, so Pillow cannot decode a JPEG at reduced size (draft mode).
     """
     return thumbnail(image.copy())
 

@@ -1,10 +1,11 @@
-"""Shrinking as FINd defines it: Pillow's ``thumbnail((512, 512))`` as of Pillow 12.
+"""Shrinking as FINd defines it: Pillow's ``thumbnail((512, 512))`` of Pillow 12.1 and earlier.
 
 Pillow shrinks an image in two passes, and each pass rounds to whole values. The order of the passes
-therefore affects the pixels. Every version up to Pillow 12 shrinks the width first; Pillow 13
-starts with the height if the image is more than twice as tall as wide. Pillow 13 also averages
-blocks of pixels before it shrinks a large image with transparency, which earlier versions do not.
-Stored hashes were made in the old way, so ``thumbnail`` keeps it, whichever version is installed.
+therefore affects the pixels. Up to version 12.1 the width is always shrunk first. Pillow 12.2
+starts with the height if the image, after averaging, is more than 100 times as tall as wide, and
+Pillow 13 if it is more than twice as tall. Pillow 13 also averages blocks of pixels before it
+shrinks a large image with transparency. Stored hashes were made in the old way, so ``thumbnail``
+keeps it, whichever version is installed. The study's table ``shrinking`` counts the differences.
 """
 
 import math

@@ -191,9 +191,9 @@ def page(found: "Evaluation", images: dict[str, bytes], command: str = "") -> st
 <dd>Images of one label are a family. All pairs of images were compared. Two images match if their
 hashes differ in at most as many bits as the threshold.</dd>
 <dt>method</dt>
-<dd>Names end in the number of bits; find, find_middle and pdq have 256. find is FINd, and
-find_middle is FINd of the middle half of the rows. Short hashes have few possible thresholds, so
-they often stay below the wanted rate.</dd>
+<dd>Names end in the number of bits; those without one have 256. find is FINd, find_middle is FINd
+of the middle half of the rows, and find_luma is FINd of the luma of a JPEG at reduced size. Short
+hashes have few possible thresholds, so they often stay below the wanted rate.</dd>
 <dt>recall, fpr</dt>
 <dd>Recall is the share of pairs within families that match. The false positive rate, fpr, is the
 share of pairs between families that match. The interval of recall (95 %) says how much it

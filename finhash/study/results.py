@@ -27,6 +27,9 @@ VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
 SET_B = "memes_b"
 """Name of the data set that only the confirmation uses."""
 
+GENERATED = "generated images"
+"""Value of ``run`` in the provenance of tables that do not depend on the data set."""
+
 
 class MissingResultError(FileNotFoundError):
     """No results table of that name has been made from this run's data set."""
@@ -216,9 +219,10 @@ def _comparable(facts: dict) -> bool:
 
     It may if both runs use the same data set. A run on drawn templates may also use the tables of a
     ``memes`` run that hold no fingerprint: these were computed from the committed hashes, which
-    both runs share, or without images. Tables of set B, which no run uses, hold for every run.
+    both runs share, or without images. Tables of set B, which no run uses, and of generated images
+    hold for every run.
     """
-    if facts["run"] == SET_B:
+    if facts["run"] in (SET_B, GENERATED):
         return True
     sets = {facts["run"], project.data_set()}
     return len(sets) == 1 or ("fingerprint" not in facts and sets == {"memes", "drawn"})

@@ -26,6 +26,7 @@ FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "luma": (cost.candidates, ("candidates_luma", "candidates_luma_exactness")),
     "margins": (cost.margins, ("certificate_margins",)),
     "ladder": (cost.ladder, ("ladder",)),
+    "large_images": (cost.large_images, ("large_images_costs",)),
     "throughput": (cost.throughput, ("parallel_throughput_small", "parallel_throughput_large")),
     "memory_jobs": (cost.memory_jobs, ("parallel_memory", "parallel_memory_files")),
     "scaling_model": (cost.scaling_model, ("parallel_model", "parallel_throughput_small")),

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from finhash import methods
 from finhash.find import compiled
@@ -23,6 +23,19 @@ from finhash.study.report.style import (
     show_plain,
 )
 from finhash.study.results import medians
+
+LARGE_LINES = {
+    "find": ("find", "o-"),
+    "find_luma": ("find_luma", "s-"),
+    "ahash64": ("ahash64", "^-"),
+    "dhash64": ("dhash64", "v-"),
+    "phash64": ("phash64", "D-"),
+    "find, Pillow's thumbnail": ("find", ":"),
+}
+"""Contender of ``large_images_costs`` -> method whose colour it has, and style of its line.
+
+``decode`` is drawn apart. Contenders that are not listed are not drawn.
+"""
 
 
 def profile(steps: pd.DataFrame) -> Figure:
@@ -390,6 +403,54 @@ def offload(timings: pd.DataFrame, floors: pd.DataFrame) -> Figure:
     name_rows(axes, list(bars))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
+
+
+def large_images(table: pd.DataFrame) -> Figure:
+    """Plot the time from file to hash against the size of images, alone and over decoding.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``large_images_costs``; columns ``side`` (longer side, pixels), ``contender``, ``ms``
+        (milliseconds per image), ``over_decode``, and its quartiles ``over_decode_low`` and
+        ``over_decode_high`` (shaded) are read.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.9))
+    decode = table[table["contender"] == "decode"]
+    grey = {"color": "#888888", "linestyle": "--", "linewidth": 1.2}
+    left.plot(decode["side"], decode["ms"], **grey, label="decoding alone")
+    right.plot(decode["side"], decode["over_decode"], **grey)
+    for name, (method, style) in LARGE_LINES.items():
+        rows = table[table["contender"] == name]
+        colour, label = methods.get(method).colour, methods.get(method).label
+        look = {"color": colour, "markersize": 3, "markerfacecolor": "white", "linewidth": 1}
+        if name != method:
+            label += ", shrunk by Pillow"
+            rows = rows[rows["side"] > MAX_SIDE]  # smaller images are not shrunk
+        left.plot(rows["side"], rows["ms"], style, label=label, **look)
+        right.plot(rows["side"], rows["over_decode"], style, **look)
+        low, high = rows["over_decode_low"], rows["over_decode_high"]
+        right.fill_between(rows["side"], low, high, color=colour, alpha=0.2, linewidth=0)
+    left.set(title="milliseconds per image", ylabel="milliseconds, file to hash")
+    right.set(title="relative to decoding", ylabel="time over that of decoding alone")
+    for axes in (left, right):
+        axes.set(xlabel="longer side, pixels", xscale="log", yscale="log")
+        axes.set_xticks(_apart(sorted(table["side"].unique())))
+        axes.tick_params(axis="x", which="minor", bottom=False)
+        show_plain(axes.xaxis)
+        show_plain(axes.yaxis)
+    right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return figure
+
+
+def _apart(sides: list[int]) -> list[int]:
+    """Return the sides without those less than 1.5 times the one before, whose labels overlap."""
+    kept: list[int] = []
+    for side in sides:
+        if not kept or side >= 1.5 * kept[-1]:
+            kept.append(side)
+    return kept
 
 
 def _write(axes: Axes, x: float, row: int, text: str) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 from finhash import methods
 from finhash.find.geometry import MAX_SIDE
 from finhash.study import project, results
-from finhash.study.cost import gpu, operations, parallel
+from finhash.study.cost import gpu, large, operations, parallel
 from finhash.study.data import memes
 from finhash.study.report import available
 from finhash.study.report.rounding import (
@@ -67,6 +67,9 @@ RUNGS = {
 
 OTHER_HASHES = ("ahash64", "phash64", "dhash64", "whash64")
 """The hashes of imagehash among the contenders of ``ladder``."""
+
+LARGE_SIDES = (250, 600, 1000, 2000, 4000)
+"""Longer sides whose costs are quoted from ``large_images_costs``, in pixels."""
 
 
 def numbers() -> Numbers:
@@ -269,6 +272,49 @@ def _ladder(timings: pd.DataFrame) -> Texts:
     return found
 
 
+def _large_images(table: pd.DataFrame, prefix: str) -> Texts:
+    """Quote times at some sizes, and the fastest other hash at the size where it is best."""
+    rows = table.set_index(["side", "contender"])
+    found = {}
+    for side in LARGE_SIDES:
+        if side not in table["side"].values:
+            continue
+        for name in (large.DECODE, "find", "find_luma"):
+            found[f"{prefix}-{side}-{name}-ms"] = milliseconds(rows["ms"][side, name] / 1e3)
+        for name in ("find", "find_luma"):
+            found[f"{prefix}-{side}-{name}-over-decode"] = f"{rows['over_decode'][side, name]:.2f}"
+        if side > MAX_SIDE:  # smaller images are not shrunk
+            found[f"{prefix}-{side}-old-ms"] = milliseconds(rows["ms"][side, large.OLD] / 1e3)
+            found[f"{prefix}-{side}-old-times"] = times(rows["over_find"][side, large.OLD])
+    found[f"{prefix}-from"] = whole(table["side"].min())
+    found[f"{prefix}-to"] = whole(table["side"].max())
+    over_find = table.pivot(index="side", columns="contender", values="over_find")
+    found[f"{prefix}-luma-share"] = f"{over_find['find_luma'].iloc[-1]:.2f}"
+    drafts = over_find[list(large.DRAFT.values())]
+    fastest = {
+        "peer": over_find[list(large.PEERS)].min(axis=1),
+        "draft": drafts.min(axis=1),
+        "draft-luma": drafts.div(over_find["find_luma"], axis=0).min(axis=1),
+    }
+    for key, ratio in fastest.items():
+        found[f"{prefix}-{key}-least"] = f"{ratio.min():.2f}"
+        found[f"{prefix}-{key}-least-side"] = whole(ratio.idxmin())
+    return found
+
+
+def _shrinking(table: pd.DataFrame) -> Texts:
+    images = table.groupby("pillow")["images"].sum().max()
+    return {
+        "shrink-images": whole(images),
+        "shrink-changed": whole(table["kernel_changed"].sum()),
+    }
+
+
+def _luma_bits(table: pd.DataFrame) -> Texts:
+    row = table.iloc[0]
+    return {"luma-bits-mean": fixed(row["mean"], 1), "luma-bits-most": whole(row["most"])}
+
+
 def _throughput(table: pd.DataFrame, size: str) -> Texts:
     rows = table.set_index(["executor", "workers"])
     found = {f"serial-rate-{size}": whole(rows["throughput"]["serial", 1])}
@@ -385,6 +431,10 @@ NUMBERS: dict[str, Callable[[pd.DataFrame], Texts]] = {
     "ladder_kernel": _kernel,
     "ladder_cold_start": _cold_start,
     "ladder": _ladder,
+    "large_images_costs": partial(_large_images, prefix="large"),
+    "large_images_grain": partial(_large_images, prefix="grain"),
+    "shrinking": _shrinking,
+    "large_luma_bits": _luma_bits,
     "parallel_throughput_small": _throughput_small,
     "parallel_throughput_large": partial(_throughput, size="large"),
     "parallel_serial_share": _serial_share,

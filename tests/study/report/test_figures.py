@@ -169,6 +169,38 @@ def test_ladder_compares_optimisations_with_the_first():
     assert texts(axes) == ["200 ms", "50 ms, 4 times faster", "800 µs"]
 
 
+def test_large_images_draws_times_and_ratios_by_size():
+    costs = table(
+        "side contender ms over_decode over_decode_low over_decode_high",
+        (500, "decode", 0.8, 1.0, 1.0, 1.0),
+        (600, "decode", 1.0, 1.0, 1.0, 1.0),
+        (1000, "decode", 2.0, 1.0, 1.0, 1.0),
+        (500, "find", 1.2, 1.5, 1.4, 1.6),
+        (600, "find", 1.8, 1.8, 1.7, 1.9),
+        (500, "find, Pillow's thumbnail", 1.2, 1.5, 1.4, 1.6),
+        (600, "find, Pillow's thumbnail", 5.0, 5.0, 4.9, 5.1),
+        (600, "ahash64, draft", 0.5, 0.5, 0.5, 0.5),
+    )
+    figure = cost.large_images(costs)
+    left, right = figure.axes
+    assert labels(left) == ("longer side, pixels", "milliseconds, file to hash")
+    assert labels(right) == ("longer side, pixels", "time over that of decoding alone")
+    assert (left.get_xscale(), left.get_yscale(), right.get_xscale()) == ("log",) * 3
+    assert lines(left) == [
+        ([500, 600, 1000], [0.8, 1.0, 2.0]),
+        ([500, 600], [1.2, 1.8]),
+        ([600], [5.0]),  # Pillow does not shrink the smaller image
+    ]
+    assert lines(right) == [
+        ([500, 600, 1000], [1.0, 1.0, 1.0]),
+        ([500, 600], [1.5, 1.8]),
+        ([600], [5.0]),
+    ]
+    assert list(left.get_xticks()) == [500, 1000]  # 600 would overlap 500
+    assert legend(figure)[:2] == ["decoding alone", "FINd"]
+    assert "FINd, shrunk by Pillow" in legend(figure)
+
+
 def test_throughput_draws_both_bars_and_decoding():
     jobs = table(
         "executor workers throughput with_start",

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from finhash.study import project, results
-from finhash.study.cost import gpu, parallel
+from finhash.study.cost import gpu, large, parallel
 from finhash.study.report import numbers_accuracy, numbers_certainty, numbers_cost
 from tests.study.report.tables import table, timings
 
@@ -160,6 +160,69 @@ def test_ladder_compares_medians_of_warm_repeats():
     assert (found["deployed-times"], found["box-times"]) == ("200", "20")
     assert (found["against-ahash64"], found["against-phash64"]) == ("0.50", "0.25")
     assert (found["peer-fastest-ms"], found["peer-slowest-ms"]) == ("1.6", "5")
+
+
+@pytest.fixture
+def large_costs() -> pd.DataFrame:
+    """One row per size and contender, with the ratios of its own times."""
+    seconds = {
+        250: {large.DECODE: 0.2, "find": 0.25, "find_luma": 0.22, large.OLD: 0.25},
+        600: {large.DECODE: 1.0, "find": 2.0, "find_luma": 1.25, large.OLD: 8.0},
+    }
+    others = {250: (0.5, 0.5, 0.75, 0.44, 0.5, 0.5), 600: (3.0, 3.2, 4.0, 1.8, 1.0, 2.0)}
+    rows = []
+    for side, times in seconds.items():
+        times |= dict(zip([*large.PEERS, *large.DRAFT.values()], others[side], strict=True))
+        rows += [
+            (side, name, ms, ms / times[large.DECODE], ms / times["find"])
+            for name, ms in times.items()
+        ]
+    return pd.DataFrame(rows, columns=["side", "contender", "ms", "over_decode", "over_find"])
+
+
+def test_large_images_are_quoted_at_the_sizes_that_were_measured(large_costs):
+    found = COST["large_images_costs"](large_costs)
+    at_600 = {key: text for key, text in found.items() if key.startswith("large-600-")}
+    assert at_600 == {
+        "large-600-decode-ms": "1",
+        "large-600-find-ms": "2",
+        "large-600-find_luma-ms": "1.25",
+        "large-600-old-ms": "8",
+        "large-600-find-over-decode": "2.00",
+        "large-600-find_luma-over-decode": "1.25",
+        "large-600-old-times": "4.0",
+    }
+    assert found["large-250-find_luma-ms"] == "0.22"
+    assert not {"large-250-old-ms", "large-1000-find-ms"} & found.keys()
+
+
+def test_the_fastest_other_hash_is_quoted_where_it_is_best(large_costs):
+    found = COST["large_images_costs"](large_costs)
+    assert {key: text for key, text in found.items() if "least" in key} == {
+        "large-peer-least": "1.50",
+        "large-peer-least-side": "600",
+        "large-draft-least": "0.50",
+        "large-draft-least-side": "600",
+        "large-draft-luma-least": "0.80",
+        "large-draft-luma-least-side": "600",
+    }
+    assert (found["large-from"], found["large-to"]) == ("250", "600")
+
+
+def test_values_of_the_kernel_are_added_up_over_versions_of_pillow():
+    rows = table(
+        "pillow kind images kernel_changed",
+        ("12.1", "large", 2000, 0),
+        ("12.1", "RGBA", 100, 0),
+        ("13.0", "large", 2000, 3),
+        ("13.0", "RGBA", 100, 0),
+    )
+    assert COST["shrinking"](rows) == {"shrink-images": r"2\,100", "shrink-changed": "3"}
+
+
+def test_bits_of_find_luma():
+    bits = table("mean p99 most images", (0.59, 4.0, 6, 1000))
+    assert COST["large_luma_bits"](bits) == {"luma-bits-mean": "0.6", "luma-bits-most": "6"}
 
 
 @pytest.fixture
