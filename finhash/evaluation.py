@@ -226,8 +226,8 @@ def evaluate(
     fpr : float, default 1e-4
         Largest acceptable false positive rate, between 0 and 1.
     methods : sequence of str, optional
-        Names of hashes in ``finhash.methods.METHODS``, or ``"module:name"``. By default all whose
-        packages are installed, or those of the table.
+        Names of hashes in ``finhash.methods.METHODS``, or ``"module:name"``. By default those of
+        the table, or all whose packages are installed and that approximate no other.
     verdicts : DataFrame or path, optional
         Verdicts on pairs of families, as ``finhash.accuracy.verdicts.read`` returns or reads them.
         Families judged the same are then counted as one.
@@ -402,7 +402,8 @@ def _method_names(
             )
         return names, []
     if wanted is None:
-        reasons = {name: _missing_package(name) for name in registry.METHODS}
+        compared = [method for method in registry.METHODS.values() if not method.approximates]
+        reasons = {method.name: _missing_package(method.name) for method in compared}
         absent = [(name, reason) for name, reason in reasons.items() if reason]
         return [name for name, reason in reasons.items() if not reason], absent
     try:

@@ -71,6 +71,9 @@ class Method:
     encoded : bool, default False
         Whether the hash depends on how the method itself decodes a file, so that the file cannot be
         decoded once for several methods.
+    approximates : str, optional
+        Name of the method whose hashes this one approximates. Comparisons of methods leave it out
+        unless it is named.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Method:
     colour: str
     function: Callable[[Source, int], NDArray[np.uint8]]
     encoded: bool = False
+    approximates: str | None = None
 
     def hash(self, image: Source) -> NDArray[np.uint8]:
         """Return the packed hash of an image.
@@ -404,7 +408,7 @@ METHODS: dict[str, Method] = {
         Method("find", "FINd", 256, "#D55E00", _find),
         Method("find64", "FINd 64", 64, "#D55E00", _find),
         Method("find_middle", "FINd middle", 256, "#882255", _find_middle),
-        Method("find_luma", "FINd luma", 256, "#661100", _find_luma, encoded=True),
+        Method("find_luma", "FINd luma", 256, "#661100", _find_luma, True, "find"),
         Method("ahash256", "aHash 256", 256, "#E69F00", _ahash),
         Method("ahash64", "aHash 64", 64, "#E69F00", _ahash),
         Method("phash256", "pHash 256", 256, "#0072B2", _phash),

@@ -157,6 +157,12 @@ def test_a_registered_hash_joins(photos):
     assert set(found.methods["method"]) == {"corner", "find"}
 
 
+def test_approximate_methods_are_evaluated_only_if_named(photos):
+    paths = sorted(photos.glob("*.png"))
+    assert set(quiet(paths, fpr=0.01).methods["method"]) == methods.BUILT_IN - {"find_luma"}
+    assert set(quiet(paths, methods=["find_luma"]).methods["method"]) == {"find_luma"}
+
+
 def test_methods_whose_package_is_missing_are_left_out(monkeypatch, photos):
     monkeypatch.setitem(sys.modules, "pdqhash", None)
     monkeypatch.setattr(methods, "METHODS", {name: methods.get(name) for name in ("find", "pdq")})

@@ -21,8 +21,8 @@ from finhash.study import project
 from finhash.study.data import layouts, standin, transforms
 from finhash.study.data.datasets import Dataset, families_of
 
-COMPARED = tuple(name for name in METHODS if name != "find_luma")
-"""Methods whose accuracy is compared; ``find_luma`` approximates one of them, ``find``."""
+COMPARED = tuple(name for name, method in METHODS.items() if not method.approximates)
+"""Methods whose accuracy is compared."""
 
 TRANSFORMED_METHODS = tuple(name for name in COMPARED if METHODS[name].bits == 256)
 """Methods that hash the transformed images: those with 256 bits."""
