@@ -1,5 +1,7 @@
 """Compiled shrinking gives Pillow's pixels, for all sizes, contents and ways in."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -91,6 +93,15 @@ def test_results_do_not_share_memory():
     kept = first.copy()
     resample.shrink(noise(600, 600, seed=2))
     np.testing.assert_array_equal(first, kept)
+
+
+def test_threads_do_not_disturb_each_other():
+    images = [noise(700 + 90 * k, 600 + 200 * (k % 3), seed=k) for k in range(12)]
+    expected = [resample.shrink(pixels) for pixels in images]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(resample.shrink, images * 5))
+    for pixels, same in zip(found, expected * 5, strict=True):
+        np.testing.assert_array_equal(pixels, same)
 
 
 @pytest.mark.parametrize(

@@ -303,10 +303,11 @@ def _large_images(table: pd.DataFrame, prefix: str) -> Texts:
 
 
 def _shrinking(table: pd.DataFrame) -> Texts:
-    images = table.groupby("pillow")["images"].sum().max()
+    # Every version of Pillow was compared on the same images; the kernel shrinks most kinds.
+    shrunk = table[table["kernel_values"] > 0]
     return {
-        "shrink-images": whole(images),
-        "shrink-changed": whole(table["kernel_changed"].sum()),
+        "shrink-images": whole(shrunk.groupby("pillow")["images"].sum().max()),
+        "shrink-changed": whole(shrunk["kernel_changed"].sum()),
     }
 
 

@@ -211,13 +211,15 @@ def test_the_fastest_other_hash_is_quoted_where_it_is_best(large_costs):
 
 def test_values_of_the_kernel_are_added_up_over_versions_of_pillow():
     rows = table(
-        "pillow kind images kernel_changed",
-        ("12.1", "large", 2000, 0),
-        ("12.1", "RGBA", 100, 0),
-        ("13.0", "large", 2000, 3),
-        ("13.0", "RGBA", 100, 0),
+        "pillow kind images kernel_values kernel_changed",
+        ("12.1", "large", 2000, 9, 0),
+        ("12.1", "narrow", 500, 9, 1),
+        ("12.1", "RGBA", 100, 0, 0),
+        ("13.0", "large", 2000, 9, 3),
+        ("13.0", "narrow", 500, 9, 0),
+        ("13.0", "RGBA", 100, 0, 0),
     )
-    assert COST["shrinking"](rows) == {"shrink-images": r"2\,100", "shrink-changed": "3"}
+    assert COST["shrinking"](rows) == {"shrink-images": r"2\,500", "shrink-changed": "4"}
 
 
 def test_bits_of_find_luma():
