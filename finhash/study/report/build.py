@@ -117,7 +117,8 @@ def resolve(text: str, known: Collection[str], sentences: Mapping[str, str]) -> 
 def build_pdf() -> int:
     """Build ``report.pdf`` with latexmk and return its exit code; print the log's errors."""
     folder = project.root() / "build" if project.writes_to_checkout() else project.out()
-    scratch = folder / "latex"
+    # LaTeX looks for "../figures" from its output folder first. No run leaves figures there.
+    scratch = folder / "latex" / "report"
     # -g forces a run: after an error, latexmk otherwise waits until an input file changes.
     options = [
         "-g",

@@ -128,7 +128,7 @@ def test_report_is_built(home):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     pdf = home / "build" / "report" / "report.pdf"
     assert pdf.read_bytes().startswith(b"%PDF")
-    log = (home / "build" / "latex" / "report.log").read_text(errors="replace")
+    log = (home / "build" / "latex" / "report" / "report.log").read_text(errors="replace")
     assert not re.search(r"undefined (references|citations)|Citation .* undefined|\?\?", log)
     assert "Overfull \\hbox" not in log
 
