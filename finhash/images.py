@@ -225,7 +225,7 @@ def _open(source: str | os.PathLike[str] | bytes) -> BinaryIO:
         if regular and not status.st_size:
             raise EmptyImageError("0 bytes; copy or download the file again")
         # Unbuffered, because a JPEG is read in one or two calls.
-        return io.FileIO(source)
+        return open(source, "rb", buffering=0)
     raise TypeError(
         f"cannot read an image from {type(source).__name__}; "
         "pass a path, bytes, a PIL image or a uint8 array"
@@ -262,7 +262,8 @@ def _decode_ordinary_jpeg(
         stream.seek(0)
         data = stream.read()  # in one piece, so that memory holds it once
     try:
-        rows, cols, stored, _ = simplejpeg.decode_jpeg_header(data, strict=True)
+        height, width, stored, _ = simplejpeg.decode_jpeg_header(data, strict=True)
+        rows, cols = int(height), int(width)
         if stored not in ("YCbCr", "Gray") or rows * cols > (Image.MAX_IMAGE_PIXELS or math.inf):
             return None
         scale = 1 if space == "RGB" else _luma_scale(max(rows, cols))

@@ -40,14 +40,15 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
-    """Return a checkout with committed hash tables, but without results, except those of set B.
+    """Return a checkout with committed hash tables, but without results, except two kinds.
 
-    Like the hash tables, these are made by a script, not by a notebook.
+    Like the hash tables, those of set B and of the shrinking are made by scripts, not by notebooks.
     """
     home = tmp_path_factory.mktemp("home")
     (home / "data" / "results").mkdir(parents=True)
-    for table in (ROOT / "data" / "results").glob("confirmation*"):
-        shutil.copy(table, home / "data" / "results")
+    for made_by_script in ("confirmation*", "shrinking*"):
+        for table in (ROOT / "data" / "results").glob(made_by_script):
+            shutil.copy(table, home / "data" / "results")
     (home / "data" / "hashes").symlink_to(ROOT / "data" / "hashes")
     shutil.copytree(ROOT / "report", home / "report")
     shutil.copytree(ROOT / "notebooks", home / "notebooks")
