@@ -125,9 +125,11 @@ def test_an_unknown_scale_is_refused(monkeypatch):
         project.scale()
 
 
-def test_tables_of_set_b_hold_for_every_run(home, monkeypatch):
+def test_tables_of_set_b_and_of_generated_images_hold_for_every_run(home, monkeypatch):
     commit(home, "confirmation", 7.0, run="memes_b")
+    commit(home, "shrinking", 8.0, run=results.GENERATED)
     commit(home, "rates", 7.0, run="memes")
     monkeypatch.setenv("FINHASH_DAS_IMAGES", "somewhere")
     assert results.load("confirmation")["value"].item() == 7
+    assert results.load("shrinking")["value"].item() == 8
     assert not results.exists("rates")

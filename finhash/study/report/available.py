@@ -51,7 +51,8 @@ def load(name: str) -> pd.DataFrame | None:
     """
     if project.is_standin():
         return results.load(name)
-    if not results.exists(name) or results.load_provenance(name)["run"] != project.data_set():
+    about = (project.data_set(), results.GENERATED)
+    if not results.exists(name) or results.load_provenance(name)["run"] not in about:
         return None
     table = results.load(name)
     if "method" in table:

@@ -20,7 +20,7 @@ HISTOGRAMS = table(
 def own(monkeypatch) -> dict[str, pd.DataFrame]:
     """Results of a user's set, which a test fills."""
     tables = {"counting_histograms": HISTOGRAMS}
-    runs = {"confirmation": "memes_b"}
+    runs = {"confirmation": "memes_b", "shrinking": results.GENERATED}
     monkeypatch.setattr(project, "data_set", lambda: "das_images")
     monkeypatch.setattr(results, "load", tables.__getitem__)
     monkeypatch.setattr(results, "exists", tables.__contains__)
@@ -37,6 +37,11 @@ def test_a_missing_an_empty_and_another_sets_table_are_none(own):
     assert available.load("confirmation") is None
     assert not available.exists("missing")
     assert available.exists("counting_histograms")
+
+
+def test_a_table_of_generated_images_holds_for_every_set(own):
+    own["shrinking"] = table("kind images", ("large", 5))
+    assert available.load("shrinking")["images"].tolist() == [5]
 
 
 def test_rates_that_need_more_pairs_are_left_out(own):
