@@ -170,8 +170,13 @@ def jpeg_luma(source: Source, *, reuse: bool = False) -> NDArray[np.uint8] | Non
 
     Raises
     ------
-    ImageError, OSError, TypeError
-        As in ``open_image``, but content that is damaged or not an image gives None.
+    NotAnImageError, EmptyImageError
+        If the source is a pipe, socket or device, or has zero bytes. Any other content that cannot
+        be decoded gives None.
+    OSError
+        If the file cannot be read.
+    TypeError
+        If the source has another type.
 
     Examples
     --------

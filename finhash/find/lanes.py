@@ -30,8 +30,8 @@ BYTES, WORDS = (ir.VectorType(ir.IntType(bits), LANES) for bits in (8, 32))
 def transpose_square(typing, source, target):
     """Transpose the first ``SQUARE`` x ``SQUARE`` bytes of a matrix into another.
 
-    Interleaving the first half of the rows with the second half moves each byte a quarter of the
-    way to its transposed place.
+    Interleaving the first half of the rows with the second half rotates the bits of a byte's index,
+    row and column together, by one. After four times row and column have changed places.
     """
     vector = ir.VectorType(ir.IntType(8), SQUARE)
     half = SQUARE // 2
@@ -63,7 +63,8 @@ def mean(typing, source, step, count, rows, multiplier, half, target):
 
     The block in lane ``k`` has ``count`` x ``rows`` bytes. Its rows begin at byte ``k`` of
     ``source`` and every ``LANES`` bytes from there; the bytes of a row are ``step`` bytes apart.
-    ``half`` is half the size of each lane's block, and ``multiplier`` is ``2**24`` over the size.
+    ``half`` is half the size of each lane's block, and ``multiplier`` is ``2**24`` over the size,
+    both rounded down.
     """
     signature = types.void(source, types.int64, types.int64, types.int64, multiplier, half, target)
 

@@ -2,20 +2,19 @@
 
 Pillow shrinks 8-bit channels in integers, so its pixels can be reproduced exactly:
 
-1. **Average.** If a side is at least four times its target, blocks of ``reduction`` pixels are
-   averaged: their sum, plus half their number, times ``2**24`` over their number, rounded down,
-   over ``2**24``.
+1. **Average.** If a side is at least four times its target, blocks of pixels are averaged; each
+   side has its own ``reduction``. The mean of n pixels is ``(sum + n // 2) * m >> 24``, where m is
+   ``2**24 / n`` in single precision, rounded down.
 2. **Resize the width.** An output pixel is a weighted sum of neighbouring pixels. The weights are
    those of a cubic filter, normalised to 1 and rounded to 22 fractional bits. A sum starts at one
    half, loses its fraction and is clipped to 0..255.
 3. **Resize the height** of the result in the same way.
 
-``LANES`` rows are resized at a time, so the scratch memory stays in the CPU's cache and does not
-grow with the image. The rows are transposed first: neighbouring bytes then belong to the same pixel
-of neighbouring rows and have the same weight, so one vector instruction serves many rows. The
-result is transposed back. Output rows follow as soon as all their input rows exist. The vector
-operations on bytes are written in LLVM's intermediate language, because the compiler does not find
-them in loops over these arrays.
+``LANES`` rows are resized at a time. The scratch memory is therefore small: less than 1 MB for
+ordinary images, and less than 3 MB for any. The rows are transposed first: neighbouring bytes then
+belong to the same pixel of neighbouring rows and have the same weight, so one vector instruction
+serves many rows. The result is transposed back. Output rows follow as soon as all their input rows
+exist.
 """
 
 import math
@@ -36,9 +35,10 @@ ROW = 3 * 4 * MAX_SIDE
 """Bytes per row after averaging, at most: fewer than 4 pixels per pixel of the output."""
 
 STRIDE = ROW + 64
-"""Distance of rows in the workspace.
+"""Bytes between the starts of two rows in the workspace.
 
-It is not a multiple of 4,096, so that rows do not compete for the same places in the CPU's cache.
+Without the 64 bytes, every second row would start at the same offset modulo 4,096, and such rows
+compete for the same places in the CPU's cache.
 """
 
 TARGET = 3 * MAX_SIDE
@@ -48,7 +48,7 @@ HELD = 4 * LANES
 """Rows held between the passes. An output row needs at most 17 of them."""
 
 SCRATCH = 1 << 18
-"""Bytes of pixels that are averaged at a time, if a block of pixels in all lanes has no more."""
+"""Bytes of pixels that are averaged at a time, unless one block per lane needs more."""
 
 LONGEST = 1 << 17
 """Longest side that is shrunk here. Pillow shrinks images with a longer one."""
@@ -71,7 +71,7 @@ class Plan(NamedTuple):
     rows: int  # of the image
     width: int  # bytes per row of the image
     chunk: int  # bytes per row that are averaged at a time
-    multiplier: NDArray[np.uint32]  # [2, 2, LANES]: last row or not, last block of a row or not
+    multiplier: NDArray[np.uint32]  # [2, 2, LANES]; index 1: last row; last block of a row
     half: NDArray[np.uint32]  # likewise, half the pixels of these blocks
     across: Weights
     down: Weights
@@ -131,7 +131,7 @@ def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def shrink_image(image: Image.Image) -> NDArray[np.uint8]:
     """Return the pixels of a PIL image of mode RGB or L, shrunk to fit 512 x 512.
 
-    Pixels are copied out of the image in tiles, so that they need not be in memory twice.
+    Pixels are copied out of the image in tiles, so that the image is not copied as a whole.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def shrink_image(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _output(plan: Plan) -> NDArray[np.uint8]:
-    """Return an array for the output, flat; the last step of the last row exceeds the row."""
+    """Return a flat array for the output, with spare bytes for the last vector of the last row."""
     return np.empty(plan.channels * plan.across.first.size * plan.down.first.size + LANES, np.uint8)
 
 

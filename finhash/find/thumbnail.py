@@ -1,11 +1,12 @@
 """Shrinking as FINd defines it: Pillow's ``thumbnail((512, 512))`` of Pillow 12.1 and earlier.
 
-Pillow shrinks an image in two passes, and each pass rounds to whole values. The order of the passes
-therefore affects the pixels. Up to version 12.1 the width is always shrunk first. Pillow 12.2
-starts with the height if the image, after averaging, is more than 100 times as tall as wide, and
-Pillow 13 if it is more than twice as tall. Pillow 13 also averages blocks of pixels before it
-shrinks a large image with transparency. Stored hashes were made in the old way, so ``thumbnail``
-keeps it, whichever version is installed. The study's table ``shrinking`` counts the differences.
+If a side is at least four times its target, Pillow first averages blocks of pixels. It then resizes
+the image in two passes, and each pass rounds to whole values. The order of the passes therefore
+affects the pixels. Up to version 12.1 the width is always resized first. Pillow 12.2 starts with
+the height if the averaged image is more than 100 times as tall as wide, and Pillow 13 if it is more
+than twice as tall. Up to Pillow 12 an image with transparency is not averaged; in Pillow 13 it is.
+Stored hashes were made in the old way, so ``thumbnail`` keeps it, whichever version is installed.
+The study's table ``shrinking`` counts the differences.
 """
 
 import math
@@ -94,7 +95,7 @@ def _round(side: float, error: Callable[[int], float]) -> int:
 def reduction(side: int, target: int) -> int:
     """Return how many pixels are averaged along a side before it is resized to ``target`` pixels.
 
-    At least two averaged pixels per target pixel remain.
+    If it exceeds 1, at least two averaged pixels per target pixel remain.
 
     Examples
     --------
