@@ -162,7 +162,7 @@ def smallest_rate(families: int) -> float:
 
 
 def notes(rows: pd.DataFrame, comparisons: pd.DataFrame, fpr: float, facts: Facts) -> list[str]:
-    """Return sentences: what an evaluation cannot show, what it left out, and how to mend that.
+    """Return sentences on the limits of an evaluation, on what it left out, and on what to do.
 
     Parameters
     ----------

@@ -55,6 +55,7 @@ from finhash.find.geometry import (
     SAMPLES,
     check_sides,
     dct_matrix,
+    flatten,
     half_width,
     sample_points,
 )
@@ -190,10 +191,7 @@ def side(size: int) -> Side:
 def _prepare(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Side, Side]:
     """Return the pixels as ``[rows, bytes]``, and the windows along both sides."""
     rows, cols = check_sides(rgb)
-    flat = np.ascontiguousarray(rgb).reshape(rows, -1)
-    # Numba compiles read-only and writeable arrays separately; one version is enough.
-    flat.flags.writeable = False
-    return flat, side(rows), side(cols)
+    return flatten(rgb), side(rows), side(cols)
 
 
 def _kept(bits: int) -> int:

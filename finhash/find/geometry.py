@@ -29,6 +29,16 @@ def check_sides(pixels: NDArray[np.uint8]) -> tuple[int, int]:
     return rows, cols
 
 
+def flatten(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return pixels as a contiguous array ``[rows, bytes]`` for compiled code.
+
+    It is read-only, because Numba compiles read-only and writeable arrays separately.
+    """
+    flat = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
+    flat.flags.writeable = False
+    return flat
+
+
 def half_width(size: int) -> int:
     """Return half the width of the box filter's window along a side, in pixels.
 

@@ -1,8 +1,8 @@
 """Vector operations on the bytes of arrays, for compiled code.
 
 Numba's compiler does not find these operations in loops, so they are written in LLVM's intermediate
-language, which is translated for any processor. An array stands for the place where it begins: no
-bounds are checked.
+language. LLVM compiles it for the processor at hand. The functions read and write from the first
+byte of an array on, and do not check whether they stay within the array.
 
 Numba caches compiled functions and does not notice when this file changes. Whoever changes it must
 delete the cache files (``*.nbi``, ``*.nbc``) of the modules that use it.

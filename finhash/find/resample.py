@@ -27,7 +27,7 @@ from numba import njit
 from numpy.typing import NDArray
 from PIL import Image
 
-from finhash.find.geometry import MAX_SIDE
+from finhash.find.geometry import MAX_SIDE, flatten
 from finhash.find.lanes import FRACTION, LANES, SQUARE, mean, transpose_square, weigh
 from finhash.find.thumbnail import reduction, thumbnail, thumbnail_size
 
@@ -68,8 +68,6 @@ class Plan(NamedTuple):
     channels: int
     horizontal: int
     vertical: int
-    rows: int  # of the image
-    width: int  # bytes per row of the image
     chunk: int  # bytes per row that are averaged at a time
     multiplier: NDArray[np.uint32]  # [2, 2, LANES]; index 1: last row; last block of a row
     half: NDArray[np.uint32]  # likewise, half the pixels of these blocks
@@ -124,7 +122,7 @@ def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.asarray(thumbnail(Image.fromarray(pixels)))
     plan = _plan(cols, rows, pixels.size // (rows * cols))
     output = _output(plan)
-    _shrink(_flat(pixels), plan, _thread.workspace, output)
+    _shrink(flatten(pixels), plan, _thread.workspace, output)
     return _shaped(output, plan)
 
 
@@ -151,7 +149,7 @@ def shrink_image(image: Image.Image) -> NDArray[np.uint8]:
         bottom = min(top + LANES * plan.vertical, rows)
         for left in range(0, cols, width):
             tile = np.asarray(image.crop((left, top, min(left + width, cols), bottom)))
-            _load(_flat(tile), 0, left * plan.channels, bottom == rows, plan, work, scratch)
+            _load(flatten(tile), 0, left * plan.channels, bottom == rows, plan, work, scratch)
         _resize(bottom, plan, work, state, output)
     return _shaped(output, plan)
 
@@ -166,13 +164,6 @@ def _shaped(output: NDArray[np.uint8], plan: Plan) -> NDArray[np.uint8]:
     shape = (plan.down.first.size, plan.across.first.size, plan.channels)
     pixels = output[:-LANES].reshape(shape)
     return pixels if plan.channels > 1 else pixels[:, :, 0]
-
-
-def _flat(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return pixels as ``[rows, bytes]``, read-only: Numba compiles writeable arrays separately."""
-    flat = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
-    flat.flags.writeable = False
-    return flat
 
 
 @lru_cache(maxsize=32)
@@ -190,8 +181,6 @@ def _plan(cols: int, rows: int, channels: int) -> Plan:
         channels,
         horizontal,
         vertical,
-        rows,
-        cols * channels,
         block * max(1, fit) if horizontal * vertical > 1 else ROW,
         # Pillow divides in single precision.
         (np.float32(2**32) / (256 * counts).astype(np.float32)).astype(np.uint32),
@@ -228,10 +217,11 @@ def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
 def _shrink(source, plan, work, output):
     """Write the shrunk pixels of an image."""
     state, scratch = _start(), _scratch(plan)
-    for top in range(0, plan.rows, LANES * plan.vertical):
-        bottom = min(top + LANES * plan.vertical, plan.rows)
-        for left in range(0, plan.width, plan.chunk):
-            _load(source[top:bottom], left, left, bottom == plan.rows, plan, work, scratch)
+    rows, width = source.shape
+    for top in range(0, rows, LANES * plan.vertical):
+        bottom = min(top + LANES * plan.vertical, rows)
+        for left in range(0, width, plan.chunk):
+            _load(source[top:bottom], left, left, bottom == rows, plan, work, scratch)
         _resize(bottom, plan, work, state, output)
 
 
