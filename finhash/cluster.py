@@ -4,23 +4,27 @@ Pairs come in blocks from ``hamming.join_blocks``, and each block is merged into
 the next is needed. The pairs of a million images can take more memory than their hashes.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from finhash.hamming import Pairs, join_blocks
+from finhash.hamming import Gallery, Pairs, join, join_blocks
+from finhash.hamming.kernels.leaders import majority
+from finhash.hamming.words import columns
+
+LOOKED_UP = 1024
+"""Hashes from which ``spheres`` chooses centres at a time, and looks up their neighbours."""
+
+Method = Literal["components", "spheres"]
 
 
 def families(
     hashes: NDArray[np.uint8],
     radius: int,
-    method: Literal["components", "spheres"] = "components",
+    method: Method = "components",
     *,
     workers: int = 1,
 ) -> NDArray[np.int32]:
@@ -38,8 +42,8 @@ def families(
 
         With ``"spheres"``, all hashes of a family are neighbours of its centre, so two hashes of a
         family are at most ``2 * radius`` apart. Centres are chosen by number of neighbours (Taylor
-        and Butina's clustering, Butina 1999). All pairs are computed twice: first to count the
-        neighbours, then to assign them.
+        and Butina's clustering, Butina 1999). All pairs are computed to count the neighbours. The
+        neighbours of each centre are then looked up.
     workers : int, default 1
         Threads.
 
@@ -69,8 +73,7 @@ def families(
     >>> families(hashes, radius=3, method="spheres").tolist()
     [0, 0, 0, 1]
     """
-    if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
+    _check(method)
     return METHODS[method](hashes, radius, workers)
 
 
@@ -79,37 +82,44 @@ def add(
     labels: NDArray[np.integer[Any]],
     new: NDArray[np.uint8],
     radius: int,
+    method: Method = "components",
     *,
     workers: int = 1,
 ) -> NDArray[np.int32]:
-    """Update connected components when hashes are added.
-
-    Only pairs with a new hash are computed. A new hash can merge families.
+    """Update families when hashes are added, without computing the pairs of old hashes.
 
     Parameters
     ----------
     hashes : ndarray of uint8, shape (n, bits / 8)
         Old hashes, packed.
     labels : ndarray of int, shape (n,)
-        Their labels, from ``families`` with ``method="components"`` and the same ``radius``.
+        Their labels, from ``families`` with the same ``radius`` and ``method``.
     new : ndarray of uint8, shape (m, bits / 8)
         New hashes.
     radius : int
         Largest Hamming distance, in bits, at which two hashes are neighbours.
+    method : {"components", "spheres"}, default "components"
+        With ``"components"``, the families are those that ``families`` finds in all hashes
+        together. A new hash can merge families.
+
+        With ``"spheres"``, old hashes keep their families. Each of these is represented by the
+        member nearest to the bitwise majority of its members. A new hash goes to the family with
+        most members among those whose representative is its neighbour. The others are grouped by
+        ``families``. The result is not the one for all hashes together, in which new hashes could
+        become centres of old ones.
     workers : int, default 1
         Threads.
 
     Returns
     -------
     ndarray of int32, shape (n + m,)
-        Labels of the old and then of the new hashes, numbered from 0. The families are those that
-        ``families`` finds in all hashes together.
+        Labels of the old and then of the new hashes, numbered from 0.
 
     Raises
     ------
     ValueError
-        If the hashes have a wrong dtype or shape or differ in length, or if ``radius`` is not
-        between 0 and their number of bits.
+        If ``method`` is unknown, if the hashes have a wrong dtype or shape or differ in length, or
+        if ``radius`` is not between 0 and their number of bits.
 
     Examples
     --------
@@ -124,10 +134,13 @@ def add(
     >>> cluster.add(old, labels, np.array([[0b11] + [0] * 7], np.uint8), radius=2).tolist()
     [0, 0, 0]
     """
+    _check(method)
+    names, old = np.unique(labels, return_inverse=True)
+    if method == "spheres":
+        return _add_to_spheres(hashes, old, new, radius, workers)
     n = len(hashes)
     within = ((i + n, j + n, d) for i, j, d in join_blocks(new, radius=radius, workers=workers))
     across = ((i + n, j, d) for i, j, d in join_blocks(new, hashes, radius=radius, workers=workers))
-    names, old = np.unique(labels, return_inverse=True)
     start = np.concatenate([old, len(names) + np.arange(len(new))])
     return components(components(start, within), across)
 
@@ -156,16 +169,19 @@ def components(labels: NDArray[np.integer[Any]], blocks: Iterable[Pairs]) -> NDA
     >>> cluster.components(np.arange(3), [pair]).tolist()
     [0, 1, 0]
     """
-    for i, j in _batches(blocks, len(labels)):
-        number = int(labels.max(initial=-1)) + 1
-        links = coo_array((np.ones(len(i), bool), (labels[i], labels[j])), (number, number))
-        labels = connected_components(links, directed=False)[1][labels]
-    return labels.astype(np.int32)
+    parent = np.arange(int(labels.max(initial=-1)) + 1)
+    for i, j, _ in blocks:
+        _merge(parent, labels, i, j)
+    roots = _roots(parent)[labels]
+    return np.unique(roots, return_inverse=True)[1].astype(np.int32)
 
 
 def spheres(
+    hashes: NDArray[np.uint8],
     degree: NDArray[np.integer[Any]],
-    blocks_in: Callable[[NDArray[np.integer[Any]]], Iterable[Pairs]],
+    radius: int,
+    *,
+    workers: int = 1,
 ) -> NDArray[np.int32]:
     """Assign each hash to a sphere about a centre.
 
@@ -175,11 +191,14 @@ def spheres(
 
     Parameters
     ----------
+    hashes : ndarray of uint8, shape (n, bits / 8)
+        Packed hashes.
     degree : ndarray of int, shape (n,)
         Number of neighbours of each hash.
-    blocks_in : callable
-        ``blocks_in(order)`` takes row numbers, ``int [n]``, and yields blocks of the pairs of
-        ``hashes[order]``. ``i < j`` are positions in ``order``, and pairs are sorted by ``i``.
+    radius : int
+        Largest Hamming distance, in bits, at which two hashes are neighbours.
+    workers : int, default 1
+        Threads.
 
     Returns
     -------
@@ -188,24 +207,35 @@ def spheres(
 
     Examples
     --------
-    Hash 1 is a neighbour of hashes 0 and 2. In the order 1, 0, 2, 3 its position is 0.
+    Hash 1 is a neighbour of hashes 0 and 2.
 
     >>> import numpy as np
     >>> from finhash import cluster
-    >>> pairs = np.array([0, 0]), np.array([1, 2]), np.array([3, 3])
-    >>> cluster.spheres(np.array([1, 2, 1, 0]), lambda order: [pairs]).tolist()
+    >>> hashes = np.packbits(np.arange(64) < np.array([[0], [3], [6], [60]]), axis=1)
+    >>> cluster.spheres(hashes, np.array([1, 2, 1, 0]), radius=3).tolist()
     [0, 0, 0, 1]
     """
     order = np.argsort(-degree, kind="stable")
-    # Pairs arrive sorted by i. When hash i is reached, all centres before it in the order have
-    # therefore claimed their neighbours, and i is either claimed or becomes a centre.
-    centre = np.full(len(order), -1, np.int32)
-    for i, j, _ in blocks_in(order):
-        _claim(centre, i, j)
+    centre = np.full(len(order), -1, np.int64)
+    waiting = order[degree[order] > 0]
+    gallery = Gallery(hashes, grouped=False)
+    while len(waiting):
+        # Of hashes that no centre so far has claimed, those become centres that are not neighbours
+        # of an earlier one. Hashes with about as many neighbours are often of one family, so most
+        # of them need not be looked up.
+        chosen = waiting[:LOOKED_UP]
+        i, j, _ = join(hashes[chosen], radius=radius)
+        own = np.full(len(chosen), -1, np.int64)
+        _claim(own, i, j)
+        centres = chosen[(own < 0) | (own == np.arange(len(own)))]
+        i, j, _ = join(hashes[centres], gallery, radius=radius, workers=workers)
+        _claim(centre, centres[i], j)
+        waiting = waiting[LOOKED_UP:]
+        waiting = waiting[centre[waiting] < 0]
     centre = np.where(centre < 0, np.arange(len(order)), centre)
-    labels = np.empty(len(order), np.int32)
-    labels[order] = np.unique(centre, return_inverse=True)[1]
-    return labels
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return np.unique(rank[centre], return_inverse=True)[1].astype(np.int32)
 
 
 def neighbours(n: int, blocks: Iterable[Pairs]) -> NDArray[np.int64]:
@@ -232,8 +262,8 @@ def neighbours(n: int, blocks: Iterable[Pairs]) -> NDArray[np.int64]:
     [1, 2, 1, 0]
     """
     degree = np.zeros(n, np.int64)
-    for i, j in _batches(blocks, n):
-        degree += np.bincount(i, minlength=n) + np.bincount(j, minlength=n)
+    for i, j, _ in blocks:
+        _count(degree, i, j)
     return degree
 
 
@@ -244,34 +274,81 @@ def _components(hashes: NDArray[np.uint8], radius: int, workers: int) -> NDArray
 
 def _spheres(hashes: NDArray[np.uint8], radius: int, workers: int) -> NDArray[np.int32]:
     """Return the spheres of the hashes."""
+    blocks = join_blocks(hashes, radius=radius, workers=workers)
+    degree = neighbours(len(hashes), blocks)
+    return spheres(hashes, degree, radius, workers=workers)
 
-    def blocks_in(order: NDArray[np.integer[Any]]) -> Iterator[Pairs]:
-        return join_blocks(hashes[order], radius=radius, workers=workers)
 
-    return spheres(neighbours(len(hashes), blocks_in(np.arange(len(hashes)))), blocks_in)
+def _add_to_spheres(
+    hashes: NDArray[np.uint8],
+    labels: NDArray[np.integer[Any]],
+    new: NDArray[np.uint8],
+    radius: int,
+    workers: int,
+) -> NDArray[np.int32]:
+    """Return the labels of old and new hashes as ``add`` describes; ``labels`` count from 0."""
+    sizes = np.bincount(labels)
+    rows = hashes.view(np.uint64)
+    middle = majority(columns(rows).words, labels, len(sizes)).T
+    far = np.bitwise_count(rows ^ middle[labels]).sum(axis=1)
+    order = np.lexsort((far, labels))
+    first = order[np.searchsorted(labels[order], np.arange(len(sizes)))]
+    # Representatives of the largest families first, so that the first neighbour is the right one.
+    largest = np.argsort(-sizes, kind="stable")
+    i, j, _ = join(new, hashes[first[largest]], radius=radius, workers=workers)
+    found, at = np.unique(i, return_index=True)
+    added = np.full(len(new), -1, np.int32)
+    added[found] = largest[j[at]]
+    rest = np.flatnonzero(added < 0)
+    added[rest] = len(sizes) + families(new[rest], radius, "spheres", workers=workers)
+    return np.concatenate([labels.astype(np.int32), added])
 
 
 METHODS = {"components": _components, "spheres": _spheres}
 """Clustering functions by the name that ``families`` takes as ``method``."""
 
 
-def _batches(
-    blocks: Iterable[Pairs], least: int
-) -> Iterator[tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]]:
-    """Yield pairs in batches of at least ``least``, except the last.
+def _check(method: str) -> None:
+    """Raise ``ValueError`` if the method is unknown."""
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
 
-    Merging a batch costs O(n), however few pairs it holds.
-    """
-    held: list[Pairs] = []
-    pairs = 0
-    for block in chain(blocks, [None]):
-        if block is not None:
-            held.append(block)
-            pairs += len(block[0])
-        if held and (block is None or pairs >= least):
-            i, j, _ = zip(*held, strict=True)
-            yield np.concatenate(i), np.concatenate(j)
-            held, pairs = [], 0
+
+@njit(cache=True, nogil=True)
+def _root(parent, label):
+    """Return the smallest label of the family, and shorten the way to it."""
+    while parent[label] != label:
+        parent[label] = parent[parent[label]]
+        label = parent[label]
+    return label
+
+
+@njit(cache=True, nogil=True)
+def _merge(parent, labels, i, j):
+    """Merge the families of each pair."""
+    for pair in range(len(i)):
+        first, second = _root(parent, labels[i[pair]]), _root(parent, labels[j[pair]])
+        if first < second:
+            parent[second] = first
+        else:
+            parent[first] = second
+
+
+@njit(cache=True, nogil=True)
+def _roots(parent):
+    """Return the smallest label of each label's family."""
+    roots = np.empty_like(parent)
+    for label in range(len(parent)):
+        roots[label] = _root(parent, label)
+    return roots
+
+
+@njit(cache=True, nogil=True)
+def _count(degree, i, j):
+    """Add one neighbour for each end of each pair."""
+    for pair in range(len(i)):
+        degree[i[pair]] += 1
+        degree[j[pair]] += 1
 
 
 @njit(cache=True, nogil=True)

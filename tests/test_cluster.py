@@ -56,7 +56,7 @@ def test_the_size_of_blocks_does_not_matter(monkeypatch):
     rng = np.random.default_rng(2)
     hashes = line(*rng.integers(0, 64, 300))
     expected = {method: cluster.families(hashes, 1, method).tolist() for method in cluster.METHODS}
-    monkeypatch.setattr(cluster, "join_blocks", partial(join_blocks, rows=3))
+    monkeypatch.setattr(cluster, "join_blocks", partial(join_blocks, limit=3))
     for method, labels in expected.items():
         assert cluster.families(hashes, 1, method).tolist() == labels
 
@@ -76,7 +76,35 @@ def test_adding_gives_the_families_of_all_hashes(old, new, radius):
     assert sorted(set(labels)) == list(range(len(set(labels))))
 
 
+def test_centres_are_chosen_from_a_few_hashes_at_a_time(monkeypatch):
+    rng = np.random.default_rng(3)
+    hashes = line(*rng.integers(0, 64, 200))
+    expected = cluster.families(hashes, 2, "spheres").tolist()
+    monkeypatch.setattr(cluster, "LOOKED_UP", 7)
+    assert cluster.families(hashes, 2, "spheres").tolist() == expected
+
+
+def test_new_hashes_join_the_largest_sphere_nearby_or_make_their_own():
+    old, new = line(0, 1, 2, 9, 10), line(4, 6, 40, 41)
+    labels = cluster.families(old, 3, "spheres")
+    assert labels.tolist() == [0, 0, 0, 1, 1]
+    added = cluster.add(old, labels, new, 3, "spheres")
+    # Place 4 is near the middle of the first sphere, 6 near that of the second.
+    assert added.tolist() == [0, 0, 0, 1, 1, 0, 1, 2, 2]
+
+
+@pytest.mark.parametrize("method", cluster.METHODS)
+def test_adding_nothing_and_adding_to_nothing(method):
+    hashes, none = line(0, 1, 30), np.empty((0, 8), np.uint8)
+    labels = cluster.families(hashes, 2, method)
+    assert cluster.add(hashes, labels, none, 2, method).tolist() == labels.tolist()
+    start = np.empty(0, np.int32)
+    assert cluster.add(none, start, hashes, 2, method).tolist() == labels.tolist()
+
+
 def test_an_unknown_method_is_refused():
+    with pytest.raises(ValueError, match="unknown method 'magic'"):
+        cluster.add(line(1), np.zeros(1, int), line(1), 5, "magic")
     with pytest.raises(
         ValueError, match="unknown method 'magic'; choose one of components, spheres"
     ):

@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from finhash import hamming
 from finhash.accuracy import rates
-from finhash.hamming.scan import ROWS
 from finhash.jobs.table import HashTable
 
 BLOCK = 2**22
@@ -311,8 +310,7 @@ def count_pairs(
         One table per labelling.
     """
     counters = {truth: _Counter(families, reach) for truth, families in truths.items()}
-    rows = min(ROWS, max(1, BLOCK // max(1, len(hashes))))
-    for i, j, distance in hamming.join_blocks(hashes, radius=reach, workers=workers, rows=rows):
+    for i, j, distance in hamming.join_blocks(hashes, radius=reach, workers=workers, limit=BLOCK):
         for counter in counters.values():
             counter.add(i, j, distance)
     return {truth: counter.table(hashes, workers) for truth, counter in counters.items()}

@@ -8,8 +8,9 @@ A packed hash holds 8 bits per byte, most significant bit first, as from ``HashT
 ``np.packbits``.
 """
 
+from finhash.hamming.gallery import Gallery
 from finhash.hamming.scan import join, join_blocks, nearest, pair_histogram, query_histograms
-from finhash.hamming.words import Gallery, Hashes, Pairs
+from finhash.hamming.words import Hashes, Pairs
 
 __all__ = [
     "Gallery",

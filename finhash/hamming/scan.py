@@ -11,21 +11,32 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from finhash.hamming import kernels
+from finhash.hamming import exhaustive, pairs, pruned
+from finhash.hamming.gallery import Gallery, tasks, ungrouped
+from finhash.hamming.gallery import nearest as nearest_of
+from finhash.hamming.kernels import counting
+from finhash.hamming.kernels.distances import word_groups
 from finhash.hamming.words import (
     Hashes,
     Pairs,
     as_labels,
+    as_rows,
     as_words,
     both_as_words,
     by_family,
+    check_lengths,
     check_radius,
     check_rows,
-    concatenate_blocks,
+    columns,
+    length,
+    threads,
 )
 
 ROWS = 256
 """Rows per task, the unit of work of a thread."""
+
+LIMIT = 2**24
+"""Largest number of pairs per task of a join, which then take 128 MB."""
 
 Block = TypeVar("Block")
 
@@ -71,9 +82,9 @@ def join(a: Hashes, b: Hashes | None = None, *, radius: int, workers: int = 1) -
     >>> i.tolist(), j.tolist(), distance.tolist()
     ([0], [1], [1])
     """
-    blocks = join_blocks(a, b, radius=radius, workers=workers)
-    i, j, distance = concatenate_blocks(blocks)
-    return i, j, distance
+    where = _shifts(a, b, radius)
+    keys = list(_keys(a, b, radius, where, workers, LIMIT, _call))
+    return pairs.ordered(keys, len(a), where, workers)
 
 
 def join_blocks(
@@ -82,51 +93,83 @@ def join_blocks(
     *,
     radius: int,
     workers: int = 1,
-    rows: int = ROWS,
+    limit: int = LIMIT,
 ) -> Iterator[Pairs]:
-    """Yield the pairs of ``join`` in blocks of rows, so that they need not fit into memory.
+    """Yield the pairs of ``join`` in blocks and in no particular order.
+
+    The pairs then need not fit into memory.
 
     Parameters
     ----------
     a, b, radius, workers
         As for ``join``. With several workers, at most ``2 * workers`` blocks are computed before
         they are asked for; with one worker, none.
-    rows : int, default 256
-        Rows of ``a`` per block.
+    limit : int, default 2**24
+        Largest number of pairs in a block, but the pairs of up to 512 hashes stay together.
 
     Yields
     ------
     i, j, distance : ndarrays of int32, int32 and uint16, shape (pairs,)
-        Pairs of the next ``rows`` rows of ``a``, as from ``join``. If ``a`` has no rows, one empty
-        block is yielded.
+        Some of the pairs, as from ``join`` but in any order. Blocks may be empty.
 
     Raises
     ------
     ValueError
-        As for ``join``, and if ``rows`` is less than 1.
+        As for ``join``, and if ``limit`` is less than 1.
 
     Examples
     --------
     >>> import numpy as np
     >>> from finhash import hamming
     >>> hashes = np.array([[0] * 8, [1] + [0] * 7, [3] + [0] * 7], np.uint8)
-    >>> for i, j, distance in hamming.join_blocks(hashes, radius=1, rows=1):
+    >>> for i, j, distance in hamming.join_blocks(hashes, radius=1, limit=3):
     ...     print(i.tolist(), j.tolist(), distance.tolist())
     [0] [1] [1]
     [1] [2] [1]
     [] [] []
     """
-    left, right = both_as_words(a, b)
-    check_radius(radius, 64 * len(left))
-    check_rows(rows)
-    bound = kernels.word_groups(len(left), kernels.largest_group(len(left), radius))
-    exact = kernels.word_groups(len(left))
+    if limit < 1:
+        raise ValueError(f"limit is {limit}; a block needs at least 1 pair")
+    where = _shifts(a, b, radius)
+    return _keys(a, b, radius, where, workers, limit, partial(_unpack, where))
 
-    def block(lo: int, hi: int) -> Pairs:
-        found = kernels.join_rows(left, right, radius, b is None, bound, exact, lo, hi)
-        return found[:, 0].copy(), found[:, 1].copy(), found[:, 2].astype(np.uint16)
 
-    return _by_rows(block, left.shape[1], rows, workers)
+def _shifts(a: Hashes, b: Hashes | None, radius: int) -> pairs.Shifts:
+    """Check the arguments of a join, and return the place of its rows in the keys of pairs."""
+    bits, other = length(a), a if b is None else b
+    check_lengths(bits, length(other))
+    check_radius(radius, bits)
+    return pairs.shifts(len(a), len(other), bits)
+
+
+def _keys(
+    a: Hashes,
+    b: Hashes | None,
+    radius: int,
+    where: pairs.Shifts,
+    workers: int,
+    limit: int,
+    read: Callable[[exhaustive.Task], Block],
+) -> Iterator[Block]:
+    """Compute the keys of all pairs in blocks, and yield what ``read`` makes of each block."""
+    left = as_rows(a)
+    with threads(workers) as each:
+        if isinstance(b, Gallery):
+            found = tasks(columns(left), b.parts, radius, where, limit)
+        else:
+            right, work = None if b is None else as_rows(b), pruned.Work()
+            found = pruned.tasks(left, right, radius, where, limit, each, workers, work)
+        yield from run((partial(read, task) for task in found), workers)
+
+
+def _call(task: exhaustive.Task) -> NDArray[np.uint64]:
+    """Return the keys that a task computes."""
+    return task()
+
+
+def _unpack(where: pairs.Shifts, task: exhaustive.Task) -> Pairs:
+    """Return the pairs that a task computes."""
+    return pairs.unpack(task(), where)
 
 
 def nearest(
@@ -168,16 +211,14 @@ def nearest(
     >>> index.tolist(), distance.tolist()
     ([[0, 2]], [[1, 1]])
     """
-    left, right = both_as_words(queries, gallery)
+    rows = as_rows(queries)
+    parts = gallery.parts if isinstance(gallery, Gallery) else [ungrouped(as_rows(gallery))]
+    check_lengths(length(queries), length(gallery))
     if not 1 <= k <= len(gallery):
         raise ValueError(f"k is {k}; it must be between 1 and the gallery's {len(gallery)} hashes")
-    # The distance to beat is not known in advance, so the tightest bound is used: two words per
-    # group. Groups must be of equal size, so an odd number of words is compared word by word.
-    bound = kernels.word_groups(len(left), 2 - len(left) % 2)
-    exact = kernels.word_groups(len(left))
-    task = partial(kernels.nearest_rows, left, right, k, bound, exact)
-    index, distance = concatenate_blocks(_by_rows(task, left.shape[1], ROWS, workers))
-    return index, distance
+    task = partial(nearest_of, columns(rows), parts, k)
+    best = np.concatenate(list(_by_rows(task, len(rows), ROWS, workers)))
+    return best.astype(np.uint32).astype(np.int32), (best >> np.uint64(32)).astype(np.uint16)
 
 
 def pair_histogram(
@@ -218,7 +259,7 @@ def pair_histogram(
     [63, 64]
     """
     words, ends = by_family(as_words(hashes), families)
-    task = partial(kernels.histogram_rows, words, ends, kernels.word_groups(len(words)))
+    task = partial(counting.histogram_rows, words, ends, word_groups(len(words)))
     # More rows per task than elsewhere: each task clears and sums large tables.
     same, other = reduce(add, _by_rows(task, len(ends), 4 * ROWS, workers))
     return same, other
@@ -286,10 +327,10 @@ def query_histograms(
     # Sorted by label, the hashes that share a query's label are one range of columns.
     firsts = np.searchsorted(owners, labels, "left")
     ends = np.searchsorted(owners, labels, "right")
-    exact = kernels.word_groups(len(left))
+    exact = word_groups(len(left))
 
     def block(lo: int, hi: int) -> tuple[int, int, NDArray[np.int32], NDArray[np.int32]]:
-        total, same = kernels.query_rows(left, right, firsts, ends, exact, lo, hi)
+        total, same = counting.query_rows(left, right, firsts, ends, exact, lo, hi)
         other = total - same
         if gallery is None:
             same[:, 0] -= 1  # the query itself
@@ -301,12 +342,18 @@ def query_histograms(
 def _by_rows(task: Callable[[int, int], Block], n: int, rows: int, workers: int) -> Iterator[Block]:
     """Yield ``task(lo, hi)`` for consecutive blocks of rows; if ``n`` is 0, ``task(0, 0)``."""
     spans = ((lo, min(n, lo + rows)) for lo in range(0, max(1, n), rows))
-    if workers == 1 or n <= rows:  # dispatching to a thread would cost more than a single query
-        yield from (task(*span) for span in spans)
+    # Dispatching to a thread would cost more than a single query.
+    return run((partial(task, *span) for span in spans), 1 if n <= rows else workers)
+
+
+def run(tasks: Iterator[Callable[[], Block]], workers: int) -> Iterator[Block]:
+    """Yield the results of tasks in order, at most ``2 * workers`` of them computed ahead."""
+    if workers == 1:
+        yield from (task() for task in tasks)
         return
     with ThreadPoolExecutor(workers) as pool:
-        ahead = deque(pool.submit(task, *span) for span in islice(spans, 2 * workers))
+        ahead = deque(pool.submit(task) for task in islice(tasks, 2 * workers))
         while ahead:
             result = ahead.popleft().result()
-            ahead.extend(pool.submit(task, *span) for span in islice(spans, 1))
+            ahead.extend(pool.submit(task) for task in islice(tasks, 1))
             yield result

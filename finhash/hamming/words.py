@@ -1,53 +1,55 @@
 """Checks and memory layout of packed hashes, shared by the CPU and GPU scans."""
 
-from collections.abc import Iterable
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from finhash.hamming.kernels.distances import LINE, PADDING, gather
+
 Words = NDArray[np.unsignedinteger[Any]]
 
 
-class Gallery:
-    """Hashes kept in the memory layout that the scans need.
+class Columns(NamedTuple):
+    """Hashes in the memory layout that the joins need.
 
-    A gallery can be passed wherever a function of ``finhash.hamming`` takes hashes. Without it,
-    each call copies the hashes into this layout, which takes several times as long as comparing one
-    query with them. A service that answers many single queries should therefore make its gallery
-    once.
-
-    Parameters
+    Attributes
     ----------
-    hashes : ndarray of uint8, shape (n, bits / 8)
-        Packed hashes. ``bits`` is a multiple of 64.
-
-    Raises
-    ------
-    ValueError
-        If ``hashes`` has another dtype or shape.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from finhash import hamming
-    >>> gallery = hamming.Gallery(np.array([[0] * 8, [255] * 8], np.uint8))
-    >>> len(gallery)
-    2
-    >>> query = np.array([[1] + [0] * 7], np.uint8)
-    >>> index, distance = hamming.nearest(query, gallery, k=1)
-    >>> index.tolist(), distance.tolist()
-    ([[0]], [[1]])
+    words : ndarray of uint64, shape (words, n + PADDING or more)
+        Word ``k`` of all hashes is contiguous in memory.
+    ids : ndarray of int32, shape (n,)
+        Number of each hash in the set that it is from.
     """
 
-    def __init__(self, hashes: NDArray[np.uint8]) -> None:
-        self.words = as_words(hashes)
-
-    def __len__(self) -> int:
-        return self.words.shape[1]
+    words: NDArray[np.uint64]
+    ids: NDArray[np.int32]
 
 
-Hashes = NDArray[np.uint8] | Gallery
+class Packed(ABC):
+    """Hashes that have been checked, the base class of ``Gallery``.
+
+    Attributes
+    ----------
+    bits : int
+        Length of a hash.
+    """
+
+    bits: int
+
+    @property
+    @abstractmethod
+    def rows(self) -> NDArray[np.uint64]:
+        """Return the hashes, shape ``(n, words)``."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+
+Hashes = NDArray[np.uint8] | Packed
 """Packed hashes, ``uint8 [n, bits / 8]``, or a gallery of them."""
 
 Pairs = tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]], NDArray[np.integer[Any]]]
@@ -59,17 +61,59 @@ def as_words(hashes: Hashes, word: type[np.unsignedinteger[Any]] = np.uint64) ->
 
     Word ``k`` of all hashes is contiguous in memory.
     """
-    if isinstance(hashes, Gallery):
-        if word is np.uint64:
-            return hashes.words
-        hashes = np.ascontiguousarray(hashes.words.T).view(np.uint8)
+    if isinstance(hashes, Packed):
+        hashes = hashes.rows.view(np.uint8)
+    return np.ascontiguousarray(check_hashes(hashes).view(word).T)
+
+
+def check_hashes(hashes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the hashes as a contiguous array; raise ``ValueError`` unless they are packed."""
     hashes = np.asarray(hashes)
     if hashes.dtype != np.uint8 or hashes.ndim != 2 or hashes.shape[1] % 8 or not hashes.shape[1]:
         raise ValueError(
             f"hashes have dtype {hashes.dtype} and shape {hashes.shape}; pass packed hashes of "
             "dtype uint8 and shape (n, bits / 8) where bits is a multiple of 64"
         )
-    return np.ascontiguousarray(np.ascontiguousarray(hashes).view(word).T)
+    return np.ascontiguousarray(hashes)
+
+
+def as_rows(hashes: Hashes) -> NDArray[np.uint64]:
+    """Return the hashes as an array of shape ``(n, words)``, without copying them if possible."""
+    if isinstance(hashes, Packed):
+        return hashes.rows
+    return np.require(check_hashes(hashes).view(np.uint64), requirements=["C", "A"])
+
+
+@contextmanager
+def threads(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """Open a pool of threads and yield its ``map``; one worker is the calling thread itself."""
+    if workers == 1:
+        yield map
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            yield pool.map
+
+
+def columns(rows: NDArray[np.uint64], ids: NDArray[np.int32] | None = None) -> Columns:
+    """Lay out some of the hashes, or all if ``ids`` is None, for the joins."""
+    if ids is None:
+        ids = np.arange(len(rows), dtype=np.int32)
+    words = aligned(rows.shape[1], len(ids) + PADDING)
+    words[:, len(ids) :] = 0
+    gather(rows, ids, words)
+    return Columns(words, ids)
+
+
+def aligned(words: int, n: int) -> NDArray[np.uint64]:
+    """Return an array of shape ``(words, n or more)`` whose rows begin on cache lines.
+
+    Vectors that lie across two cache lines take twice as long to load.
+    """
+    line = LINE // 8
+    width = -(-n // line) * line
+    store = np.empty(words * width + line, np.uint64)
+    start = -store.ctypes.data % LINE // 8
+    return store[start : start + words * width].reshape(words, width)
 
 
 def both_as_words(
@@ -78,11 +122,7 @@ def both_as_words(
     """Return the words of two sets of hashes; if ``b`` is None, those of ``a`` twice."""
     left = as_words(a, word)
     right = left if b is None else as_words(b, word)
-    if len(left) != len(right):
-        bits = [8 * words.itemsize * len(words) for words in (left, right)]
-        raise ValueError(
-            f"hashes of {bits[0]} and {bits[1]} bits differ in length; pass hashes of one length"
-        )
+    check_lengths(length(a), length(a if b is None else b))
     return left, right
 
 
@@ -104,6 +144,19 @@ def as_labels(labels: NDArray[Any] | None, n: int) -> NDArray[Any]:
     if labels.shape != (n,):
         raise ValueError(f"labels have shape {labels.shape}; pass one label per hash, shape ({n},)")
     return labels
+
+
+def length(hashes: Hashes) -> int:
+    """Return the number of bits of each hash."""
+    return hashes.bits if isinstance(hashes, Packed) else 8 * check_hashes(hashes).shape[1]
+
+
+def check_lengths(bits: int, others: int) -> None:
+    """Raise ``ValueError`` unless hashes of so many bits can be compared."""
+    if bits != others:
+        raise ValueError(
+            f"hashes of {bits} and {others} bits differ in length; pass hashes of one length"
+        )
 
 
 def check_radius(radius: int, bits: int) -> None:

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finhash import hamming
-from finhash.hamming import kernels, words
+from finhash.hamming import exhaustive, words
+from finhash.hamming.kernels import counting, distances
 
 BY_WIDTH = [
     pytest.param(width, marks=() if width == 32 else pytest.mark.slow)
@@ -107,6 +108,18 @@ def test_all_within_the_full_radius(width):
     check_all(a, b, radius=8 * width, k=30, workers=1)
 
 
+@pytest.mark.parametrize("sizes", [[1], [2, 1, 3], [4, 8], [5, 3, 600], [1000]])
+@pytest.mark.parametrize("lo, hi", [(0, 7), (3, 8), (500, 503), (0, 40), (990, 1000)])
+def test_histograms_of_any_block_and_families_of_any_size(sizes, lo, hi):
+    hashes, owners = random_hashes(1000, 32), np.repeat(range(1000), np.resize(sizes, 1000))[:1000]
+    laid_out, ends = words.by_family(words.as_words(hashes), owners)
+    got = counting.histogram_rows(laid_out, ends, distances.word_groups(4), lo, hi)
+    later = np.arange(lo, hi)[:, None] < np.arange(1000)
+    same, apart = owners[lo:hi, None] == owners, brute_force(hashes[lo:hi], hashes)
+    for histogram, wanted in zip(got, (same & later, ~same & later), strict=True):
+        np.testing.assert_array_equal(histogram, np.bincount(apart[wanted], minlength=257))
+
+
 def test_duplicates_only():
     hashes = np.zeros((700, 32), np.uint8)
     check_all(hashes, hashes[:300], radius=0, k=300, workers=2)
@@ -124,28 +137,28 @@ def test_the_radius_is_inclusive_at_every_radius(width):
         assert radius == 0 or len(hamming.join(near, far, radius=radius - 1)[2]) == 0
 
 
-@pytest.mark.parametrize("rows", [1, 7, 1000])
-def test_concatenated_blocks_are_the_join(rows):
+@pytest.mark.parametrize("limit", [1, 700, 10**6])
+def test_blocks_together_are_the_join(limit):
     hashes = random_hashes(100, 16)
-    blocks = list(hamming.join_blocks(hashes, radius=20, workers=2, rows=rows))
-    for block, (i, _, _) in enumerate(blocks):
-        np.testing.assert_array_equal(i // rows, block)
-    pieces = [np.concatenate(column) for column in zip(*blocks, strict=True)]
+    blocks = list(hamming.join_blocks(hashes, radius=20, workers=2, limit=limit))
+    assert all(len(i) <= max(limit, 100) for i, _, _ in blocks)
+    pieces = np.stack([np.concatenate(column) for column in zip(*blocks, strict=True)])
+    pieces = pieces[:, np.lexsort(pieces[1::-1])]
     np.testing.assert_array_equal(pieces, hamming.join(hashes, radius=20))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("kernel", ["join_rows", "query_rows"])
-def test_few_blocks_are_computed_ahead_of_the_consumer(kernel, workers, monkeypatch):
-    hashes, calls, compiled = random_hashes(100, 8), [], getattr(kernels, kernel)
+@pytest.mark.parametrize("module, kernel", [(exhaustive, "join_rows"), (counting, "query_rows")])
+def test_few_blocks_are_computed_ahead_of_the_consumer(module, kernel, workers, monkeypatch):
+    hashes, calls, compiled = random_hashes(100, 8), [], getattr(module, kernel)
 
-    def counting(*arguments):
+    def counted(*arguments):
         calls.append(arguments)
         return compiled(*arguments)
 
-    monkeypatch.setattr(kernels, kernel, counting)
+    monkeypatch.setattr(module, kernel, counted)
     if kernel == "join_rows":
-        blocks = hamming.join_blocks(hashes, radius=3, workers=workers, rows=1)
+        blocks = hamming.join_blocks(hashes, radius=3, workers=workers, limit=1)
     else:
         blocks = hamming.query_histograms(hashes, np.zeros(100), workers=workers, rows=1)
     assert not calls
@@ -201,28 +214,7 @@ def test_wrong_widths_radii_numbers_and_labels():
         with pytest.raises(ValueError, match=r"one label per hash, shape \(3,\)"):
             call()
     for rows in (0, -1):
-        with pytest.raises(ValueError, match="a block needs at least 1 row"):
-            hamming.join_blocks(a, radius=3, rows=rows)
+        with pytest.raises(ValueError, match="a block needs at least 1 pair"):
+            hamming.join_blocks(a, radius=3, limit=rows)
         with pytest.raises(ValueError, match="a block needs at least 1 row"):
             hamming.query_histograms(a, labels, rows=rows)
-
-
-@pytest.mark.parametrize("width", BY_WIDTH)
-def test_a_gallery_gives_the_results_of_its_hashes(width):
-    hashes = random_hashes(600, width)
-    queries, gallery = hashes[:7], hamming.Gallery(hashes)
-    assert len(gallery) == 600
-    np.testing.assert_array_equal(
-        hamming.join(queries, gallery, radius=9), hamming.join(queries, hashes, radius=9)
-    )
-    np.testing.assert_array_equal(hamming.join(gallery, radius=9), hamming.join(hashes, radius=9))
-    np.testing.assert_array_equal(
-        hamming.nearest(queries, gallery, 3), hamming.nearest(queries, hashes, 3)
-    )
-    halves = words.as_words(gallery, np.uint32)
-    np.testing.assert_array_equal(halves, words.as_words(hashes, np.uint32))
-
-
-def test_lengths_of_a_gallery_and_queries_must_agree():
-    with pytest.raises(ValueError, match="hashes of 64 and 256 bits differ in length"):
-        hamming.join(random_hashes(3, 8), hamming.Gallery(random_hashes(3, 32)), radius=3)

@@ -1,294 +1,179 @@
-"""Cost of matching many hashes: the deployed kernels and other indexes, clustering, forecasts."""
+"""Cost of matching many hashes: joins, look-ups, clustering, forecasts."""
 
+import itertools
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
-import faiss
 import numpy as np
 import pandas as pd
-import pybktree
+from distributed import KilledWorker
 from tqdm import tqdm
 
 from finhash import cluster, hamming
 from finhash.jobs import pairs
 from finhash.jobs.table import HashTable
-from finhash.study import project, timing
+from finhash.study import timing
 from finhash.study.accuracy import clustering
-from finhash.study.cost import operations, parallel
+from finhash.study.cost import operations, parallel, peers
 from finhash.study.data import simulated
-
-Search = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Function from queries, ``uint8 [m, bytes]``, to matching rows of queries and of the gallery."""
+from finhash.study.results import medians
 
 
 @dataclass(frozen=True)
-class Contender:
-    """Search algorithm that finds all gallery hashes within a radius.
+class Joined:
+    """A set of hashes to join, ``uint8 [n, bytes]``, at each of ``radii``.
 
-    ``build(gallery, radius)`` returns the search function and the size of its index in bytes. Slow
-    searches get only the first ``queries`` queries.
+    If ``families`` are given, pairs are also counted by distance within and between them.
     """
 
-    build: Callable[[np.ndarray, int], tuple[Search, int]]
-    queries: int = 10**9
-
-
-def scan(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
-    """Return the deployed search on one core, and the size of its gallery in bytes."""
-    laid_out = hamming.Gallery(gallery)
-    return lambda q: hamming.join(q, laid_out, radius=radius)[:2], laid_out.words.nbytes
-
-
-def numpy_scan(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
-    """Return a search with NumPy, one query at a time, and the size of its gallery in bytes."""
-    words = gallery.view(np.uint64)
-
-    def search(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = [
-            np.flatnonzero(np.bitwise_count(words ^ query).sum(axis=1) <= radius)
-            for query in queries.view(np.uint64)
-        ]
-        return np.repeat(np.arange(len(found)), [len(f) for f in found]), np.concatenate(found)
-
-    return search, gallery.nbytes
-
-
-def bk_tree(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
-    """Return a search in a BK-tree of Python integers, and 0, since its size is not measured."""
-    rows: dict[int, list[int]] = {}
-    for row, packed in enumerate(gallery):
-        rows.setdefault(int.from_bytes(packed.tobytes()), []).append(row)
-    tree = pybktree.BKTree(lambda a, b: (a ^ b).bit_count(), rows)
-
-    def search(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        near = (tree.find(int.from_bytes(query.tobytes()), radius) for query in queries)
-        found = [[row for _, item in items for row in rows[item]] for items in near]
-        lengths = [len(f) for f in found]
-        return np.repeat(np.arange(len(found)), lengths), np.concatenate(found).astype(int)
-
-    return search, 0
-
-
-def faiss_index(make: Callable[[int, int], faiss.IndexBinary], nearest: int = 0) -> Callable:
-    """Return the ``build`` function of a FAISS index.
-
-    Parameters
-    ----------
-    make : callable
-        Returns an empty index for a number of bits and a number of gallery hashes.
-    nearest : int
-        Number of nearest neighbours to ask for, if the index does not support a radius; else 0.
-    """
-
-    def build(gallery: np.ndarray, radius: int) -> tuple[Search, int]:
-        index = make(8 * gallery.shape[1], len(gallery))
-        if not index.is_trained:
-            index.train(gallery)
-        index.add(gallery)
-
-        def within(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            limits, _, found = index.range_search(queries, radius + 1)  # distances < radius + 1
-            return np.repeat(np.arange(len(queries)), np.diff(limits).astype(int)), found
-
-        def near(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            distance, found = index.search(queries, nearest)
-            row, rank = np.nonzero((distance <= radius) & (found >= 0))
-            return row, found[row, rank]
-
-        return near if nearest else within, len(faiss.serialize_index_binary(index))
-
-    return build
-
-
-def _flat(bits: int, n: int) -> faiss.IndexBinaryFlat:
-    """Return FAISS's exhaustive index."""
-    return faiss.IndexBinaryFlat(bits)
-
-
-def _ivf(bits: int, n: int, share: float) -> faiss.IndexBinaryIVF:
-    """Return an index of inverted lists that searches the given fraction of its lists."""
-    lists = min(round(n**0.5), max(1, n // 40))  # k-means needs about 40 points per list
-    quantizer = faiss.IndexBinaryFlat(bits)
-    index = faiss.IndexBinaryIVF(quantizer, bits, lists)
-    index.own_fields = True
-    quantizer.this.disown()
-    index.nprobe = max(1, round(share * lists))
-    return index
-
-
-def _multi_hash(bits: int, tables: int, flips: int) -> faiss.IndexBinaryMultiHash:
-    """Return an index with ``tables`` keys per hash, each looked up with up to ``flips`` flips."""
-    index = faiss.IndexBinaryMultiHash(bits, tables, bits // tables)
-    index.nflip = flips
-    return index
-
-
-def _hash(bits: int, prefix: int, flips: int) -> faiss.IndexBinaryHash:
-    """Return an index by the first ``prefix`` bits, looked up with up to ``flips`` flipped bits."""
-    index = faiss.IndexBinaryHash(bits, prefix)
-    index.nflip = flips
-    return index
-
-
-def _hnsw(bits: int, links: int) -> faiss.IndexBinaryHNSW:
-    """Return a graph index with ``links`` links per hash."""
-    index = faiss.IndexBinaryHNSW(bits, links)
-    index.hnsw.efSearch = 128
-    return index
-
-
-CONTENDERS: dict[str, Contender] = {
-    "finhash scan": Contender(scan),
-    "NumPy scan": Contender(numpy_scan, 200),
-    "FAISS flat": Contender(faiss_index(_flat)),
-    "FAISS hash, 16 bits, 2 flips": Contender(faiss_index(lambda d, n: _hash(d, 16, 2))),
-    "FAISS multi-index, 16 x 16, 1 flip": Contender(
-        faiss_index(lambda d, n: _multi_hash(d, 16, 1))
-    ),
-    "FAISS multi-index, 16 x 16, 3 flips": Contender(
-        faiss_index(lambda d, n: _multi_hash(d, 16, 3)), 200
-    ),
-    "FAISS IVF, 1/32 of the lists": Contender(faiss_index(lambda d, n: _ivf(d, n, 1 / 32))),
-    "FAISS IVF, 1/4 of the lists": Contender(faiss_index(lambda d, n: _ivf(d, n, 1 / 4))),
-    "FAISS HNSW, 100 nearest": Contender(faiss_index(lambda d, n: _hnsw(d, 32), nearest=100)),
-    "BK-tree": Contender(bk_tree, 20),
-}
-"""Searches to compare, by the label that tables and figures show."""
-
-
-def compare(
-    gallery: np.ndarray,
-    queries: np.ndarray,
-    radius: int,
-    *,
-    singles: int,
-    contenders: Mapping[str, Contender] = CONTENDERS,
-) -> pd.DataFrame:
-    """Compare searches on one core, on the same queries.
-
-    Parameters
-    ----------
-    gallery : ndarray of uint8, shape (n, bytes)
-        Hashes to search.
-    queries : ndarray of uint8, shape (m, bytes)
-        Hashes to look for.
-    radius : int
-        Threshold, in bits.
-    singles : int
-        Number of queries that are also asked one by one.
-    contenders : mapping of str to Contender
-        Searches by label.
-
-    Returns
-    -------
-    DataFrame
-        One row per search:
-
-        contender : str
-            Label of the search.
-        build : float
-            Time to build the index, in seconds.
-        bytes : int
-            Size of the index, in bytes; 0 if unknown.
-        throughput : float
-            Throughput in queries per second, asked in one batch.
-        p50, p99 : float
-            Median and 99th percentile of the time of a single query, in seconds.
-        recall : float
-            Fraction of the pairs within the radius that are found.
-    """
-    faiss.omp_set_num_threads(1)
-    rows = []
-    for name, contender in tqdm(contenders.items(), "contenders", unit="contender", leave=False):
-        asked = queries[: contender.queries]
-        start = time.perf_counter()
-        search, size = contender.build(gallery, radius)
-        built = time.perf_counter()
-        search(asked[:1])  # the first call compiles or reads tables, and is not timed
-        batch = time.perf_counter()
-        found = _keys(search(asked), len(gallery))
-        throughput = len(asked) / (time.perf_counter() - batch)
-        each = []
-        for k in range(min(singles, len(asked))):
-            single = time.perf_counter()
-            search(asked[k : k + 1])
-            each.append(time.perf_counter() - single)
-        wanted = _keys(hamming.join(asked, gallery, radius=radius), len(gallery))
-        recall = np.isin(wanted, found).mean()
-        times = np.quantile(each, [0.5, 0.99])
-        rows.append((name, built - start, size, throughput, *times, recall))
-    columns = ["contender", "build", "bytes", "throughput", "p50", "p99", "recall"]
-    return pd.DataFrame(rows, columns=columns)
+    hashes: np.ndarray
+    radii: Sequence[int]
+    families: np.ndarray | None = None
 
 
 def kernels(
-    hashes: Mapping[int, np.ndarray], families: np.ndarray, radii: Mapping[int, int], repeats: int
+    sets: Mapping[str, Joined], repeats: int, workers: Sequence[int] = (1, 2)
 ) -> pd.DataFrame:
-    """Measure the throughput of the all-pairs kernels, in alternation.
+    """Measure the throughput of joins and of the histogram of all pairs, in alternation.
 
-    FAISS's flat index compares every pair twice; only one comparison is counted.
+    FAISS's flat index looks up a sample of m hashes in all n hashes, which counts as m n pairs.
 
     Parameters
     ----------
-    hashes : mapping of int to ndarray of uint8, shape (n, bytes)
-        Hashes by their width in bits, family by family.
-    families : ndarray of int, shape (n,)
-        Family of each hash.
-    radii : mapping of int to int
-        Threshold for each width, in bits.
+    sets : mapping of str to Joined
+        Sets by name.
     repeats : int
-        Number of samples per kernel.
+        Number of samples per contender.
+    workers : sequence of int
+        Numbers of threads.
 
     Returns
     -------
     DataFrame
         One row per sample:
 
-        contender : str
-            ``"join"``, ``"join, scattered"`` (hashes in random order), ``"histogram"`` (distances
-            counted by family) or ``"FAISS flat"``.
+        set : str
+            Name of the set.
         bits : int
             Width of the hashes, in bits.
+        radius : int
+            Threshold, in bits; 0 for the histogram, which has none.
+        contender : str
+            ``"join"``, which leaves out pairs; ``"exhaustive join"``, which compares all;
+            ``"histogram"`` (distances counted by family); or ``"FAISS flat"``.
         workers : int
             Number of threads.
         repeat : int
             Number of the sample, from 0.
         throughput : float
-            Throughput in pairs per second.
+            Throughput in pairs per second: of all pairs of the set, whether or not they are
+            compared.
     """
-    faiss.omp_set_num_threads(1)
     calls, counted = {}, {}
-    for bits, table in hashes.items():
-        flat, _ = faiss_index(_flat)(table, radii[bits])
-        for workers in (1, 2):
-            calls["join", bits, workers] = lambda t=table, r=radii[bits], w=workers: hamming.join(
-                t, radius=r, workers=w
+    for (name, given), threads in itertools.product(sets.items(), workers):
+        n, bits = len(given.hashes), 8 * given.hashes.shape[1]
+        for radius, contender in itertools.product(given.radii, ("join", "exhaustive join")):
+            key = (name, bits, radius, contender, threads)
+            joined = peers.JOINS[f"finhash {contender}"]
+            calls[key] = partial(joined, given.hashes, radius, threads)
+            counted[key] = n * (n - 1) / 2
+        if given.families is not None:
+            key = (name, bits, 0, "histogram", threads)
+            calls[key] = partial(
+                hamming.pair_histogram, given.hashes, given.families, workers=threads
             )
-            calls["histogram", bits, workers] = lambda t=table, w=workers: hamming.pair_histogram(
-                t, families, workers=w
-            )
-        scattered = table[np.random.default_rng(project.SEED).permutation(len(table))]
-        calls["join, scattered", bits, 1] = lambda t=scattered, r=radii[bits]: hamming.join(
-            t, radius=r
-        )
+            counted[key] = n * (n - 1) / 2
         # Every query costs the same, so about 2,000 of them are enough.
-        queries = table[:: max(1, len(table) // 2000)]
-        calls["FAISS flat", bits, 1] = lambda search=flat, q=queries: search(q)
-        counted |= {key: len(table) * (len(table) - 1) / 2 for key in calls if key[1] == bits}
-        counted["FAISS flat", bits, 1] = len(queries) * len(table)
+        queries = given.hashes[:: max(1, n // 2000)]
+        for radius in given.radii:
+            flat, _ = peers.CONTENDERS["FAISS flat"].build(given.hashes, radius, threads)
+            key = (name, bits, radius, "FAISS flat", threads)
+            calls[key] = partial(flat, queries)
+            counted[key] = len(queries) * n
     timings = timing.time_calls(calls, repeats)
     warm = timings[timings["state"] == "warm"]
     rows = [
         (*row.contender, row.repeat, counted[row.contender] / row.seconds)
         for row in warm.itertuples()
     ]
-    return pd.DataFrame(rows, columns=["contender", "bits", "workers", "repeat", "throughput"])
+    columns = ["set", "bits", "radius", "contender", "workers", "repeat", "throughput"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def by_threads(hashes: np.ndarray, radius: int, workers: Sequence[int] = (1, 2)) -> pd.DataFrame:
+    """Measure the join of a large set, whose pairs are streamed, by number of threads.
+
+    Returns
+    -------
+    DataFrame
+        One row per number of threads:
+
+        workers : int
+            Number of threads.
+        images : int
+            Number of hashes.
+        seconds : float
+            Wall time, in seconds.
+        pairs : int
+            Number of pairs found.
+    """
+    rows = []
+    for threads in tqdm(workers, "threads", unit="join", leave=False):
+        with timing.stopwatch() as seconds:
+            blocks = hamming.join_blocks(hashes, radius=radius, workers=threads)
+            found = sum(len(i) for i, _, _ in blocks)
+        rows.append((threads, len(hashes), seconds(), found))
+    return pd.DataFrame(rows, columns=["workers", "images", "seconds", "pairs"])
+
+
+def look_ups(
+    hashes: np.ndarray, queries: np.ndarray, radius: int, repeats: int, workers: int
+) -> pd.DataFrame:
+    """Time look-ups of one query after another in a large gallery.
+
+    Parameters
+    ----------
+    hashes : ndarray of uint8, shape (n, bytes)
+        Hashes of the gallery.
+    queries : ndarray of uint8, shape (m, bytes)
+        Queries, asked one by one.
+    radius : int
+        Threshold, in bits.
+    repeats : int
+        Number of samples.
+    workers : int
+        Number of threads that lay out the gallery. Look-ups run on one.
+
+    Returns
+    -------
+    DataFrame
+        As from ``timing.time_calls``, in seconds per query. Contenders are ``"within the radius"``,
+        ``"nearest"`` and ``"ten nearest"`` and, with ``", exhaustive"`` added, the look-ups in a
+        gallery that is not grouped. ``"layout"`` and ``"layout, exhaustive"`` are the seconds to
+        lay the gallery out.
+    """
+    singles = [queries[k : k + 1] for k in range(len(queries))]
+    calls, layouts = {}, {}
+    for suffix, grouped in (("", True), (", exhaustive", False)):
+        make = partial(hamming.Gallery, hashes, grouped=grouped, workers=workers)
+        gallery, layouts[f"layout{suffix}"] = make(), make
+        looked_up = {
+            "within the radius": partial(hamming.join, b=gallery, radius=radius),
+            "nearest": partial(hamming.nearest, gallery=gallery, k=1),
+            "ten nearest": partial(hamming.nearest, gallery=gallery, k=min(10, len(hashes))),
+        }
+        calls |= {f"{name}{suffix}": timing.over(c, singles) for name, c in looked_up.items()}
+    found = timing.time_calls(calls, repeats, items=len(singles))
+    return pd.concat([found, timing.time_calls(layouts, 1)], ignore_index=True)
 
 
 KERNELS_PROGRAM = """
@@ -307,6 +192,12 @@ with tempfile.TemporaryDirectory() as os.environ["NUMBA_CACHE_DIR"]:
         print(kernel, calls[kernel](), pairs / seconds)
 """
 """Program that compiles the kernels and prints the result and the throughput of each."""
+
+COMPILED_ON = 30_000
+"""Hashes that are clustered before the timed call. The join of so many is a pruned one."""
+
+PAIR_FILES = "pairs-*.parquet"
+"""Pattern of the names of pair files."""
 
 
 def by_processor(names: Sequence[str], number: int, radius: int) -> pd.DataFrame:
@@ -356,6 +247,8 @@ def by_processor(names: Sequence[str], number: int, radius: int) -> pd.DataFrame
 def on_a_cluster(table: HashTable, radius: int, block: int, workers: int) -> pd.DataFrame:
     """Compare joins of a table on threads and on a Dask cluster on this machine.
 
+    The second join on the cluster loses one of its workers half way.
+
     Parameters
     ----------
     table : HashTable
@@ -365,7 +258,7 @@ def on_a_cluster(table: HashTable, radius: int, block: int, workers: int) -> pd.
     block : int
         Rows per block of the distributed join.
     workers : int
-        Number of threads, and of Dask workers.
+        Number of threads, and of Dask workers, at least 2.
 
     Returns
     -------
@@ -373,9 +266,17 @@ def on_a_cluster(table: HashTable, radius: int, block: int, workers: int) -> pd.
         One row per join:
 
         where : str
-            ``"threads"`` or ``"Dask, loopback"``.
+            ``"threads"``, ``"Dask, loopback"`` or ``"Dask, one worker killed"``.
         seconds : float
             Wall time, without the start of the cluster, in seconds.
+        calls : int
+            Number of calls of ``join_table``. A call that fails is repeated.
+        kept : int
+            Number of pair files that were complete when the worker was killed.
+        files : int
+            Number of pair files in the end.
+        bytes : int
+            Size of these files, in bytes.
         pairs : int
             Number of pairs found.
         same : bool
@@ -385,17 +286,32 @@ def on_a_cluster(table: HashTable, radius: int, block: int, workers: int) -> pd.
     with timing.stopwatch() as seconds:
         i, j, _ = hamming.join(hashes, radius=radius, workers=workers)
     expected = np.sort(i.astype(np.int64) * len(hashes) + j)
-    rows = [("threads", seconds(), len(i), True)]
-    with tempfile.TemporaryDirectory() as out, parallel.loopback_cluster(workers) as running:
+    rows = [("threads", seconds(), 1, 0, 0, 0, len(i), True)]
+    with tempfile.TemporaryDirectory() as folder, parallel.loopback_cluster(workers) as running:
         options = {"executor": "dask", "scheduler": running.address, "progress": False}
         few = HashTable(table.arrow.slice(0, 1000))
-        pairs.join_table(few, Path(out) / "warm", radius=radius, block=100, **options)
-        with timing.stopwatch() as seconds:
-            pairs.join_table(table, Path(out) / "pairs", radius=radius, block=block, **options)
-        found = [a * len(hashes) + b for a, b, _ in pairs.read_pairs(Path(out) / "pairs")]
-    found = np.sort(np.concatenate([np.empty(0, np.int64), *found]))
-    rows.append(("Dask, loopback", seconds(), len(found), np.array_equal(found, expected)))
-    return pd.DataFrame(rows, columns=["where", "seconds", "pairs", "same"])
+        pairs.join_table(few, Path(folder) / "warm", radius=radius, block=100, **options)
+        for name, victim in (
+            ("Dask, loopback", None),
+            ("Dask, one worker killed", running.workers[-1]),
+        ):
+            out = Path(folder) / name
+            kept: list[int] = []
+            killer = Thread(target=_kill_half_way, args=(victim, out, _files(table, block), kept))
+            with timing.stopwatch() as seconds:
+                if victim:
+                    killer.start()
+                calls = _join_until_done(table, out, radius=radius, block=block, **options)
+            if victim:
+                killer.join()
+            found = [a * len(hashes) + b for a, b, _ in pairs.read_pairs(out)]
+            found = np.sort(np.concatenate([np.empty(0, np.int64), *found]))
+            sizes = [file.stat().st_size for file in out.glob(PAIR_FILES)]
+            same = np.array_equal(found, expected)
+            totals = len(sizes), sum(sizes), len(found)
+            rows.append((name, seconds(), calls, sum(kept), *totals, same))
+    columns = ["where", "seconds", "calls", "kept", "files", "bytes", "pairs", "same"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def cluster_jobs(
@@ -407,6 +323,8 @@ def cluster_jobs(
     workers: int,
 ) -> pd.DataFrame:
     """Measure the clustering of simulated sets of growing size, each in a fresh process.
+
+    The images of a set are in random order.
 
     Parameters
     ----------
@@ -454,11 +372,79 @@ def cluster_jobs(
     return pd.DataFrame(rows, columns=columns)
 
 
-def forecast(jobs: pd.DataFrame, numbers: Sequence[int], workers: int) -> pd.DataFrame:
-    """Extrapolate the cost of clustering by components, from the largest measured set.
+def adding(
+    hashes: np.ndarray, late: np.ndarray, radii: Mapping[str, int], workers: int
+) -> pd.DataFrame:
+    """Compare adding hashes to families with a run from scratch.
 
-    The time grows with the number of pairs, ``n**2 / 2``. Memory is 32 bytes per hash and 12 per
-    label.
+    Parameters
+    ----------
+    hashes : ndarray of uint8, shape (n, bytes)
+        All hashes.
+    late : ndarray of bool, shape (n,)
+        Which of them come later.
+    radii : mapping of str to int
+        Threshold of each algorithm, in bits.
+    workers : int
+        Number of threads.
+
+    Returns
+    -------
+    DataFrame
+        One row per algorithm:
+
+        algorithm : str
+            Clustering algorithm.
+        added : int
+            Number of hashes that come later.
+        seconds, seconds_again : float
+            Wall time of adding them, and of a run from scratch, in seconds.
+        clusters, clusters_again : int
+            Number of clusters after adding, and from scratch.
+        kept : float
+            Share of the pairs together after adding that are together from scratch too.
+        found : float
+            Share of the pairs together from scratch that are together after adding too.
+        same : bool
+            Whether the clusters are the same.
+    """
+    rows, old, new = [], hashes[~late], hashes[late]
+    both = np.concatenate([old, new])
+    for algorithm, radius in radii.items():
+        labels = cluster.families(old, radius, algorithm, workers=workers)
+        cluster.add(old, labels, new, radius, algorithm, workers=workers)  # compiles
+        with timing.stopwatch() as seconds:
+            added = cluster.add(old, labels, new, radius, algorithm, workers=workers)
+        with timing.stopwatch() as again:
+            scratch = cluster.families(both, radius, algorithm, workers=workers)
+        found = clustering.scores(added, scratch)
+        numbers = len(np.unique(added)), len(np.unique(scratch))
+        shares = found["precision"], found["recall"]
+        rows.append((algorithm, len(new), seconds(), again(), *numbers, *shares, min(shares) == 1))
+    columns = ["algorithm", "added", "seconds", "seconds_again", "clusters", "clusters_again"]
+    return pd.DataFrame(rows, columns=[*columns, "kept", "found", "same"])
+
+
+BYTES_PER_SECOND = 10e9 / 8
+"""Assumed bandwidth of a network link of 10 Gbit/s, in bytes per second."""
+
+
+def forecast(
+    jobs: pd.DataFrame,
+    numbers: Sequence[int],
+    workers: int,
+    *,
+    pairs_per_image: float,
+    bytes_per_pair: float,
+    block: int = 2**22,
+) -> pd.DataFrame:
+    """Extrapolate the cost of clustering by components from the measured sets.
+
+    Families are assumed to grow in number and to keep their size. The number of centres then grows
+    with the number of images, and distances to centres with its square, so the time is
+    extrapolated with the square from the largest measured set. The exponent that is fitted to all
+    measured sets gives a second, lower estimate. The number of pairs grows with the number of
+    images. If families grew in size instead, it would grow with the square.
 
     Parameters
     ----------
@@ -468,6 +454,12 @@ def forecast(jobs: pd.DataFrame, numbers: Sequence[int], workers: int) -> pd.Dat
         Sizes of the sets.
     workers : int
         Number of threads in ``jobs``.
+    pairs_per_image : float
+        Number of pairs that come out, per image.
+    bytes_per_pair : float
+        Size of a pair in a pair file, in bytes.
+    block : int
+        Rows per block of ``finhash.jobs.pairs.join_table``.
 
     Returns
     -------
@@ -477,55 +469,164 @@ def forecast(jobs: pd.DataFrame, numbers: Sequence[int], workers: int) -> pd.Dat
         images : int
             Number of images in the set.
         core_hours : float
-            Time on one core, in hours.
+            Time on one core by the square, in hours.
+        core_hours_fitted : float
+            Time on one core by the fitted exponent, in hours.
         dollars : float
-            Price in US dollars, at ``operations.DOLLARS_PER_CORE_HOUR``.
+            Price of ``core_hours`` in US dollars, at ``operations.DOLLARS_PER_CORE_HOUR``.
         bytes : int
-            Memory of hashes and labels, in bytes.
+            Memory of the streaming job: 84 bytes per image, for the hash in two layouts, its number
+            and its label.
+        pairs : float
+            Number of pairs that come out.
+        pair_bytes : float
+            Size of the pair files, in bytes.
+        network_bytes : float
+            Bytes that cross the network: two blocks of hashes per pair of blocks, and the pair
+            files, written and read once.
+        network_hours : float
+            Their time at ``BYTES_PER_SECOND`` on one link, in hours.
     """
-    largest = jobs[jobs["algorithm"] == "components"].sort_values("images").iloc[-1]
-    speed = largest["images"] ** 2 / 2 / largest["seconds"] / workers
+    components = _components(jobs)
+    largest = components.iloc[-1]
     table = pd.DataFrame({"images": numbers})
-    table["core_hours"] = table["images"] ** 2 / 2 / speed / 3600
+    images = table["images"].astype(float)
+    per_hour = workers / 3600
+    table["core_hours"] = (images / largest["images"]) ** 2 * largest["seconds"] * per_hour
+    table["core_hours_fitted"] = _power_law(components, images) * per_hour
     table["dollars"] = table["core_hours"] * operations.DOLLARS_PER_CORE_HOUR
-    table["bytes"] = table["images"] * 44
+    table["bytes"] = table["images"] * 84
+    table["pairs"] = images * pairs_per_image
+    table["pair_bytes"] = table["pairs"] * bytes_per_pair
+    blocks = np.ceil(images / block)
+    hashes = 32 * images * (blocks + 1)
+    table["network_bytes"] = np.where(blocks > 1, hashes, 0) + 2 * table["pair_bytes"]
+    table["network_hours"] = table["network_bytes"] / BYTES_PER_SECOND / 3600
     return table
 
 
-def goal_values(real: pd.DataFrame, random: pd.DataFrame) -> dict[str, float]:
+def check_forecast(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Predict each of the larger measured jobs from the smaller ones.
+
+    Parameters
+    ----------
+    jobs : DataFrame
+        Result of ``cluster_jobs``.
+
+    Returns
+    -------
+    DataFrame
+        One row per size of clustering by components, but for the smallest:
+
+        images : int
+            Number of images in the set.
+        measured : float
+            Wall time, in seconds.
+        square : float
+            Time predicted with the square from the next smaller set, in seconds.
+        fitted : float
+            Time predicted by the exponent of all smaller sets, in seconds; missing if there is
+            only one.
+    """
+    components = _components(jobs)
+    rows = []
+    for k in range(1, len(components)):
+        smaller, this = components.iloc[:k], components.iloc[k]
+        before = smaller.iloc[-1]
+        square = (this["images"] / before["images"]) ** 2 * before["seconds"]
+        fitted = _power_law(smaller, this["images"]) if k > 1 else np.nan
+        rows.append((int(this["images"]), this["seconds"], square, fitted))
+    return pd.DataFrame(rows, columns=["images", "measured", "square", "fitted"])
+
+
+def goal_values(
+    speed: pd.DataFrame,
+    radius: int,
+    threads: pd.DataFrame,
+    roof: pd.DataFrame,
+    one: pd.DataFrame,
+) -> dict[str, float]:
     """Return the measured values of ``goals.SEARCH``, by the name of the goal.
 
     Parameters
     ----------
-    real, random : DataFrame
-        Results of ``kernels`` on real hashes, and on random bits at radius 30.
+    speed : DataFrame
+        Result of ``kernels`` on the sets ``"shuffled"``, ``"harder"`` and ``"families of eight"``.
+    radius : int
+        FINd's radius, in bits. The join of ``"shuffled"`` was measured at it and at 50 bits.
+    threads, roof, one : DataFrame
+        Results of ``by_threads``, ``roofline.roofline`` and ``look_ups``.
     """
-    here, empty = (
-        table.groupby(["contender", "bits", "workers"])["throughput"].median()
-        for table in (real, random)
-    )
-    join, histogram = here["join", 256], here["histogram", 256]
-    return {
-        "join, 1e9 pairs per second": join[1] / 1e9,
-        "join of random bits at radius 30, 1e9 pairs per second": empty["join", 256, 1] / 1e9,
-        "join / FAISS flat": join[1] / here["FAISS flat", 256, 1],
-        "histogram, 1e9 pairs per second": histogram[1] / 1e9,
-        "join, 2 threads / 1 thread": join[2] / join[1],
-        "histogram, 2 threads / 1 thread": histogram[2] / histogram[1],
+    single = speed[speed["workers"] == 1]
+    rate = single.groupby(["set", "radius", "contender"])["throughput"].median()
+    cases = {
+        "FINd's radius": ("shuffled", radius),
+        "50 bits": ("shuffled", 50),
+        "harder set": ("harder", radius),
+        "families of eight": ("families of eight", 60),
     }
+    found = {
+        f"join / FAISS flat, {name}": rate[*key, "join"] / rate[*key, "FAISS flat"]
+        for name, key in cases.items()
+    }
+    seconds, looked_up = threads.set_index("workers")["seconds"], medians(one)
+    found["join, 2 threads / 1 thread"] = seconds[1] / seconds[2]
+    found["histogram / its roofline"] = roof.set_index("kernel")["share"]["histogram"]
+    for name in ("within the radius", "nearest"):
+        found[f"one image, {name}: exhaustive / gallery"] = (
+            looked_up[f"{name}, exhaustive"] / looked_up[name]
+        )
+    return found
+
+
+def _components(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return the jobs of clustering by components, smallest first."""
+    return jobs[jobs["algorithm"] == "components"].sort_values("images")
+
+
+def _power_law(jobs: pd.DataFrame, images: float | pd.Series) -> float | pd.Series:
+    """Return the seconds that a power law predicts which is fitted to the jobs' seconds."""
+    slope, constant = np.polyfit(np.log(jobs["images"]), np.log(jobs["seconds"]), 1)
+    return np.exp(constant + slope * np.log(images))
+
+
+def _files(table: HashTable, block: int) -> int:
+    """Return the number of pair files of a join of a table."""
+    blocks = -(-len(table) // block)
+    return blocks * (blocks + 1) // 2
+
+
+def _kill_half_way(victim: subprocess.Popen | None, out: Path, files: int, kept: list[int]) -> None:
+    """Kill a worker once half of the pair files are complete, and note their number."""
+    while (complete := len(list(out.glob(PAIR_FILES)))) < files / 2:
+        time.sleep(0.005)
+    if victim:
+        victim.kill()
+    kept.append(complete)
+
+
+def _join_until_done(table: HashTable, out: Path, **options: Any) -> int:  # noqa: ANN401
+    """Join a table, again whenever the call fails; return the number of calls."""
+    for call in range(1, 4):
+        try:
+            pairs.join_table(table, out, **options)
+        except (KilledWorker, OSError):
+            continue
+        return call
+    raise RuntimeError(f"the join into {out} failed three times")
 
 
 def _cluster(
     hashes: np.ndarray, number: int, radius: int, seed: int, algorithm: str, workers: int
 ) -> tuple[float, np.ndarray]:
-    """Cluster a simulated set; return the seconds and the labels."""
-    many = simulated.hashes(hashes, number, seed)
-    cluster.families(hashes[:1000], radius, algorithm)  # compiles before the timed call
+    """Cluster a simulated set in random order; return the seconds and the labels in its own."""
+    order = np.random.default_rng(seed).permutation(number)
+    many = simulated.hashes(hashes, number, seed)[order]
+    # Compiles before the timed call; the pruned join is compiled too if there are enough hashes.
+    cluster.families(many[:COMPILED_ON], radius, algorithm)
     start = time.perf_counter()
     labels = cluster.families(many, radius, algorithm, workers=workers)
-    return time.perf_counter() - start, labels
-
-
-def _keys(rows: Sequence[np.ndarray], n: int) -> np.ndarray:
-    """Return one integer per pair of a query and a row of a gallery of ``n`` hashes."""
-    return rows[0].astype(np.int64) * n + rows[1]
+    seconds = time.perf_counter() - start
+    in_order = np.empty_like(labels)
+    in_order[order] = labels
+    return seconds, in_order

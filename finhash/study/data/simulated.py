@@ -1,4 +1,8 @@
-"""Hashes for larger data sets: copies of measured hashes, separated by random masks."""
+"""Hashes for larger data sets, made from measured hashes or from random ones.
+
+``hashes`` enlarges a set by copies that random masks separate. ``harder`` and ``families_of_eight``
+make the sets on which the joins have goals.
+"""
 
 import numpy as np
 import pandas as pd
@@ -46,6 +50,53 @@ def families(labels: np.ndarray, number: int) -> np.ndarray:
     _, labels = np.unique(labels, return_inverse=True)
     copies = -(-number // len(labels))
     return (np.arange(copies)[:, None] * (labels.max() + 1) + labels[None]).ravel()[:number]
+
+
+def harder(some: np.ndarray, seed: int) -> np.ndarray:
+    """Return eight copies of each hash, with 5 % of the bits flipped, in random order.
+
+    All bits of all copies are flipped independently, so copies of a hash differ from each other in
+    24 of 256 bits on average.
+
+    Parameters
+    ----------
+    some : ndarray of uint8, shape (n, bytes)
+        Measured hashes.
+    seed : int
+        Seed of the flipped bits and of the order.
+
+    Returns
+    -------
+    ndarray of uint8, shape (8 * n, bytes)
+    """
+    return _noisy_copies(some, 0.05, np.random.default_rng(seed))
+
+
+def families_of_eight(number: int, seed: int) -> np.ndarray:
+    """Return hashes of 256 bits in families of eight about random centres, in random order.
+
+    Parameters
+    ----------
+    number : int
+        Number of hashes, a multiple of 8. A member differs from the centre of its family in 10 %
+        of the bits on average.
+    seed : int
+        Seed of the centres, of the flipped bits and of the order.
+
+    Returns
+    -------
+    ndarray of uint8, shape (number, 32)
+    """
+    rng = np.random.default_rng(seed)
+    centres = rng.integers(0, 256, (number // 8, 32), dtype=np.uint8)
+    return _noisy_copies(centres, 0.1, rng)
+
+
+def _noisy_copies(some: np.ndarray, flipped: float, rng: np.random.Generator) -> np.ndarray:
+    """Return eight copies of each hash, with a fraction of the bits flipped, in random order."""
+    bits = 8 * some.shape[1]
+    noise = [np.packbits(rng.random((len(some), bits)) < flipped, axis=1) for _ in range(8)]
+    return rng.permutation(np.concatenate([some ^ one for one in noise]))
 
 
 def check(

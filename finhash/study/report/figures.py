@@ -13,6 +13,7 @@ from finhash.study import project
 from finhash.study.report import available
 from finhash.study.report import figures_accuracy as accuracy
 from finhash.study.report import figures_cost as cost
+from finhash.study.report import figures_growth as growth
 from finhash.study.report import figures_thresholds as thresholds
 from finhash.study.report.style import use_style
 
@@ -44,6 +45,8 @@ FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
     "variants": (accuracy.variants, ("bits_variants",)),
     "peers": (cost.contenders, ("search_contenders",)),
     "cluster_jobs": (cost.cluster_jobs, ("search_cluster_jobs",)),
+    "pruning": (growth.pruning, ("pruning_distances",)),
+    "join_growth": (growth.join_growth, ("growth_times", "growth_exponents")),
     "offload": (cost.offload, ("gpu_offload", "gpu_floors")),
     "pareto": (
         accuracy.pareto,

@@ -328,9 +328,10 @@ def contenders(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        ``search_contenders``; columns ``contender``, ``throughput`` (queries per second in one
-        batch on one core) and ``recall`` are read.
+        ``search_contenders``; columns ``contender``, ``workers``, ``throughput`` (queries per
+        second in one batch) and ``recall`` are read. Only rows of one thread are drawn.
     """
+    table = table[table["workers"] == 1]
     figure, axes = plt.subplots(figsize=(6.3, 0.55 + 0.24 * len(table)))
     for k, row in enumerate(table.itertuples()):
         colour = FIND if row.contender.startswith("finhash") else DARK

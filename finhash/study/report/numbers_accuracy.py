@@ -59,15 +59,18 @@ SEARCHES = {
     "FAISS multi-index, 16 x 16, 1 flip": "multi",
     "FAISS IVF, 1/32 of the lists": "ivf",
     "FAISS HNSW, 100 nearest": "hnsw",
-    "finhash scan": "scan",
+    "finhash gallery": "gallery",
 }
 """Contender of ``search_contenders`` -> its name in keys."""
 
 GOALS = {
-    "join-rate": "join, 1e9 pairs per second",
-    "join-flat": "join / FAISS flat",
+    "join-flat": "join / FAISS flat, FINd's radius",
+    "join-flat-50": "join / FAISS flat, 50 bits",
+    "join-flat-harder": "join / FAISS flat, harder set",
+    "join-flat-eight": "join / FAISS flat, families of eight",
     "join-gain": "join, 2 threads / 1 thread",
-    "histogram-rate": "histogram, 1e9 pairs per second",
+    "one-gain": "one image, within the radius: exhaustive / gallery",
+    "nearest-gain": "one image, nearest: exhaustive / gallery",
 }
 """Key -> goal in ``search_goals``."""
 
@@ -302,19 +305,51 @@ def _goals(table: pd.DataFrame) -> Texts:
 
 
 def _kernels(table: pd.DataFrame) -> Texts:
-    throughput = table.groupby(["contender", "bits"])["throughput"].median()
-    return {"join-scattered": fixed(throughput["join, scattered", 256] / 1e9, 1)}
+    """Quote the joins of shuffled hashes of 256 bits at FINd's radius, the first of the table."""
+    wide = table[(table["bits"] == 256) & (table["workers"] == 1)]
+    radius = wide.loc[wide["contender"] == "join", "radius"].iloc[0]
+    at_radius = wide[wide["radius"].isin([radius, 0])]
+    rate = at_radius.groupby(["set", "contender"])["throughput"].median()
+    join, exhaustive = rate["shuffled", "join"], rate["shuffled", "exhaustive join"]
+    return {
+        "join-rate": fixed(join / 1e9, 1),
+        "join-exhaustive-rate": fixed(exhaustive / 1e9, 1),
+        "join-times": times(join / exhaustive),
+        "histogram-rate": fixed(rate["shuffled", "histogram"] / 1e9, 1),
+    }
+
+
+def _pruning(table: pd.DataFrame) -> Texts:
+    """Quote the work of the join at the largest radius, unless the set is too small to prune."""
+    largest = table[table["radius"] == table["radius"].max()].set_index("centres")
+    if not largest["rounds"]["of the join"]:
+        return {}
+    found = {}
+    for key, centres in {"pruning": "of the join", "pruning-families": "of the families"}.items():
+        for column in ("distances", "evaluated"):
+            found[f"{key}-{column}"] = percent(largest[column][centres], 1)
+    return found
 
 
 def _contenders(table: pd.DataFrame) -> Texts:
-    rows = table.set_index("contender")
+    rows = table[table["workers"] == 1].set_index("contender")
     found = {}
     for name, key in SEARCHES.items():
         if name in rows.index:
             found[f"peer-{key}-recall"] = percent(rows["recall"][name], 0)
             found[f"peer-{key}-rate"] = whole(rows["throughput"][name])
-    rate = rows["throughput"].reindex(["FAISS IVF, 1/32 of the lists", "finhash scan"])
+    rate = rows["throughput"].reindex(["FAISS IVF, 1/32 of the lists", "finhash gallery"])
     return found | {"ivf-times": times(rate.iloc[0] / rate.iloc[1])}
+
+
+def _growth_of_joins(table: pd.DataFrame) -> Texts:
+    """Quote the exponents of FINd's joins over the last decade, with families growing in number."""
+    rows = table.query("method == 'find' and growth == 'number' and span == 'last decade'")
+    return {
+        f"exponent-{row.contender.split()[-1].lower()}": fixed(row.exponent, 2)
+        for row in rows.itertuples()
+        if row.exponent == row.exponent  # missing if all sets are of one size
+    }
 
 
 def _one(timings: pd.DataFrame) -> Texts:
@@ -337,6 +372,8 @@ def _model(table: pd.DataFrame) -> Texts:
         if 10**digit in rows.index:
             found[f"model-{digit}-dollars"] = whole(rows["dollars"][10**digit])
             found[f"model-{digit}-hours"] = whole(rows["core_hours"][10**digit])
+            found[f"model-{digit}-hours-fitted"] = whole(rows["core_hours_fitted"][10**digit])
+            found[f"model-{digit}-network"] = whole(rows["network_hours"][10**digit])
     return found
 
 
@@ -364,6 +401,8 @@ NUMBERS: dict[str, Callable[[pd.DataFrame], Texts]] = {
     "each_hash_growth": _growth,
     "search_goals": _goals,
     "search_kernels": _kernels,
+    "pruning_work": _pruning,
+    "growth_exponents": _growth_of_joins,
     "search_contenders": _contenders,
     "search_one": _one,
     "search_cluster_jobs": _cluster_jobs,

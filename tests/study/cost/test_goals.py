@@ -30,6 +30,13 @@ def test_missing_and_unknown_values_are_refused(measured):
         goals.judge([Goal("a", "least", 2)], measured)
 
 
-@pytest.mark.parametrize("group", [goals.LADDER, goals.PARALLEL, goals.SEARCH])
+@pytest.mark.parametrize("group", [goals.LADDER, goals.PARALLEL, *goals.SEARCH.values()])
 def test_goals_have_distinct_names(group):
     assert len({goal.name for goal in group}) == len(group)
+
+
+def test_goals_without_avx512_have_the_same_names_and_are_not_higher():
+    wide, narrow = goals.SEARCH["AVX-512"], goals.SEARCH["AVX2"]
+    assert [goal.name for goal in wide] == [goal.name for goal in narrow]
+    assert all(low.value <= high.value for low, high in zip(narrow, wide, strict=True))
+    assert goals.vectors() in goals.SEARCH

@@ -8,24 +8,6 @@ from finhash import cluster, hash_files
 from finhash.study.accuracy import clustering
 from finhash.study.cost import goals, search
 
-EXACT = ["finhash scan", "NumPy scan", "FAISS flat", "BK-tree"]
-
-
-def test_exact_contenders_find_all_pairs(hashes):
-    found = search.compare(hashes, hashes[:30], 45, singles=3).set_index("contender")
-    assert found.index.tolist() == list(search.CONTENDERS)
-    assert (found.loc[EXACT, "recall"] == 1).all()
-    assert found["recall"].between(0, 1).all()
-    assert (found["throughput"] > 0).all()
-    assert found.loc["finhash scan", "bytes"] == hashes.nbytes
-
-
-def test_no_contender_reports_a_pair_beyond_the_radius(hashes):
-    far = np.bitwise_not(hashes[:10])
-    for name, contender in search.CONTENDERS.items():
-        find, _ = contender.build(hashes, 30)
-        assert len(find(far)[0]) == 0, name
-
 
 @pytest.mark.slow  # compiles the kernels for one width
 def test_kernels_keep_every_repeat(hashes):

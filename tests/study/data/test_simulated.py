@@ -38,3 +38,23 @@ def test_simulated_set_has_the_accuracy_of_the_original(hashes):
     found = found.set_index("copies")
     assert found["same_mean"][3] == pytest.approx(found["same_mean"][1])
     assert found["recall"][3] == pytest.approx(found["recall"][1])
+
+
+def test_harder_sets_hold_eight_noisy_copies_of_each_hash(hashes):
+    some = np.unique(hashes, axis=0)[:40]
+    made = simulated.harder(some, seed=3)
+    np.testing.assert_array_equal(made, simulated.harder(some, seed=3))
+    far = np.bitwise_count(made[:, None] ^ made[None]).sum(axis=-1)
+    to_some = np.bitwise_count(made[:, None] ^ some[None]).sum(axis=-1)
+    assert made.shape == (320, 32)
+    assert far[np.triu_indices(320, 1)].min() > 0
+    assert to_some.min(axis=1).mean() == pytest.approx(0.05 * 256, rel=0.1)
+
+
+def test_families_of_eight_are_near_and_far_from_each_other():
+    made = simulated.families_of_eight(160, seed=3)
+    far = np.bitwise_count(made[:, None] ^ made[None]).sum(axis=-1)
+    assert made.shape == (160, 32)
+    assert ((far < 80).sum(axis=1) == 8).all()
+    near = far[(far < 80) & (far > 0)]
+    assert near.mean() == pytest.approx(2 * 0.1 * 0.9 * 256, rel=0.1)

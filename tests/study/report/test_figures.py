@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from finhash import methods
 from finhash.study import project
 from finhash.study.cost import operations
-from finhash.study.report import available, figures, style
+from finhash.study.report import available, figures, figures_growth, style
 from finhash.study.report import figures_accuracy as accuracy
 from finhash.study.report import figures_cost as cost
 from tests.study.report.tables import table, timings
@@ -249,12 +249,13 @@ def test_scaling_model_draws_model_measurements_and_proportion():
 
 def test_contenders_fills_searches_that_find_everything():
     searches = table(
-        "contender throughput recall",
-        ("finhash scan", 80_000.0, 1.0),
-        ("FAISS flat", 20_000.0, 1.0),
-        ("FAISS HNSW, 100 nearest", 10_000.0, 0.531),
+        "contender workers throughput recall",
+        ("finhash gallery", 1, 80_000.0, 1.0),
+        ("FAISS flat", 1, 20_000.0, 1.0),
+        ("FAISS HNSW, 100 nearest", 1, 10_000.0, 0.531),
     )
-    [axes] = cost.contenders(searches).axes
+    both = pd.concat([searches, searches.assign(workers=2)])
+    [axes] = cost.contenders(both).axes
     assert labels(axes)[0] == "queries per second, one core, log scale (higher is better)"
     assert rows(axes) == list(searches["contender"])
     assert widths(axes) == list(searches["throughput"])
@@ -275,6 +276,53 @@ def test_cluster_jobs_draws_seconds_and_megabytes():
     assert lines(left) == [([1_000, 9_000], [0.2, 2.0]), ([1_000], [0.5])]
     assert lines(right) == [([1_000, 9_000], [300, 400]), ([1_000], [300])]
     assert legend(left) == ["components", "spheres"]
+
+
+def test_pruning_shades_the_band_about_the_distance_of_the_member():
+    counted = pd.DataFrame({"distance": range(9), "members": 0, "others": 0, "member": 2})
+    counted.loc[[1, 2], "members"] = 3, 1
+    counted.loc[[4, 7], "others"] = 2, 10
+    figure = figures_growth.pruning(counted.assign(radius=3))
+    [axes] = figure.axes
+    assert labels(axes) == ("Hamming distance from the centre $c$, bits", "hashes, log scale")
+    band = axes.patches[0]
+    assert (band.get_x(), band.get_x() + band.get_width()) == (-0.5, 5.5)
+    others, members = axes.containers
+    assert [bar.get_height() for bar in others] == list(counted["others"])
+    assert [bar.get_height() for bar in members] == list(counted["members"])
+    assert texts(axes) == ["$d(m, c)$", "left out: 62.5%"]
+    assert legend(figure) == ["compared with $m$", "other hashes", "family of the centre"]
+
+
+def test_join_growth_draws_the_first_radius_of_each_hash():
+    times = table(
+        "method growth radius contender number seconds recall",
+        ("find", "number", 31, "exhaustive", 1_000, 1.0, 1.0),
+        ("find", "number", 31, "exhaustive", 1_000, 3.0, 1.0),
+        ("find", "number", 31, "exhaustive", 9_000, 90.0, 1.0),
+        ("find", "number", 31, "FAISS IVF", 1_000, 4.0, 0.9),
+        ("find", "size", 31, "exhaustive", 1_000, 2.0, 1.0),
+        ("find", "number", 47, "exhaustive", 1_000, 8.0, 1.0),
+        ("dhash64", "number", 4, "exhaustive", 1_000, 0.5, 1.0),
+    )
+    slopes = table(
+        "method growth radius contender span exponent",
+        ("find", "number", 31, "exhaustive", "last decade", 1.732),
+        ("find", "number", 31, "exhaustive", "all", 1.9),
+        ("find", "number", 31, "FAISS IVF", "last decade", np.nan),
+    )
+    figure = figures_growth.join_growth(times, slopes)
+    panels = figure.axes
+    assert [axes.get_title(loc="left") for axes in panels[::3]] == [
+        "FINd, 256 bits, radius 31\nfamilies grow in number",
+        "dHash 64, 64 bits, radius 4\nfamilies grow in size",
+    ]
+    assert lines(panels[0])[0] == ([1_000, 9_000], [2.0, 90.0])
+    assert texts(panels[0]) == ["1.73"]
+    [open_marker] = [line for line in panels[0].lines if line.get_markerfacecolor() == "white"]
+    assert list(open_marker.get_ydata()) == [4.0]
+    assert labels(panels[2]) == ("hashes", "seconds, one core")
+    assert legend(figure) == ["exhaustive", "FAISS IVF"]
 
 
 def test_offload_stacks_the_steps_of_both_ways():

@@ -441,13 +441,62 @@ def test_flips_are_averaged_by_band_of_rows():
     }
 
 
-def test_searches_are_compared_with_the_scan():
+def test_searches_are_compared_with_the_gallery_on_one_thread():
     names = [*numbers_accuracy.SEARCHES, "BK-tree"]
     searches = pd.DataFrame({"contender": names, "throughput": 1_000.0, "recall": 1.0})
+    searches = searches.assign(workers=1)
     searches.loc[searches["contender"].str.contains("IVF"), ["throughput", "recall"]] = 3_000, 0.9
-    found = ACCURACY["search_contenders"](searches)
+    both = pd.concat([searches, searches.assign(workers=2, throughput=9_000.0)])
+    found = ACCURACY["search_contenders"](both)
     assert (found["ivf-times"], found["peer-ivf-recall"]) == ("3.0", r"90\,\%")
-    assert found["peer-scan-rate"] == r"1\,000"
+    assert found["peer-gallery-rate"] == r"1\,000"
+
+
+def test_joins_are_quoted_shuffled_at_the_first_radius_on_one_thread():
+    speed = table(
+        "set bits radius contender workers throughput",
+        ("shuffled", 256, 67, "join", 1, 8.4e9),
+        ("shuffled", 256, 67, "exhaustive join", 1, 2.1e9),
+        ("shuffled", 256, 0, "histogram", 1, 2.5e9),
+        ("shuffled", 256, 50, "join", 1, 16e9),
+        ("shuffled", 256, 67, "join", 2, 15e9),
+        ("by family", 256, 67, "join", 1, 9e9),
+        ("64 bits", 64, 10, "join", 1, 20e9),
+    )
+    assert ACCURACY["search_kernels"](speed) == {
+        "join-rate": "8.4",
+        "join-exhaustive-rate": "2.1",
+        "join-times": "4.0",
+        "histogram-rate": "2.5",
+    }
+
+
+def test_pruning_is_quoted_at_the_largest_radius_if_the_set_is_large_enough():
+    counted = table(
+        "radius centres rounds distances evaluated",
+        (50, "of the join", 2, 0.01, 0.02),
+        (67, "of the join", 2, 0.05, 0.08),
+        (67, "of the families", 1, 0.03, 0.1),
+    )
+    assert ACCURACY["pruning_work"](counted) == {
+        "pruning-distances": r"5.0\,\%",
+        "pruning-evaluated": r"8.0\,\%",
+        "pruning-families-distances": r"3.0\,\%",
+        "pruning-families-evaluated": r"10.0\,\%",
+    }
+    assert ACCURACY["pruning_work"](counted.assign(rounds=0)) == {}
+
+
+def test_exponents_of_joins_are_those_of_the_last_decade():
+    fits = table(
+        "method growth span contender exponent",
+        ("find", "number", "last decade", "pruned", 1.712),
+        ("find", "number", "all", "pruned", 1.6),
+        ("find", "size", "last decade", "pruned", 2.0),
+        ("pdq", "number", "last decade", "pruned", 1.9),
+        ("find", "number", "last decade", "FAISS HNSW", float("nan")),
+    )
+    assert ACCURACY["growth_exponents"](fits) == {"exponent-pruned": "1.71"}
 
 
 def test_cluster_jobs_are_quoted_at_the_largest_number_of_images():

@@ -1,0 +1,183 @@
+"""Choice of the centres about which the pruned join groups hashes.
+
+Centres come from a sample. Greedy leaders, of which no two lie within a given distance, are chosen
+first. Each is then replaced by the bitwise majority of the sampled hashes that are nearest to it,
+which lies closer to the members of a group than any one of them.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finhash.hamming.kernels import leaders
+from finhash.hamming.kernels.distances import PADDING, word_groups
+from finhash.hamming.words import Columns, columns
+
+CLOSE = 0.05
+"""Fraction of the pairs of unrelated hashes that a centre may leave for comparison.
+
+A member at distance ``d`` from its centre is compared with all hashes within ``d + radius`` of it.
+The largest ``d`` is chosen such that this holds for so many of all pairs.
+"""
+
+GATHERED = 1 / 1000
+"""Fraction of unrelated hashes that may be candidates of a centre, per member that it may have.
+
+A candidate costs as much as about 70 comparisons, which the members share.
+"""
+
+UNLIKE = 0.01
+"""Fraction of the pairs of hashes that are closer than two centres may be."""
+
+LEADERS = 1.5
+"""Distance between two leaders, in units of the largest distance of a member from its centre."""
+
+MEMBERS = 6
+"""Number of hashes that a centre must be expected to take.
+
+A centre costs a comparison with every hash, and about one more for each hash that is close enough
+to be gathered. Each of its members saves a comparison with nearly every hash.
+"""
+
+SHARE = 0.5
+"""Fraction of the hashes that must belong to groups of ``MEMBERS`` for a join with centres."""
+
+PROBE, SAMPLE = 28, 6
+"""The joins look at one hash in ``PROBE`` to judge whether centres pay, then choose from one in
+``SAMPLE``. Leaders are found by comparing pairs, so the probe takes 0.1 % of a join's pairs."""
+
+TYPICAL = 0.6
+"""Radius that is assumed if none is given, as a fraction of the distance that ``CLOSE`` gives."""
+
+LARGEST_SAMPLE = 2**16
+"""Largest number of sampled hashes."""
+
+PAIRS = 256
+"""Number of hashes from whose pairs the distribution of distances is estimated."""
+
+SEED = 0
+"""Seed of the samples. Results do not depend on them, only run times."""
+
+
+class Centres(NamedTuple):
+    """Centres of groups.
+
+    Attributes
+    ----------
+    words : ndarray of uint64, shape (words, n + PADDING)
+        Centres, those with most members in the sample first.
+    number : int
+        Number of centres.
+    spreads : ndarray of int64, shape (n,)
+        Largest distance of a member from each centre, in bits.
+    """
+
+    words: NDArray[np.uint64]
+    number: int
+    spreads: NDArray[np.int64]
+
+
+def choose(
+    sets: Sequence[tuple[NDArray[np.uint64], NDArray[np.int32]]],
+    radius: int | None,
+    share: float,
+    each: Callable[..., Iterable[Any]],
+    workers: int,
+) -> Centres | None:
+    """Return centres for a join, or None if they would not pay.
+
+    Parameters
+    ----------
+    sets : sequence of (ndarray of uint64, ndarray of int32)
+        Hashes, shape ``(n, words)``, and the numbers of those to be joined, for each set.
+    radius : int or None
+        Radius of the join, in bits; None if it is not known.
+    share : float
+        Largest fraction of unrelated hashes that may be candidates of a centre.
+    each : callable
+        Like ``map``; runs comparisons in threads.
+    workers : int
+        Number of threads that ``each`` uses.
+    """
+    rng = np.random.default_rng(SEED)
+    total = sum(len(ids) for _, ids in sets)
+    close = _distances(_sample(sets, PAIRS, rng))
+    if radius is None:
+        radius = int(TYPICAL * np.quantile(close, CLOSE))
+    spread = _spread(close, CLOSE, radius)
+    if spread < 0:
+        return None
+    apart = min(int(np.quantile(close, UNLIKE)), int(LEADERS * spread))
+    sizes, _ = _leaders(
+        _sample(sets, min(LARGEST_SAMPLE, total // PROBE), rng), apart, each, workers
+    )
+    expected = _expected(sizes, total)
+    if sizes[expected >= MEMBERS].sum() < SHARE * sizes.sum():
+        return None
+    sample = _sample(sets, min(LARGEST_SAMPLE, total // SAMPLE), rng)
+    sizes, owner = _leaders(sample, apart, each, workers)
+    middles = leaders.majority(sample.words, owner, len(sizes))
+    expected = _expected(sizes, total)
+    order = np.argsort(-sizes, kind="stable")
+    order = order[expected[order] >= MEMBERS]
+    if not len(order):
+        return None
+    words = np.zeros((len(middles), len(order) + PADDING), np.uint64)
+    words[:, : len(order)] = middles[:, order]
+    shares = np.minimum(share, GATHERED * expected[order])
+    spreads = np.maximum(0, np.quantile(close, shares).astype(np.int64) - radius)
+    return Centres(words, len(order), spreads)
+
+
+def _sample(
+    sets: Sequence[tuple[NDArray[np.uint64], NDArray[np.int32]]],
+    number: int,
+    rng: np.random.Generator,
+) -> Columns:
+    """Return about ``number`` hashes, from each set in proportion to its size."""
+    total = sum(len(ids) for _, ids in sets)
+    drawn = [
+        rows[ids[rng.choice(len(ids), min(len(ids), -(-number * len(ids) // total)), False)]]
+        for rows, ids in sets
+    ]
+    return columns(np.concatenate(drawn))
+
+
+def _distances(sample: Columns) -> NDArray[np.uint16]:
+    """Return the distances of all pairs of the sample."""
+    words = sample.words[:, : len(sample.ids)]
+    found = np.bitwise_count(words[:, :, None] ^ words[:, None]).sum(axis=0, dtype=np.uint16)
+    return found[np.triu_indices(len(found), 1)]
+
+
+def _spread(distances: NDArray[np.uint16], share: float, radius: int) -> int:
+    """Return the largest spread that leaves at most a share of pairs for comparison."""
+    return int(np.quantile(distances, share)) - radius
+
+
+def _leaders(
+    sample: Columns, apart: int, each: Callable[..., Iterable[Any]], workers: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Choose leaders; return the number of hashes nearest to each, and each hash's nearest."""
+    n, exact = len(sample.ids), word_groups(len(sample.words))
+    found = leaders.greedy(sample.words, n, apart, exact)
+    nearest = partial(leaders.nearest, sample.words, found, exact)
+    bounds = np.linspace(0, n, workers + 1).astype(int)
+    owner = np.concatenate(list(each(nearest, bounds[:-1], bounds[1:])))
+    return np.bincount(owner, minlength=found.shape[1]), owner
+
+
+def _expected(sizes: NDArray[np.int64], total: int) -> NDArray[np.float64]:
+    """Return how many hashes are expected to be nearest to each leader.
+
+    A leader with ``s`` of the sampled hashes is expected to have the same fraction of all. For
+    ``s = 1`` this is far too many if most hashes have nothing near them, so Good and Turing's
+    estimate is used instead of 1: ``2 * n2 / n1``, where ``n1`` and ``n2`` are the numbers of
+    leaders with one and with two hashes (Good 1953).
+    """
+    n1, n2 = np.bincount(sizes, minlength=3)[1:3]
+    corrected = np.where(sizes == 1, 2 * n2 / max(1, n1), sizes)
+    return corrected * (total / sizes.sum())

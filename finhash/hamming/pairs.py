@@ -1,0 +1,107 @@
+"""Pairs of hashes as 64-bit keys, and their order.
+
+A key holds the first row, the second row and the distance, from its highest bits to its lowest, so
+keys sort as the pairs that they stand for.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finhash.hamming.kernels import keys as kernels
+from finhash.hamming.words import Pairs, threads
+
+FEW = 2**14
+"""Number of keys below which NumPy sorts them, which has no tables to clear."""
+
+
+class Shifts(NamedTuple):
+    """Number of the lowest bit of the first row and of the second row in a key."""
+
+    first: int
+    second: int
+
+
+def shifts(n: int, m: int, bits: int) -> Shifts:
+    """Return the place of the rows in the keys of pairs of ``n`` and ``m`` hashes.
+
+    Raises
+    ------
+    ValueError
+        If the rows and distances of so many hashes take more than 64 bits.
+
+    Examples
+    --------
+    >>> shifts(1000, 5000, 256)
+    Shifts(first=22, second=9)
+    """
+    second = int(bits).bit_length()
+    first = second + int(m).bit_length()
+    if first + int(n).bit_length() > 64:
+        raise ValueError(
+            f"{n} and {m} hashes are too many for one join; join them in blocks, as "
+            "finhash.jobs.pairs does"
+        )
+    return Shifts(first, second)
+
+
+def unpack(keys: NDArray[np.uint64], where: Shifts) -> Pairs:
+    """Return the pairs that keys stand for.
+
+    Examples
+    --------
+    >>> i, j, distance = unpack(np.array([3 << 22 | 7 << 9 | 60], np.uint64), Shifts(22, 9))
+    >>> i.tolist(), j.tolist(), distance.tolist()
+    ([3], [7], [60])
+    """
+    i, j, distance = _empty(len(keys))
+    kernels.unpack(keys, where, i, j, distance)
+    return i, j, distance
+
+
+def ordered(blocks: list[NDArray[np.uint64]], n: int, where: Shifts, workers: int) -> Pairs:
+    """Return the pairs of blocks of keys, sorted by first row, then by second row.
+
+    Takes 18 bytes per pair beside the blocks.
+
+    Parameters
+    ----------
+    blocks : list of ndarray of uint64
+        Keys, in any order.
+    n : int
+        Number of first rows.
+    where : Shifts
+        Place of the rows in the keys.
+    workers : int
+        Threads.
+
+    Examples
+    --------
+    >>> where = shifts(4, 4, 64)
+    >>> keys = [np.array([2 << 10 | 3 << 7 | 5, 1 << 10 | 2 << 7 | 9], np.uint64)]
+    >>> i, j, distance = ordered(keys, 4, where, workers=1)
+    >>> i.tolist(), j.tolist(), distance.tolist()
+    ([1, 2], [2, 3], [9, 5])
+    """
+    number = sum(map(len, blocks))
+    if number < FEW:
+        return unpack(np.sort(np.concatenate([*blocks, np.empty(0, np.uint64)])), where)
+    top = max(where.second, where.first + int(n).bit_length() - (kernels.BUCKETS - 1).bit_length())
+    counts = np.sum([kernels.count(block, top) for block in blocks], axis=0)
+    ends = np.cumsum(counts)
+    keys, place = np.empty(number, np.uint64), ends - counts
+    for block in blocks:
+        kernels.distribute(block, top, place, keys)
+    pairs = _empty(number)
+    spans = [(int(end - count), int(end)) for end, count in zip(ends, counts, strict=True) if count]
+    sort = partial(kernels.sort, keys, where, top, *pairs)
+    with threads(workers) as each:
+        list(each(sort, np.array_split(np.array(spans), min(len(spans), 4 * workers))))
+    return pairs
+
+
+def _empty(number: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint16]]:
+    """Return arrays for the rows and distances of pairs."""
+    return np.empty(number, np.int32), np.empty(number, np.int32), np.empty(number, np.uint16)
