@@ -29,8 +29,11 @@ GATHERED = 1 / 1000
 A candidate costs as much as about 70 comparisons, which the members share.
 """
 
-UNLIKE = 0.01
-"""Fraction of the pairs of hashes that are closer than two centres may be."""
+RARE, UNLIKE = 0.01, 0.8
+"""Two leaders are at most ``UNLIKE`` times as far apart as the closest ``RARE`` pairs of hashes.
+
+Otherwise, hashes without near duplicates would be grouped too.
+"""
 
 LEADERS = 1.5
 """Distance between two leaders, in units of the largest distance of a member from its centre."""
@@ -110,7 +113,7 @@ def choose(
     spread = _spread(close, CLOSE, radius)
     if spread < 0:
         return None
-    apart = min(int(np.quantile(close, UNLIKE)), int(LEADERS * spread))
+    apart = int(min(UNLIKE * np.quantile(close, RARE), LEADERS * spread))
     sizes, _ = _leaders(
         _sample(sets, min(LARGEST_SAMPLE, total // PROBE), rng), apart, each, workers
     )
@@ -128,7 +131,7 @@ def choose(
     words = np.zeros((len(middles), len(order) + PADDING), np.uint64)
     words[:, : len(order)] = middles[:, order]
     shares = np.minimum(share, GATHERED * expected[order])
-    spreads = np.maximum(0, np.quantile(close, shares).astype(np.int64) - radius)
+    spreads = np.clip(np.quantile(close, shares).astype(np.int64) - radius, 0, apart)
     return Centres(words, len(order), spreads)
 
 

@@ -5,6 +5,7 @@ keys sort as the pairs that they stand for.
 """
 
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -88,18 +89,34 @@ def ordered(blocks: list[NDArray[np.uint64]], n: int, where: Shifts, workers: in
     number = sum(map(len, blocks))
     if number < FEW:
         return unpack(np.sort(np.concatenate([*blocks, np.empty(0, np.uint64)])), where)
-    top = max(where.second, where.first + int(n).bit_length() - (kernels.BUCKETS - 1).bit_length())
+    blocks = [block for block in blocks if len(block)]
+    ends = [kernels.first_rows(block, where) for block in blocks]
+    if any(last >= first for (_, last), (first, _) in pairwise(ends)):
+        top = where.first + max(0, int(n).bit_length() - (kernels.BUCKETS - 1).bit_length())
+        blocks = _in_buckets(blocks, number, top)
+    else:  # as from a comparison of all pairs
+        top = where.first + max(first ^ last for first, last in ends).bit_length()
+    pairs = _empty(number)
+    stops = np.cumsum([len(block) for block in blocks])
+
+    def sort(block: NDArray[np.uint64], stop: int) -> None:
+        kernels.sort(block, where, top, *(column[stop - len(block) : stop] for column in pairs))
+
+    with threads(workers) as each:
+        list(each(sort, blocks, stops.tolist()))
+    return pairs
+
+
+def _in_buckets(
+    blocks: list[NDArray[np.uint64]], number: int, top: int
+) -> list[NDArray[np.uint64]]:
+    """Return the keys of all blocks, divided by their bits from ``top`` on."""
     counts = np.sum([kernels.count(block, top) for block in blocks], axis=0)
-    ends = np.cumsum(counts)
-    keys, place = np.empty(number, np.uint64), ends - counts
+    stops = np.cumsum(counts)
+    keys, place = np.empty(number, np.uint64), stops - counts
     for block in blocks:
         kernels.distribute(block, top, place, keys)
-    pairs = _empty(number)
-    spans = [(int(end - count), int(end)) for end, count in zip(ends, counts, strict=True) if count]
-    sort = partial(kernels.sort, keys, where, top, *pairs)
-    with threads(workers) as each:
-        list(each(sort, np.array_split(np.array(spans), min(len(spans), 4 * workers))))
-    return pairs
+    return np.split(keys, stops[:-1])
 
 
 def _empty(number: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint16]]:

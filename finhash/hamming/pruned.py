@@ -95,9 +95,14 @@ class Side:
         """Return the numbers of the hashes that are left."""
         return self.columns.ids[self.turn[: len(self.columns.ids)] == joins.NEVER]
 
+    @property
+    def size(self) -> int:
+        """Return the number of hashes that are left."""
+        return len(self.columns.ids) - self.gone
+
     def left(self) -> Columns:
         """Remove the hashes that were taken, and return those that are left."""
-        if self.turn.any():
+        if self.gone:
             self.columns = columns(self.rows, self.ids)
             self.turn = np.zeros(len(self.columns.ids) + PADDING, np.uint16)
             self.gone = 0
@@ -258,9 +263,8 @@ def batches(
         chosen = centres.choose(left, radius, share, each, workers)
         if chosen is None:
             return
-        work.rounds.append(
-            (sum(len(s.ids) for s in sides), chosen.number, int(chosen.spreads.max()))
-        )
+        hashes = sum(side.size for side in sides)
+        work.rounds.append((hashes, chosen.number, int(chosen.spreads.max())))
         for first in range(0, chosen.number, BATCH):
             number = min(BATCH, chosen.number - first)
             batch = np.ascontiguousarray(chosen.words[:, first : first + number + PADDING])
@@ -289,7 +293,7 @@ def pays(sides: list[Side]) -> bool:
 
 def _pairs(sides: list[Side]) -> int:
     """Return the number of pairs of the hashes that are left."""
-    n, m = len(sides[0].ids), len(sides[-1].ids)
+    n, m = sides[0].size, sides[-1].size
     return n * (n - 1) // 2 if len(sides) == 1 else n * m
 
 

@@ -96,11 +96,14 @@ def threads(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
 
 def columns(rows: NDArray[np.uint64], ids: NDArray[np.int32] | None = None) -> Columns:
     """Lay out some of the hashes, or all if ``ids`` is None, for the joins."""
+    n = len(rows) if ids is None else len(ids)
+    words = aligned(rows.shape[1], n + PADDING)
+    words[:, n:] = 0
     if ids is None:
-        ids = np.arange(len(rows), dtype=np.int32)
-    words = aligned(rows.shape[1], len(ids) + PADDING)
-    words[:, len(ids) :] = 0
-    gather(rows, ids, words)
+        ids = np.arange(n, dtype=np.int32)
+        words[:, :n] = rows.T
+    else:
+        gather(rows, ids, words)
     return Columns(words, ids)
 
 

@@ -24,7 +24,7 @@ def centres_for_few_hashes():
         for module in (pruned, gallery):
             patch.setattr(module, "SHARE", 0.4)
         patch.setattr(centres, "CLOSE", 0.4)
-        patch.setattr(centres, "UNLIKE", 0.4)
+        patch.setattr(centres, "RARE", 0.4)
         patch.setattr(centres, "LEADERS", 0.6)
         patch.setattr(centres, "GATHERED", 1)
         yield

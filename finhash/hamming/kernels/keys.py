@@ -55,6 +55,15 @@ def unpack(keys, where, i, j, distance):
 
 
 @njit(cache=True, nogil=True)
+def first_rows(keys, where):
+    """Return the smallest and the largest first row of keys."""
+    least, most = keys[0], keys[0]
+    for key in keys:
+        least, most = min(least, key), max(most, key)
+    return np.int64(least >> np.uint64(where.first)), np.int64(most >> np.uint64(where.first))
+
+
+@njit(cache=True, nogil=True)
 def count(keys, top):
     """Count the keys in each bucket, which the bits from ``top`` on number."""
     counts = np.zeros(BUCKETS, np.int64)
@@ -73,29 +82,28 @@ def distribute(keys, top, place, target):
 
 
 @njit(cache=True, nogil=True)
-def sort(keys, where, top, i, j, distance, spans):
-    """Sort the spans of keys, which agree in the bits from ``top`` on, and write their pairs.
+def sort(keys, where, top, i, j, distance):
+    """Sort keys that agree in the bits from ``top`` on, and write their pairs.
 
-    The rows are sorted by a radix sort, from their lowest bits to their highest.
+    The rows are sorted by a radix sort, from their lowest bits to their highest. The keys are
+    overwritten.
     """
     passes = -(-(top - where.second) // DIGIT)
     width = -(-(top - where.second) // max(1, passes))
     places = np.empty(1 << width, np.int64)
-    for s in range(len(spans)):
-        start, stop = spans[s]
-        source, target = keys[start:stop], np.empty(stop - start, np.uint64)
-        for step in range(passes):
-            low = np.uint64(where.second + step * width)
-            mask = np.uint64((1 << min(width, top - where.second - step * width)) - 1)
-            places[:] = 0
-            for key in source:
-                places[(key >> low) & mask] += 1
-            before = 0
-            for digit in range(len(places)):
-                places[digit], before = before, before + places[digit]
-            for key in source:
-                digit = (key >> low) & mask
-                target[places[digit]] = key
-                places[digit] += 1
-            source, target = target, source
-        unpack(source, where, i[start:stop], j[start:stop], distance[start:stop])
+    source, target = keys, np.empty_like(keys)
+    for step in range(passes):
+        low = np.uint64(where.second + step * width)
+        mask = np.uint64((1 << min(width, top - where.second - step * width)) - 1)
+        places[:] = 0
+        for key in source:
+            places[(key >> low) & mask] += 1
+        before = 0
+        for digit in range(len(places)):
+            places[digit], before = before, before + places[digit]
+        for key in source:
+            digit = (key >> low) & mask
+            target[places[digit]] = key
+            places[digit] += 1
+        source, target = target, source
+    unpack(source, where, i, j, distance)
