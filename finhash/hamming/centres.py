@@ -179,7 +179,7 @@ def _expected(sizes: NDArray[np.int64], total: int) -> NDArray[np.float64]:
     A leader with ``s`` of the sampled hashes is expected to have the same fraction of all. For
     ``s = 1`` this is far too many if most hashes have nothing near them, so Good and Turing's
     estimate is used instead of 1: ``2 * n2 / n1``, where ``n1`` and ``n2`` are the numbers of
-    leaders with one and with two hashes (Good 1953).
+    leaders with one and with two hashes (Good 1953, doi:10.1093/biomet/40.3-4.237).
     """
     n1, n2 = np.bincount(sizes, minlength=3)[1:3]
     corrected = np.where(sizes == 1, 2 * n2 / max(1, n1), sizes)

@@ -4,7 +4,6 @@ A key holds the first row, the second row and the distance, from its highest bit
 keys sort as the pairs that they stand for.
 """
 
-from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 

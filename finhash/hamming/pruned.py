@@ -11,7 +11,8 @@ other, with centres of their own if there are many.
 
 Centres are handled in batches. In a batch, the hashes are first compared with all centres. These
 comparisons run in threads by ranges of hashes, and so do those of members and candidates. A group
-that holds all hashes is therefore divided among the threads too.
+that holds all hashes is therefore divided among the threads too. Beside the hashes, the join holds
+a copy of those that are left and 12 bytes for each of them; a thread holds about 1 MB.
 """
 
 from collections.abc import Callable, Iterable, Iterator

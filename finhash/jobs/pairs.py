@@ -46,8 +46,8 @@ def join_table(
     """Write all pairs of rows within a radius into a folder, from which ``read_pairs`` reads them.
 
     The pairs are those of ``finhash.hamming.join``. Another call with the same arguments resumes:
-    it joins only the blocks whose pair file is missing. If a worker dies, the call fails and can
-    be repeated.
+    it joins only the blocks whose pair file is missing. If a worker dies, Dask gives its blocks to
+    another one; with processes the call fails and can be repeated.
 
     Parameters
     ----------

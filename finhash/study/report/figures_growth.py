@@ -39,14 +39,16 @@ def pruning(distances: pd.DataFrame) -> Figure:
     low, high = max(0, member - radius), member + radius
     figure, axes = plt.subplots(figsize=(6.3, 2.4))
     axes.axvspan(low - 0.5, high + 0.5, color=LIGHT, alpha=0.5, lw=0, label="compared with $m$")
-    at = distances["distance"]
-    axes.bar(at, distances["others"], 1, color=DARK, label="other hashes")
-    axes.bar(
-        at, distances["members"], 1, bottom=distances["others"], color="white", edgecolor=FIND,
-        linewidth=0.7, label="family of the centre",
-    )  # fmt: skip
-    counted = distances["members"] + distances["others"]
-    beyond = ((at < low) | (at > high)) * counted
+    at, counted = distances["distance"], distances["members"] + distances["others"]
+    beyond = counted[(at < low) | (at > high)]
+    # Many hashes have as many ones as zeros, and their distances are even: bins hold two distances.
+    bins = distances.groupby(at // 2 * 2)[["members", "others"]].sum()
+    for column, fill, edge, label in (
+        ("others", DARK, DARK, "other hashes"),
+        ("members", "white", FIND, "family of the centre"),
+    ):
+        drawn = bins[column][bins[column] > 0]
+        axes.bar(drawn.index + 0.5, drawn, 2, color=fill, edgecolor=edge, lw=0.7, label=label)
     axes.axvline(member, color=DARK, linestyle="--", linewidth=1)
     top = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "fontsize": 7}
     axes.annotate("$d(m, c)$", (member, 1), xytext=(3, -8), **top)

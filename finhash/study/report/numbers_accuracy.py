@@ -343,8 +343,12 @@ def _contenders(table: pd.DataFrame) -> Texts:
 
 
 def _growth_of_joins(table: pd.DataFrame) -> Texts:
-    """Quote the exponents of FINd's joins over the last decade, with families growing in number."""
+    """Quote the exponents of FINd's joins over the last decade, with families growing in number.
+
+    The first radius is that of matching.
+    """
     rows = table.query("method == 'find' and growth == 'number' and span == 'last decade'")
+    rows = rows[rows["radius"] == rows["radius"].iloc[:1].squeeze()]
     return {
         f"exponent-{row.contender.split()[-1].lower()}": fixed(row.exponent, 2)
         for row in rows.itertuples()

@@ -288,8 +288,8 @@ def test_pruning_shades_the_band_about_the_distance_of_the_member():
     band = axes.patches[0]
     assert (band.get_x(), band.get_x() + band.get_width()) == (-0.5, 5.5)
     others, members = axes.containers
-    assert [bar.get_height() for bar in others] == list(counted["others"])
-    assert [bar.get_height() for bar in members] == list(counted["members"])
+    assert [(bar.get_x(), bar.get_height()) for bar in others] == [(3.5, 2), (5.5, 10)]
+    assert [(bar.get_x(), bar.get_height()) for bar in members] == [(-0.5, 3), (1.5, 1)]
     assert texts(axes) == ["$d(m, c)$", "left out: 62.5%"]
     assert legend(figure) == ["compared with $m$", "other hashes", "family of the centre"]
 
