@@ -1,7 +1,7 @@
 """Clustering of hashes into families, from pairs within a radius.
 
-Pairs come in blocks from ``hamming.join_blocks``, and each block is merged into the result before
-the next is needed. The pairs of a million images can take more memory than their hashes.
+Pairs come in blocks from ``hamming.join_blocks`` and are merged into the result block by block. The
+pairs of a million images can take more memory than their hashes.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from finhash.hamming import Gallery, Pairs, join, join_blocks
 from finhash.hamming.kernels.leaders import majority
-from finhash.hamming.words import columns
+from finhash.hamming.words import as_rows, columns
 
 LOOKED_UP = 1024
 """Hashes from which ``spheres`` chooses centres at a time, and looks up their neighbours."""
@@ -288,7 +288,7 @@ def _add_to_spheres(
 ) -> NDArray[np.int32]:
     """Return the labels of old and new hashes as ``add`` describes; ``labels`` count from 0."""
     sizes = np.bincount(labels)
-    rows = hashes.view(np.uint64)
+    rows = as_rows(hashes)
     middle = majority(columns(rows).words, labels, len(sizes)).T
     far = np.bitwise_count(rows ^ middle[labels]).sum(axis=1)
     order = np.lexsort((far, labels))

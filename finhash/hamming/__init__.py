@@ -5,10 +5,10 @@ nearest neighbours. A ``Gallery`` prepares hashes for many look-ups. ``pair_hist
 ``query_histograms`` count pairs at every distance. ``finhash.hamming.gpu`` joins and counts on a
 GPU.
 
-``scan`` holds these functions. They divide the work into tasks for threads: ``pruned`` compares the
-pairs that the triangle inequality does not exclude, about centres that ``centres`` chooses,
-``exhaustive`` compares all pairs, and ``gallery`` looks up. Tasks return pairs as the keys that
-``pairs`` describes. The compiled loops are in ``kernels``.
+``scan`` holds these functions. They divide the work into tasks for threads: ``pruned`` groups
+hashes about centres, chosen by ``centres``, and skips pairs that the triangle inequality excludes,
+``exhaustive`` compares all pairs, and ``gallery`` looks queries up in a gallery. Tasks return pairs
+as the keys that ``pairs`` describes. The compiled loops are in ``kernels``.
 
 A packed hash holds 8 bits per byte, most significant bit first, as from ``HashTable.hashes`` or
 ``np.packbits``.

@@ -17,43 +17,45 @@ from finhash.hamming.kernels.distances import PADDING, word_groups
 from finhash.hamming.words import Columns, columns
 
 CLOSE = 0.05
-"""Fraction of the pairs of unrelated hashes that a centre may leave for comparison.
+"""Fraction of unrelated hashes that are candidates of a typical centre.
 
-A member at distance ``d`` from its centre is compared with all hashes within ``d + radius`` of it.
-The largest ``d`` is chosen such that this holds for so many of all pairs.
+A hash is a candidate of a centre if it is within the radius plus the distance of the centre's
+farthest member. The ``CLOSE`` quantile of the distances of sampled hashes minus the radius is
+therefore how far members of a typical centre may be from it. Leaders are chosen for that.
 """
 
 GATHERED = 1 / 1000
 """Fraction of unrelated hashes that may be candidates of a centre, per member that it may have.
 
-A candidate costs as much as about 70 comparisons, which the members share.
+Gathering a candidate costs about as much as 70 comparisons. The more members a centre has, the more
+comparisons it saves.
 """
 
 RARE, UNLIKE = 0.01, 0.8
-"""Two leaders are at most ``UNLIKE`` times as far apart as the closest ``RARE`` pairs of hashes.
+"""Leaders need not be farther apart than ``UNLIKE`` times the ``RARE`` quantile of distances.
 
 Otherwise, hashes without near duplicates would be grouped too.
 """
 
 LEADERS = 1.5
-"""Distance between two leaders, in units of the largest distance of a member from its centre."""
+"""Distance that two leaders must exceed, in units of the farthest that typical members may be."""
 
 MEMBERS = 6
 """Number of hashes that a centre must be expected to take.
 
-A centre costs a comparison with every hash, and about one more for each hash that is close enough
-to be gathered. Each of its members saves a comparison with nearly every hash.
+A centre costs a comparison with every hash, and its candidates. Each of its members saves a
+comparison with nearly every hash.
 """
 
-SHARE = 0.5
+GROUPED = 0.5
 """Fraction of the hashes that must belong to groups of ``MEMBERS`` for a join with centres."""
 
 PROBE, SAMPLE = 28, 6
 """The joins look at one hash in ``PROBE`` to judge whether centres pay, then choose from one in
-``SAMPLE``. Leaders are found by comparing pairs, so the probe takes 0.1 % of a join's pairs."""
+``SAMPLE``. The probe computes at most 0.4 % as many distances as a join of all pairs."""
 
 TYPICAL = 0.6
-"""Radius that is assumed if none is given, as a fraction of the distance that ``CLOSE`` gives."""
+"""Radius that is assumed if none is given, as a fraction of the ``CLOSE`` quantile of distances."""
 
 LARGEST_SAMPLE = 2**16
 """Largest number of sampled hashes."""
@@ -75,7 +77,7 @@ class Centres(NamedTuple):
     number : int
         Number of centres.
     spreads : ndarray of int64, shape (n,)
-        Largest distance of a member from each centre, in bits.
+        Largest distance that a member of each centre may have from it, in bits.
     """
 
     words: NDArray[np.uint64]
@@ -118,7 +120,7 @@ def choose(
         _sample(sets, min(LARGEST_SAMPLE, total // PROBE), rng), apart, each, workers
     )
     expected = _expected(sizes, total)
-    if sizes[expected >= MEMBERS].sum() < SHARE * sizes.sum():
+    if sizes[expected >= MEMBERS].sum() < GROUPED * sizes.sum():
         return None
     sample = _sample(sets, min(LARGEST_SAMPLE, total // SAMPLE), rng)
     sizes, owner = _leaders(sample, apart, each, workers)

@@ -64,7 +64,7 @@ def unpack(keys: NDArray[np.uint64], where: Shifts) -> Pairs:
 def ordered(blocks: list[NDArray[np.uint64]], n: int, where: Shifts, workers: int) -> Pairs:
     """Return the pairs of blocks of keys, sorted by first row, then by second row.
 
-    Takes 18 bytes per pair beside the blocks.
+    Takes up to 26 bytes per pair beside the blocks, which may be overwritten.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def ordered(blocks: list[NDArray[np.uint64]], n: int, where: Shifts, workers: in
     if number < FEW:
         return unpack(np.sort(np.concatenate([*blocks, np.empty(0, np.uint64)])), where)
     blocks = [block for block in blocks if len(block)]
-    ends = [kernels.first_rows(block, where) for block in blocks]
+    ends = [kernels.first_row_range(block, where) for block in blocks]
     if any(last >= first for (_, last), (first, _) in pairwise(ends)):
         top = where.first + max(0, int(n).bit_length() - (kernels.BUCKETS - 1).bit_length())
         blocks = _in_buckets(blocks, number, top)

@@ -3,16 +3,20 @@
 Hamming distance is a metric, so hashes ``m`` and ``y`` cannot be within a radius ``r`` if
 ``d(y, c) - d(m, c) > r`` for any hash ``c``. The join chooses centres ``c`` (see
 ``finhash.hamming.centres``) and goes through them in order. Each centre takes the hashes near it
-that no earlier centre has taken, its members. Hashes that no earlier centre has taken and that are
-within ``d(m, c) + r`` of the centre for some member ``m`` are its candidates. Each member is
-compared with the candidates that its own distance allows. After that, the members have been
-compared with all other hashes and are removed. Hashes that no centre takes are compared with each
-other, with centres of their own if there are many.
+that no earlier centre has taken, its members. Members are compared with each other. Other hashes
+that no earlier centre has taken are candidates of the centre if they are within ``d(m, c) + r`` of
+it, where ``m`` is its farthest member. If a centre has many members, each of them is compared only
+with the candidates that its own distance allows, else with all candidates. The members are then
+done and are removed. Hashes that no centre takes are compared with each other, about centres of
+their own if there are many.
 
 Centres are handled in batches. In a batch, the hashes are first compared with all centres. These
 comparisons run in threads by ranges of hashes, and so do those of members and candidates. A group
-that holds all hashes is therefore divided among the threads too. Beside the hashes, the join holds
-a copy of those that are left and 12 bytes for each of them; a thread holds about 1 MB.
+that holds all hashes is therefore divided among the threads too. While the calling thread waits for
+comparisons with the next centres, tasks of the batch before still run, so up to twice as many
+threads as ``workers`` are busy. Beside the hashes, the join holds a copy of those that are left and
+about 16 bytes for each of them. A thread holds about 1 MB for hashes of 256 bits, and the pairs of
+its task.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +42,14 @@ BATCH = 64
 """Centres per batch."""
 
 PROGRESS = 0.9
-"""Largest fraction of the pairs that a round may leave if there is to be another round."""
+"""Centres are chosen again only if the last round left at most this fraction of the pairs."""
+
+UNEVEN = 4
+"""Largest ratio of the sizes of two sets for which centres are chosen.
+
+A centre costs a comparison with each hash of both sets. A member saves comparisons with the other
+set only, which are few if that set is the smaller one. A ``Gallery`` is made for such look-ups.
+"""
 
 SHARE = 0.07
 """Largest fraction of unrelated hashes that may be candidates of a centre."""
@@ -53,19 +64,19 @@ Map = Callable[..., Iterable[Any]]
 
 @dataclass
 class Work:
-    """What a pruned join has done; exact with one worker, as threads may overwrite each other.
+    """What a pruned join has done. With several workers, counts may be too small.
 
     Attributes
     ----------
     rounds : list of (int, int, int)
         For each round of choosing centres: hashes that were left, centres, and the largest distance
-        of a member from its centre, in bits.
+        from its centre that a member may have, in bits.
     swept : int
         Distances between centres and hashes.
     candidates : int
         Hashes that were gathered, once for each centre that they were candidates of.
     compared : int
-        Pairs of members and candidates that were compared.
+        Pairs of members of one centre, and of members and candidates, that were compared.
     left : int
         Pairs of hashes without a centre, which were all compared.
     """
@@ -81,8 +92,8 @@ class Side:
     """Hashes of one of the sets that no centre has taken yet, and some that a centre has taken.
 
     ``turn`` is ``NEVER`` or ``GONE``, or else the number of centres of the batch from the hash's
-    own centre on. Counted backwards, turns tell by one comparison which hashes are left when a
-    centre is reached.
+    own centre on. Turns count down, so that the hashes that no centre before ``c`` has taken are
+    those whose turn is at most the number of centres from ``c`` on.
     """
 
     def __init__(self, rows: NDArray[np.uint64]) -> None:
@@ -110,7 +121,7 @@ class Side:
         return self.columns
 
     def forget(self, taken: int) -> None:
-        """Remove the hashes that were taken once they are many."""
+        """Count the hashes that were taken, and remove them once they exceed an eighth."""
         self.gone += taken
         if self.gone > len(self.columns.ids) // 8:
             self.left()
@@ -149,7 +160,8 @@ class Near:
     Attributes
     ----------
     columns : Columns
-        Hashes that were left when the batch began, and some others.
+        Hashes that were laid out when the batch began. Some were taken before; their turn is
+        ``GONE``.
     turn : ndarray of uint16
         When a centre took each hash (see ``Side``).
     masks : list of (int, int, ndarray of uint64)
@@ -161,7 +173,10 @@ class Near:
     masks: list[tuple[int, int, NDArray[np.uint64]]]
 
     def parts(self, members: Members, limit: int) -> Iterator[tuple[int, int, NDArray[np.uint64]]]:
-        """Yield ranges of hashes and their masks, each with at most ``limit`` possible pairs."""
+        """Yield ranges of hashes and their masks.
+
+        A range has at most ``limit`` possible pairs, or is a single tile.
+        """
         for lo, hi, near in self.masks:
             possible = np.bitwise_count(near) @ np.diff(members.firsts)
             tiles = np.add.reduceat(possible, np.arange(0, len(possible), TILE // COLUMNS))
@@ -196,7 +211,7 @@ def tasks(
     where : Shifts
         Place of the rows in the keys.
     limit : int
-        Largest number of pairs that a task may find, unless a single row has more.
+        Largest number of pairs that a task may find, unless 512 hashes have more.
     each : Map
         Runs the comparisons with the centres, which the tasks depend on.
     workers : int
@@ -210,7 +225,8 @@ def tasks(
             members, near = found[0]
             ends = np.repeat(members.firsts[1:], np.diff(members.firsts))
             yield from exhaustive.tasks(members.columns, None, radius, where, limit, ends)
-            work.compared += int((np.diff(members.firsts) ** 2).sum() // 2)
+            sizes = np.diff(members.firsts)
+            work.compared += int((sizes * (sizes - 1)).sum() // 2)
             turns = [(members, near, 1, SMALLER)]
         else:
             turns = [
@@ -289,7 +305,8 @@ def batches(
 
 def pays(sides: list[Side]) -> bool:
     """Return whether the hashes that are left have enough pairs to look for centres."""
-    return _pairs(sides) >= FEWEST
+    sizes = [side.size for side in sides]
+    return _pairs(sides) >= FEWEST and max(sizes) <= UNEVEN * min(sizes)
 
 
 def _pairs(sides: list[Side]) -> int:

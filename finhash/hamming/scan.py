@@ -1,4 +1,4 @@
-"""Exact comparison of all pairs of hashes: joins, nearest neighbours and histograms."""
+"""The public functions: joins, nearest neighbours and histograms."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ ROWS = 256
 """Rows per task, the unit of work of a thread."""
 
 LIMIT = 2**24
-"""Largest number of pairs per task of a join, which then take 128 MB."""
+"""Largest number of pairs per task of a join. They take 128 MB, and more while they are found."""
 
 Block = TypeVar("Block")
 

@@ -17,7 +17,7 @@ def centres_for_few_hashes():
         patch.setattr(pruned, "FEWEST", 1)
         patch.setattr(pruned, "BATCH", 5)
         patch.setattr(centres, "MEMBERS", 2)
-        patch.setattr(centres, "SHARE", 0)
+        patch.setattr(centres, "GROUPED", 0)
         patch.setattr(centres, "PROBE", 2)
         patch.setattr(centres, "SAMPLE", 2)
         # Of so few hashes, most of which have near duplicates, many pairs are close.
@@ -107,7 +107,7 @@ def test_one_hash_and_a_small_set_against_a_large_one():
 
 def test_no_centre_where_none_pays(monkeypatch):
     random = np.random.default_rng(3).integers(0, 256, (400, 32), dtype=np.uint8)
-    monkeypatch.setattr(centres, "SHARE", 0.5)
+    monkeypatch.setattr(centres, "GROUPED", 0.5)
     monkeypatch.setattr(centres, "MEMBERS", 6)
     assert work_of(random).rounds == []
     assert work_of(np.zeros((400, 32), np.uint8), radius=3).rounds == []
@@ -210,6 +210,27 @@ def test_additions_are_laid_out_together_with_those_of_similar_size():
     assert len(held) == 2000
     assert len(held.parts) <= 5
     np.testing.assert_array_equal(held.rows, words.as_rows(hashes))
+
+
+def test_no_centres_for_a_small_set_against_a_large_one():
+    a = random_hashes(800, 32)
+    assert work_of(a, a[:300], radius=20).rounds
+    assert not work_of(a, a[:100], radius=20).rounds
+    assert not work_of(a[:100], a, radius=20).rounds
+
+
+def test_a_gallery_without_members_of_groups():
+    # The majority of each family is none of its members, and members may not be away from it.
+    middle = np.random.default_rng(5).integers(0, 256, (60, 32), dtype=np.uint8)
+    flips = np.packbits(np.arange(256) // 20 == np.arange(3)[:, None], axis=1)
+    hashes = np.concatenate([middle ^ flip for flip in flips])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gallery, "SHARE", 0)
+        held = hamming.Gallery(hashes)
+    expected = hamming.nearest(middle, hashes, 3)
+    np.testing.assert_array_equal(hamming.nearest(middle, held, 3), expected)
+    expected = hamming.join(middle, hashes, radius=20)
+    np.testing.assert_array_equal(hamming.join(middle, held, radius=20), expected)
 
 
 def test_lengths_of_a_gallery_and_queries_must_agree():

@@ -99,7 +99,7 @@ def group(i, hi):
 
 @njit(cache=True, nogil=True)
 def least(left, rows, right, start, stop, groups):
-    """Return the least ``_distance`` of any of the rows to any of the columns ``start .. stop``."""
+    """Return the least ``distance`` of any of the rows to any of the columns ``start .. stop``."""
     least = np.uint64(64 * len(left))
     for j in range(np.uint64(start), np.uint64(stop)):
         for row in rows:

@@ -11,7 +11,10 @@ LARGE = 16
 """Members from which on it pays to sort a centre's candidates by distance."""
 
 CHUNK = 512
-"""Candidates that are gathered before they are compared with the members of their centre."""
+"""Candidates that are gathered before they are compared with the members of their centre.
+
+At least ``TILE``, and a multiple of the columns of a mask.
+"""
 
 GONE = np.uint16(0xFFFF)
 """Turn of a hash that a centre of an earlier batch has taken."""
@@ -63,7 +66,7 @@ def take_members(batch, spreads, radius, words, before, turn, exact, lo, hi):
     """Let the centres of a batch take members among the hashes ``lo .. hi``.
 
     A hash goes to the first centre that it is within the spread of, unless it was taken ``before``.
-    Its ``turn`` is set. Returned are the members' keys, which hold the centre, the distance and the
+    Its ``turn`` is set. Return the members' keys, which hold the centre, the distance and the
     place of each from bits 48, 32 and 0 on, and the masks of the hashes that are at most ``radius``
     beyond the spread of each centre, ``uint64 [masks, centres]``.
     """
@@ -104,7 +107,7 @@ def join_members(
     The members of centre ``c`` are ``firsts[c] .. firsts[c + 1]``, sorted by distance. Its
     candidates are those of the hashes ``lo .. hi`` in ``near`` that the distance of its farthest
     member allows and whose turn comes with the centre or after it, only after it if ``later`` is 1.
-    Returned too are the number of candidates and that of compared pairs.
+    Return the number of candidates and that of compared pairs, too.
     """
     number = len(firsts) - 1
     keys, count, candidates, compared = np.empty(0, np.uint64), 0, 0, 0

@@ -55,7 +55,7 @@ def unpack(keys, where, i, j, distance):
 
 
 @njit(cache=True, nogil=True)
-def first_rows(keys, where):
+def first_row_range(keys, where):
     """Return the smallest and the largest first row of keys."""
     least, most = keys[0], keys[0]
     for key in keys:

@@ -1,4 +1,4 @@
-"""Masks of 64 columns, for compiled code: which columns lie within a distance.
+"""Masks of columns, for compiled code: which columns lie within a distance.
 
 Bit ``k`` of a mask stands for column ``j + k``. Numba's compiler does not turn comparisons into
 masks, so ``within`` and ``at_most`` are written in LLVM's intermediate language, and LLVM compiles

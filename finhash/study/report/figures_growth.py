@@ -119,7 +119,7 @@ def join_growth(times: pd.DataFrame, exponents: pd.DataFrame) -> Figure:
                         end,
                         (5, 0),
                         textcoords="offset points",
-                        va="bottom" if contender == "exhaustive" else "top",
+                        va="bottom" if contender == "FAISS IVF" else "top",
                         fontsize=6.5,
                         color=colour,
                     )

@@ -320,10 +320,8 @@ def _kernels(table: pd.DataFrame) -> Texts:
 
 
 def _pruning(table: pd.DataFrame) -> Texts:
-    """Quote the work of the join at the largest radius, unless the set is too small to prune."""
+    """Quote the work of the join at the largest radius."""
     largest = table[table["radius"] == table["radius"].max()].set_index("centres")
-    if not largest["rounds"]["of the join"]:
-        return {}
     found = {}
     for key, centres in {"pruning": "of the join", "pruning-families": "of the families"}.items():
         for column in ("distances", "evaluated"):
