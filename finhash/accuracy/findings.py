@@ -162,7 +162,7 @@ def smallest_rate(families: int) -> float:
 
 
 def notes(rows: pd.DataFrame, comparisons: pd.DataFrame, fpr: float, facts: Facts) -> list[str]:
-    """Return sentences on the limits of an evaluation, on what it left out, and on what to do.
+    """Return sentences that say what an evaluation cannot show and left out, and what to do.
 
     Parameters
     ----------

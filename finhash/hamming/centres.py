@@ -5,16 +5,16 @@ first. Each is then replaced by the bitwise majority of the sampled hashes that 
 which lies closer to the members of a group than any one of them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from finhash.hamming.kernels import leaders
 from finhash.hamming.kernels.distances import PADDING, word_groups
-from finhash.hamming.words import Columns, columns
+from finhash.hamming.words import Columns, Map, columns
 
 CLOSE = 0.05
 """Fraction of unrelated hashes that are candidates of a typical centre.
@@ -89,7 +89,7 @@ def choose(
     sets: Sequence[tuple[NDArray[np.uint64], NDArray[np.int32]]],
     radius: int | None,
     share: float,
-    each: Callable[..., Iterable[Any]],
+    each: Map,
     workers: int,
 ) -> Centres | None:
     """Return centres for a join, or None if they would not pay.
@@ -102,17 +102,18 @@ def choose(
         Radius of the join, in bits; None if it is not known.
     share : float
         Largest fraction of unrelated hashes that may be candidates of a centre.
-    each : callable
-        Like ``map``; runs comparisons in threads.
+    each : Map
+        Runs the comparisons.
     workers : int
         Number of threads that ``each`` uses.
     """
     rng = np.random.default_rng(SEED)
     total = sum(len(ids) for _, ids in sets)
     close = _distances(_sample(sets, PAIRS, rng))
+    typical = np.quantile(close, CLOSE)
     if radius is None:
-        radius = int(TYPICAL * np.quantile(close, CLOSE))
-    spread = _spread(close, CLOSE, radius)
+        radius = int(TYPICAL * typical)
+    spread = int(typical) - radius
     if spread < 0:
         return None
     apart = int(min(UNLIKE * np.quantile(close, RARE), LEADERS * spread))
@@ -158,13 +159,8 @@ def _distances(sample: Columns) -> NDArray[np.uint16]:
     return found[np.triu_indices(len(found), 1)]
 
 
-def _spread(distances: NDArray[np.uint16], share: float, radius: int) -> int:
-    """Return the largest spread that leaves at most a share of pairs for comparison."""
-    return int(np.quantile(distances, share)) - radius
-
-
 def _leaders(
-    sample: Columns, apart: int, each: Callable[..., Iterable[Any]], workers: int
+    sample: Columns, apart: int, each: Map, workers: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Choose leaders; return the number of hashes nearest to each, and each hash's nearest."""
     n, exact = len(sample.ids), word_groups(len(sample.words))

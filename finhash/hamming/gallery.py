@@ -22,9 +22,6 @@ from finhash.hamming.words import (
     threads,
 )
 
-QUERIES = 256
-"""Largest number of queries per task."""
-
 SHARE = 0.02
 """Fraction of unrelated hashes that may be near enough to a centre for its members to be read.
 
@@ -193,7 +190,7 @@ def tasks(
     exact = word_groups(len(queries.words))
     for _, groups, others in parts:
         if groups:
-            width = max(1, min(QUERIES, limit // len(groups.ids)))
+            width = max(1, min(exhaustive.ROWS, limit // len(groups.ids)))
             for lo in range(0, len(queries.ids), width):
                 hi = min(len(queries.ids), lo + width)
                 yield partial(lookups.look_up, *queries, *groups, radius, exact, where, lo, hi)

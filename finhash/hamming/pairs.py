@@ -1,7 +1,7 @@
 """Pairs of hashes as 64-bit keys, and their order.
 
-A key holds the first row, the second row and the distance, from its highest bits to its lowest, so
-keys sort as the pairs that they stand for.
+A key holds the first row, the second row and the distance, from its highest bits to its lowest.
+Sorting keys therefore sorts their pairs.
 """
 
 from itertools import pairwise
@@ -30,7 +30,7 @@ def shifts(n: int, m: int, bits: int) -> Shifts:
     Raises
     ------
     ValueError
-        If the rows and distances of so many hashes take more than 64 bits.
+        If a key would need more than 64 bits.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def shifts(n: int, m: int, bits: int) -> Shifts:
 
 
 def unpack(keys: NDArray[np.uint64], where: Shifts) -> Pairs:
-    """Return the pairs that keys stand for.
+    """Decode keys into pairs.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def ordered(blocks: list[NDArray[np.uint64]], n: int, where: Shifts, workers: in
         top = where.first + max(0, int(n).bit_length() - (kernels.BUCKETS - 1).bit_length())
         blocks = _in_buckets(blocks, number, top)
     else:  # as from a comparison of all pairs
-        top = where.first + max(first ^ last for first, last in ends).bit_length()
+        top = where.first + max(int(first ^ last) for first, last in ends).bit_length()
     pairs = _empty(number)
     stops = np.cumsum([len(block) for block in blocks])
 

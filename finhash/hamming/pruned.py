@@ -19,11 +19,10 @@ about 16 bytes for each of them. A thread holds about 1 MB for hashes of 256 bit
 its task.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ from finhash.hamming.kernels import joins
 from finhash.hamming.kernels.distances import PADDING, TILE, word_groups
 from finhash.hamming.kernels.keys import AS_GIVEN, SMALLER, SWAPPED
 from finhash.hamming.kernels.masks import COLUMNS
-from finhash.hamming.words import Columns, columns
+from finhash.hamming.words import Columns, Map, columns
 
 FEWEST = 2**28
 """Number of pairs below which choosing centres would cost more than comparing all pairs."""
@@ -58,13 +57,9 @@ RANGE = 2**17
 """Largest number of hashes per task."""
 
 
-Map = Callable[..., Iterable[Any]]
-"""A function like ``map``, which may call its function in threads."""
-
-
 @dataclass
 class Work:
-    """What a pruned join has done. With several workers, counts may be too small.
+    """Counts of the work of a pruned join, which may be too small with several workers.
 
     Attributes
     ----------

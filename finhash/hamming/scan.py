@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finhash.hamming import exhaustive, pairs, pruned
+from finhash.hamming.exhaustive import ROWS
 from finhash.hamming.gallery import Gallery, tasks, ungrouped
 from finhash.hamming.gallery import nearest as nearest_of
 from finhash.hamming.kernels import counting
@@ -31,9 +32,6 @@ from finhash.hamming.words import (
     length,
     threads,
 )
-
-ROWS = 256
-"""Rows per task, the unit of work of a thread."""
 
 LIMIT = 2**24
 """Largest number of pairs per task of a join. They take 128 MB, and more while they are found."""

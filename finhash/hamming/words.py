@@ -56,6 +56,10 @@ Pairs = tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]], NDArray[np.int
 """Pairs of hashes as three arrays of equal length: first row, second row, distance in bits."""
 
 
+Map = Callable[..., Iterable[Any]]
+"""A function like ``map``, which may call its function in threads."""
+
+
 def as_words(hashes: Hashes, word: type[np.unsignedinteger[Any]] = np.uint64) -> Words:
     """Return the hashes as an array of shape ``(words, n)`` and dtype ``word``.
 
@@ -85,7 +89,7 @@ def as_rows(hashes: Hashes) -> NDArray[np.uint64]:
 
 
 @contextmanager
-def threads(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
+def threads(workers: int) -> Iterator[Map]:
     """Open a pool of threads and yield its ``map``; one worker is the calling thread itself."""
     if workers == 1:
         yield map
@@ -155,7 +159,7 @@ def length(hashes: Hashes) -> int:
 
 
 def check_lengths(bits: int, others: int) -> None:
-    """Raise ``ValueError`` unless hashes of so many bits can be compared."""
+    """Raise ``ValueError`` unless two sets have hashes of the same number of bits."""
     if bits != others:
         raise ValueError(
             f"hashes of {bits} and {others} bits differ in length; pass hashes of one length"

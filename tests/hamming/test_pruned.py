@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from finhash import hamming
 from finhash.hamming import centres, gallery, pairs, pruned, words
-from tests.hamming.test_scan import BY_WIDTH, assert_pairs, brute_force, random_hashes
+from tests.hamming.test_scan import BY_WIDTH, assert_pairs, brute_force, check_joins, random_hashes
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -37,14 +37,6 @@ def work_of(a, b=None, radius=40):
     for task in pruned.tasks(words.as_rows(a), right, radius, where, 10**6, map, 1, work):
         task()
     return work
-
-
-def check_joins(a, b, radius, workers=1):
-    within, across = brute_force(a, a), brute_force(a, b)
-    later = np.triu(np.ones(within.shape, bool), 1)
-    got = hamming.join(a, radius=radius, workers=workers)
-    assert_pairs(got, within, later & (within <= radius))
-    assert_pairs(hamming.join(a, b, radius=radius, workers=workers), across, across <= radius)
 
 
 @pytest.mark.parametrize("width", BY_WIDTH)

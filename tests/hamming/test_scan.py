@@ -59,14 +59,17 @@ def assert_histograms(blocks, distances, same, counted, bins):
     assert end == len(distances)
 
 
-def check_all(a, b, radius, k, workers):
+def check_joins(a, b, radius, workers=1):
     within, across = brute_force(a, a), brute_force(a, b)
     later = np.triu(np.ones(within.shape, bool), 1)
-    assert_pairs(
-        hamming.join(a, radius=radius, workers=workers), within, later & (within <= radius)
-    )
+    got = hamming.join(a, radius=radius, workers=workers)
+    assert_pairs(got, within, later & (within <= radius))
     assert_pairs(hamming.join(a, b, radius=radius, workers=workers), across, across <= radius)
+    return within, across, later
 
+
+def check_all(a, b, radius, k, workers):
+    within, across, later = check_joins(a, b, radius, workers)
     labels, owners, bins = random_labels(len(a)), random_labels(len(b), 1), 8 * a.shape[1] + 1
     same = labels[:, None] == labels
     got = hamming.pair_histogram(a, labels, workers=workers)

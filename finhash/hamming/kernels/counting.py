@@ -5,13 +5,10 @@ from functools import reduce
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
 from numba.core.extending import intrinsic
 
 from finhash.hamming.kernels.distances import GROUP, TILE, distance, group, measure
-
-LANES = 8
-"""Columns per step of ``histogram_rows``. AVX-512 compares so many words at once."""
+from finhash.hamming.kernels.masks import LANES, bit_counts, in_each_lane
 
 DELAY = 8
 """Steps whose cells ``histogram_rows`` keeps, the current one and those not counted yet."""
@@ -35,9 +32,7 @@ def _write_cells(typingctx, words, i, j, exact, side, tables, cells):
             context.make_array(signature.args[at])(context, builder, args[at]) for at in (0, 6)
         )
         constant = builder.module.add_metadata([])
-        count_bits = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(vector, [vector]), f"llvm.ctpop.v{LANES}i64"
-        )
+        count_bits = bit_counts(builder)
 
         def load(word, column, kind):
             row = builder.mul(builder.extract_value(words.shape, 1), lane(word))
@@ -47,10 +42,7 @@ def _write_cells(typingctx, words, i, j, exact, side, tables, cells):
             return loaded
 
         def repeat(value):
-            first = builder.insert_element(vector(ir.Undefined), value, ir.IntType(32)(0))
-            return builder.shuffle_vector(
-                first, first, ir.VectorType(ir.IntType(32), LANES)([0] * LANES)
-            )
+            return in_each_lane(builder, value, LANES)
 
         def distance(row):
             counts = (

@@ -52,8 +52,8 @@ def join_rows(left, left_ids, right, right_ids, ends, radius, itself, bound, exa
                 for j in range(first, min(stop, ends[row]), masks.COLUMNS):
                     near = masks.within(left, row, right, j, radius, exact)
                     if near:
-                        near &= masks.between(row + 1 - j if itself else 0, ends[row] - j)
-                        near &= masks.between(0, stop - j)
+                        after = row + 1 - j if itself else 0
+                        near &= masks.between(after, min(stop, ends[row]) - j)
                         ids = left_ids[row], right_ids
                         keys, count = append(
                             near, left, row, right, j, ids, exact, order, where, keys, count
@@ -82,9 +82,10 @@ def take_members(batch, spreads, radius, words, before, turn, exact, lo, hi):
                 mask, beyond = masks.within_both(
                     batch, c, words, j, spreads[c], spreads[c] + radius, exact
                 )
-                near[(j - lo) // masks.COLUMNS, c] = beyond & masks.between(0, stop - j)
+                inside = masks.between(0, stop - j)
+                near[(j - lo) // masks.COLUMNS, c] = beyond & inside
                 if mask:
-                    mask &= masks.at_most(turn, j, NEVER) & masks.between(0, stop - j)
+                    mask &= masks.at_most(turn, j, NEVER) & inside
                 if count + masks.COLUMNS > len(taken):
                     taken = np.concatenate((taken, np.empty_like(taken)))
                 while mask:

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from finhash.hamming.kernels.distances import distance
-from finhash.hamming.kernels.masks import lowest
+from finhash.hamming.kernels.masks import COLUMNS, lowest
 
 BUCKETS = 256
 """Ranges of first rows that are sorted one by one, each small enough for the CPU's cache."""
@@ -20,12 +20,11 @@ AS_GIVEN, SWAPPED, SMALLER = range(3)
 def append(mask, left, i, right, j, ids, exact, order, where, keys, count):
     """Append the keys of the pairs of row ``i`` with the columns of a mask.
 
-    ``ids`` holds the number of row ``i`` and those of the columns. The smaller
-    number comes first if ``order`` is ``SMALLER``, the row's if it is ``AS_GIVEN``, the column's if
-    it is ``SWAPPED``.
+    ``ids`` holds the number of row ``i`` and those of the columns. The smaller number comes first
+    if ``order`` is ``SMALLER``, the row's if it is ``AS_GIVEN``, the column's if it is ``SWAPPED``.
     """
     own, others = np.uint64(ids[0]), ids[1]
-    if count + 64 > len(keys):
+    if count + COLUMNS > len(keys):
         keys = np.concatenate((keys, np.empty(max(1024, len(keys)), np.uint64)))
     while mask:
         k = j + lowest(mask)

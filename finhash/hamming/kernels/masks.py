@@ -1,8 +1,9 @@
 """Masks of columns, for compiled code: which columns lie within a distance.
 
-Bit ``k`` of a mask stands for column ``j + k``. Numba's compiler does not turn comparisons into
-masks, so ``within`` and ``at_most`` are written in LLVM's intermediate language, and LLVM compiles
-them for the processor at hand. Both read 64 columns without checking that the array has them.
+Bit ``k`` of a mask stands for column ``j + k``. Numba's compiler does not make masks of comparisons
+in loops. The comparisons are therefore written in LLVM's intermediate language, and LLVM compiles
+them for the processor at hand. They read all columns of a mask without checking that the array has
+them.
 """
 
 import numpy as np
@@ -87,15 +88,14 @@ def _compare_columns(context, builder, signature, arguments, limits, groups):
 def _row(context, builder, signature, arguments, count):
     """Return the words of row ``i``, each in all lanes of a vector."""
     places = (_place(context, builder, signature, arguments, 0, word) for word in range(count))
-    return [_in_each_lane(builder, builder.load(place), LANES) for place in places]
+    return [in_each_lane(builder, builder.load(place), LANES) for place in places]
 
 
 def _compare(builder, row, words, limits, groups, columns):
     """Return the masks of columns whose distance from the row is at most each of the limits."""
     vector = ir.VectorType(WORD, LANES)
-    count = ir.FunctionType(vector, [vector])
-    count = cgutils.get_or_insert_function(builder.module, count, f"llvm.ctpop.v{LANES}i64")
-    limits = [_in_each_lane(builder, limit, LANES) for limit in limits]
+    count = bit_counts(builder)
+    limits = [in_each_lane(builder, limit, LANES) for limit in limits]
     words = [builder.bitcast(place, vector.as_pointer()) for place in words]
     masks = [WORD(0) for _ in limits]
     for part in range(columns // LANES):
@@ -124,7 +124,7 @@ def at_most(typing, values, j, limit):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         place = builder.gep(array.data, [arguments[1]])
         loaded = builder.load(builder.bitcast(place, vector.as_pointer()), align=2)
-        limit = _in_each_lane(builder, arguments[2], COLUMNS)
+        limit = in_each_lane(builder, arguments[2], COLUMNS)
         return builder.bitcast(builder.icmp_unsigned("<=", loaded, limit), WORD)
 
     return signature, generate
@@ -186,7 +186,14 @@ def _place(context, builder, signature, arguments, number, word):
     return builder.gep(builder.bitcast(row, WORD.as_pointer()), [arguments[number + 1]])
 
 
-def _in_each_lane(builder, value, lanes):
+def bit_counts(builder):
+    """Return LLVM's function that counts the one bits in each of ``LANES`` words."""
+    vector = ir.VectorType(WORD, LANES)
+    kind = ir.FunctionType(vector, [vector])
+    return cgutils.get_or_insert_function(builder.module, kind, f"llvm.ctpop.v{LANES}i64")
+
+
+def in_each_lane(builder, value, lanes):
     """Return a vector that holds the value in each lane."""
     empty = ir.Constant(ir.VectorType(value.type, lanes), [0] * lanes)
     single = builder.insert_element(empty, value, INDEX(0))

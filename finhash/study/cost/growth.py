@@ -24,7 +24,7 @@ Join = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
 """Function that yields pairs in blocks: rows ``i`` and ``j`` with ``i < j``, each pair once."""
 
 PROBES = 8
-"""Lists that the index with inverted lists searches per query, whatever the number of hashes."""
+"""Inverted lists that FAISS's IVF index searches per query, for every number of hashes."""
 
 BATCH = 4096
 """Queries per call of an index, so that the results of all queries need not fit into memory."""
@@ -187,11 +187,7 @@ def _ivf(hashes: np.ndarray, radius: int, matches: int) -> Join:
     index.train(hashes)
     index.add(hashes)
 
-    def find(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        limits, _, found = index.range_search(queries, radius + 1)  # distances < radius + 1
-        return np.repeat(np.arange(len(queries)), np.diff(limits.astype(np.int64))), found
-
-    return _in_batches(find, hashes)
+    return _in_batches(lambda queries: peers.faiss_rows(index, queries, radius), hashes)
 
 
 def _hnsw(hashes: np.ndarray, radius: int, matches: int) -> Join:

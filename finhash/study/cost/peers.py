@@ -119,7 +119,7 @@ def faiss_index(make: Callable[[int, int, int], faiss.IndexBinary], nearest: int
 
         def within(queries: np.ndarray) -> Rows:
             faiss.omp_set_num_threads(workers)  # the number is global, so another search may set it
-            return _faiss_rows(index, queries, radius)
+            return faiss_rows(index, queries, radius)
 
         def near(queries: np.ndarray) -> Rows:
             faiss.omp_set_num_threads(workers)
@@ -212,7 +212,7 @@ def faiss_join(hashes: np.ndarray, radius: int, workers: int) -> Rows:
     for lo in range(0, len(hashes), 1024):
         block = hashes[lo : lo + 1024]
         index.add(block)
-        later, earlier = _faiss_rows(index, block, radius)
+        later, earlier = faiss_rows(index, block, radius)
         keep = earlier < later + lo
         found.append((earlier[keep], later[keep] + lo))
     return _concatenate(found)
@@ -467,7 +467,7 @@ def _exhaustive_keys(
     return run(exhaustive.tasks(laid_out, None, radius, where, LIMIT), workers)
 
 
-def _faiss_rows(index: faiss.IndexBinary, queries: np.ndarray, radius: int) -> Rows:
+def faiss_rows(index: faiss.IndexBinary, queries: np.ndarray, radius: int) -> Rows:
     """Return the matching rows of the queries and of the index."""
     limits, _, found = index.range_search(queries, radius + 1)  # distances < radius + 1
     return np.repeat(np.arange(len(queries)), np.diff(limits).astype(int)), found

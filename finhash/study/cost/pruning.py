@@ -1,4 +1,4 @@
-"""What the pruned join compares and leaves out, against centres that know the families.
+"""Work of the pruned join, and of a join about the centres of the true families.
 
 Hamming distance is a metric: if ``d(y, c) - d(m, c) > r`` for any hash ``c``, then
 ``d(y, m) > r``. See ``finhash.hamming.pruned``.
@@ -19,7 +19,7 @@ CENTRES = ("of the join", "of the families")
 
 
 def work(hashes: np.ndarray, families: np.ndarray, radii: Sequence[int]) -> pd.DataFrame:
-    """Count what the pruned join compares, and what it would compare with the families' centres.
+    """Count the comparisons of the pruned join, and of a join about the families' own centres.
 
     The join does not know the families and chooses its centres from a sample. A family's own centre
     is the bitwise majority of its members; all of them belong to it. Both joins then go through

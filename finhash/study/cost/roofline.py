@@ -2,7 +2,7 @@
 
 The innermost loop of each kernel is taken from the listing that Numba compiled for this machine.
 Its instructions are counted by class, and the throughput of each class is measured here with loops
-of independent instructions. A loop cannot run faster than its scarcest resource allows.
+of independent instructions. A loop is limited by the resource that it exhausts first.
 
 To compile for another processor, set ``NUMBA_CPU_NAME`` and ``NUMBA_CPU_FEATURES`` before Python
 starts, as ``search.by_processor`` does.
