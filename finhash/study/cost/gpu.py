@@ -26,7 +26,7 @@ from finhash.study.data import committed, datasets, simulated
 
 Calls = dict[str, Callable[[], object]]
 
-BY = "07_gpu"
+BY = "10_gpu"
 """Notebook that saves the results of this module."""
 
 RESULTS = ("gpu_times", "gpu_exactness")
@@ -551,7 +551,7 @@ def _wait(_: object) -> None:
 
 
 def main() -> None:
-    """Run the measurement of notebook 07, with FINd's threshold for matching."""
+    """Run the measurement of notebook 10, with FINd's threshold for matching."""
     measure(datasets.load(), thresholds.threshold("match"), repeats=10)
 
 

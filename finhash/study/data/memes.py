@@ -3,7 +3,7 @@
 The stand-in follows what is published about the course's set (sources in ``data/README.md``):
 55,972 images of 250 x 250 pixels in 1,034 families, and the measured number and length of caption
 words. The words themselves are neutral. The font size and the outline were chosen so that distances
-within families match the published ones; notebook 09 compares the two.
+within families match the published ones; notebook 12 compares the two.
 """
 
 import csv

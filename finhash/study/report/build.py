@@ -17,7 +17,7 @@ from finhash import methods
 from finhash.jobs.files import whole_file
 from finhash.study import project
 from finhash.study.report import (
-    claims,
+    sentences,
     figures,
     numbers_accuracy,
     numbers_certainty,
@@ -158,7 +158,7 @@ def numbers() -> Numbers:
         numbers_cost.numbers()
         | numbers_accuracy.numbers()
         | numbers_certainty.numbers()
-        | claims.numbers()
+        | sentences.numbers()
     )
     if project.is_standin():
         return found

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from finhash.study import project
-from finhash.study.report import build, claims
+from finhash.study.report import build, sentences
 
 REPORT = project.root() / "report"
 STANDIN_ONLY = re.compile(
@@ -56,7 +56,7 @@ def test_the_text_on_a_users_images_guards_every_figure_table_and_sentence():
     for name in re.findall(r"\\input\{generated/(table_\w+)\}", text):
         assert rf"\given{{{name.replace('_', '-')}}}" in text
     quoted = set(re.findall(r"claim-([\w-]+)\}", text))
-    assert quoted <= (claims.CLAIMS | claims.OWN_CLAIMS).keys()
+    assert quoted <= (sentences.SENTENCES | sentences.OWN_SENTENCES).keys()
 
 
 def test_readme_block_of_a_users_set_has_only_rows_that_it_can_fill(monkeypatch):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from finhash.study import project, results
-from finhash.study.report import claims
+from finhash.study.report import sentences
 from tests.study.report.tables import table, timings
 
 
@@ -38,7 +38,7 @@ def leading(method, **against) -> pd.DataFrame:
 
 def test_the_best_hash_is_recommended_even_if_it_is_not_ours():
     pairs = leading("dhash256", find=(0.001, 1), phash256=(0.001, 1))
-    text = claims.recommendation(FIND_WORST, pairs)
+    text = sentences.recommendation(FIND_WORST, pairs)
     assert text == (
         r"\textbf{Use dHash:} it finds most at $10^{-4}$, 66.5\,\%; FINd finds 25.9\,\%. "
         "Every other hash of 256 bits finds less, beyond chance."
@@ -48,29 +48,29 @@ def test_the_best_hash_is_recommended_even_if_it_is_not_ours():
 def test_our_hash_is_recommended_if_all_others_find_less():
     rates = accuracy(find=0.9, phash256=0.5, dhash256=0.4)
     apart = leading("find", phash256=(0.001, 1), dhash256=(0.001, 1))
-    text = claims.recommendation(rates, apart)
+    text = sentences.recommendation(rates, apart)
     assert text.startswith(r"\textbf{Use FINd:}")
     assert text.endswith("Every other hash of 256 bits finds less, beyond chance.")
     unsure = leading("find", phash256=(0.3, 1), dhash256=(0.001, 1))
-    assert claims.recommendation(rates, unsure).endswith("Its lead over pHash may be chance.")
+    assert sentences.recommendation(rates, unsure).endswith("Its lead over pHash may be chance.")
 
 
 def test_a_difference_that_may_be_chance_is_no_equality():
     rates = accuracy(find=0.5, dhash256=0.6)
-    text = claims.recommendation(rates, leading("dhash256", find=(0.4, 1)))
+    text = sentences.recommendation(rates, leading("dhash256", find=(0.4, 1)))
     assert "Its lead over FINd may be chance. A set with more families would tell" in text
     assert "equivalent" not in text
 
 
 def test_equivalence_is_said_only_if_it_was_shown():
     rates = accuracy(find=0.5, dhash256=0.51)
-    text = claims.recommendation(rates, leading("dhash256", find=(0.4, 0.01)))
+    text = sentences.recommendation(rates, leading("dhash256", find=(0.4, 0.01)))
     assert "FINd is equivalent to it within 5 points, so stored hashes can stay." in text
 
 
 def test_hashes_that_find_equally_many_are_not_ranked():
     rates = accuracy(find=1.0, phash256=1.0, dhash256=0.9)
-    text = claims.recommendation(rates, None)
+    text = sentences.recommendation(rates, None)
     which = "The set does not tell which hash is best"
     assert text == rf"{which}: FINd and pHash find 100.0\,\% each at $10^{{-4}}$."
 
@@ -78,7 +78,7 @@ def test_hashes_that_find_equally_many_are_not_ranked():
 @pytest.mark.parametrize("untested", [None, leading("pdq", find=(0.001, 1))])
 def test_without_tests_no_difference_is_beyond_chance(untested):
     for rates in (FIND_WORST, accuracy(find=0.9, dhash256=0.5)):
-        text = claims.recommendation(rates, untested)
+        text = sentences.recommendation(rates, untested)
         assert "was not tested" in text
         assert "beyond" not in text
         assert "Use" not in text
@@ -86,17 +86,17 @@ def test_without_tests_no_difference_is_beyond_chance(untested):
 
 def test_a_set_that_is_too_small_recommends_nothing():
     rates = accuracy(find=np.nan, dhash256=np.nan)
-    assert claims.recommendation(rates, None) == "The set is too small to recommend a hash."
-    assert claims.compared_rate(rates) is None
-    assert claims.compared(rates) == claims.thresholds(pd.DataFrame(), rates) == ""
-    assert "cannot be measured" in claims.recall(rates)
+    assert sentences.recommendation(rates, None) == "The set is too small to recommend a hash."
+    assert sentences.compared_rate(rates) is None
+    assert sentences.compared(rates) == sentences.thresholds(pd.DataFrame(), rates) == ""
+    assert "cannot be measured" in sentences.recall(rates)
 
 
 def test_a_small_set_is_compared_at_a_larger_rate():
     rates = accuracy("1e-02", find=0.4, dhash256=0.6)
-    assert claims.compared(rates) == "$10^{-2}$"
+    assert sentences.compared(rates) == "$10^{-2}$"
     # The tests are of another rate, so they do not count here.
-    text = claims.recommendation(rates, leading("dhash256", find=(0.001, 1)))
+    text = sentences.recommendation(rates, leading("dhash256", find=(0.001, 1)))
     assert "at $10^{-2}$" in text
     assert "was not tested" in text
 
@@ -105,16 +105,16 @@ def test_a_small_set_is_compared_at_a_larger_rate():
 
 
 def test_recall_is_listed_from_the_best_hash_on():
-    text = claims.recall(accuracy(find=0.259, phash256=0.204, dhash256=0.665, phash64=0.1))
+    text = sentences.recall(accuracy(find=0.259, phash256=0.204, dhash256=0.665, phash64=0.1))
     assert text == (
         r"At a false positive rate of $10^{-4}$ dHash finds most of the true pairs, 66.5\,\%; "
         r"the others: FINd 25.9\,\%, pHash 20.4\,\%. "
         r"Of the hashes of 64 bits, pHash 64 finds most, 10.0\,\%."
     )
-    assert "FINd and dHash find most of the true pairs, 50.0\\,\\% each" in claims.recall(
+    assert "FINd and dHash find most of the true pairs, 50.0\\,\\% each" in sentences.recall(
         accuracy(find=0.5, phash256=0.4, dhash256=0.5)
     )
-    assert "all hashes of 256 bits find 50.0" in claims.recall(accuracy(find=0.5, dhash256=0.5))
+    assert "all hashes of 256 bits find 50.0" in sentences.recall(accuracy(find=0.5, dhash256=0.5))
 
 
 def test_differences_are_sorted_into_more_less_equivalent_and_unknown():
@@ -126,7 +126,7 @@ def test_differences_are_sorted_into_more_less_equivalent_and_unknown():
         ahash256=(-0.1, 0.6, 1),
         phash64=(-0.4, 0.01, 1),
     )
-    assert claims.differences(apart, rates) == (
+    assert sentences.differences(apart, rates) == (
         "At $10^{-4}$: dHash finds more than FINd, beyond chance. "
         "PDQ finds less than FINd, beyond chance. "
         "pHash is equivalent to FINd within 5 points. "
@@ -136,7 +136,7 @@ def test_differences_are_sorted_into_more_less_equivalent_and_unknown():
 
 
 def test_where_nothing_can_be_told_no_order_is_stated():
-    text = claims.differences(
+    text = sentences.differences(
         differing(phash256=(-0.05, 0.84, 1), dhash256=(0.4, 0.2, 1)),
         accuracy(find=0.2, phash256=0.15, dhash256=0.6),
     )
@@ -144,7 +144,7 @@ def test_where_nothing_can_be_told_no_order_is_stated():
         "At $10^{-4}$: The set does not tell whether pHash and dHash differ from FINd: "
         "they find neither more nor less beyond chance."
     )
-    assert claims.differences(differing(), FIND_WORST) == ""
+    assert sentences.differences(differing(), FIND_WORST) == ""
 
 
 def histograms(same: int, other: int, *labels: str) -> pd.DataFrame:
@@ -153,17 +153,17 @@ def histograms(same: int, other: int, *labels: str) -> pd.DataFrame:
 
 
 def test_pairs_are_counted_and_rates_beyond_them_named():
-    text = claims.reach(histograms(60, 46_877))
+    text = sentences.reach(histograms(60, 46_877))
     assert "60 within families and 46\\,877 between them" in text
     assert text.endswith(r"Rates below $10^{-4}$ need more pairs and are left out.")
-    assert claims.reach(histograms(60, 10**7)).endswith("between them.")
-    assert "too few" in claims.reach(histograms(4, 6))
-    assert "Without pairs within families" in claims.reach(histograms(0, 28))
+    assert sentences.reach(histograms(60, 10**7)).endswith("between them.")
+    assert "too few" in sentences.reach(histograms(4, 6))
+    assert "Without pairs within families" in sentences.reach(histograms(0, 28))
 
 
 def test_labels_are_said_to_be_judged_only_if_somebody_did():
-    assert claims.labels(histograms(1, 1)).startswith("Nobody has judged")
-    judged = claims.labels(histograms(1, 1, "as labelled", "merged"))
+    assert sentences.labels(histograms(1, 1)).startswith("Nobody has judged")
+    judged = sentences.labels(histograms(1, 1, "as labelled", "merged"))
     assert judged.startswith("Somebody judged")
 
 
@@ -178,7 +178,7 @@ def test_thresholds_are_those_of_the_recommended_hash():
         ("human review", "find", 90),
         ("match", "find", 52),
     )
-    text = claims.thresholds(recommended, FIND_WORST)
+    text = sentences.thresholds(recommended, FIND_WORST)
     assert text == (
         "With dHash, search at 40 bits and let people review candidates up to 60 bits. "
         "For match and cluster no threshold of dHash can be promised: the set has too few families "
@@ -195,11 +195,11 @@ def test_the_nearest_image_is_quoted_for_wide_hashes():
         ("find", "p1", "worst", 0.1),
         ("find", "ap", "expected", 0.2),
     )
-    assert claims.nearest(retrieval) == (
+    assert sentences.nearest(retrieval) == (
         r"Share of queries whose nearest image is of the right family: dHash 95.0\,\% and FINd "
         r"90.0\,\%. These differences were not tested."
     )
-    assert claims.nearest(retrieval.assign(images=np.nan)) == ""
+    assert sentences.nearest(retrieval.assign(images=np.nan)) == ""
 
 
 def test_clusters_are_averaged_over_halves():
@@ -210,17 +210,17 @@ def test_clusters_are_averaged_over_halves():
         ("f1", "components", "dhash256", 0.8),
         ("given", "components", "find", 0.0),
     )
-    assert claims.clusters(held_out) == (
+    assert sentences.clusters(held_out) == (
         r"Connected components reach these F1 scores: dHash 80.0\,\% and FINd 60.0\,\%. "
         "These differences were not tested."
     )
-    assert claims.clusters(held_out.assign(f1=np.nan)) == ""
+    assert sentences.clusters(held_out.assign(f1=np.nan)) == ""
 
 
 def test_changes_are_named_from_the_worst_on():
     changes = [("flip", 0.0), ("border", 0.1), ("crop_far", 0.2), ("jpeg", 0.9)]
     rows = [("find", change, recall) for change, recall in changes]
-    text = claims.robustness(table("method transform recall", *rows, ("pdq", "jpeg", 0.1)))
+    text = sentences.robustness(table("method transform recall", *rows, ("pdq", "jpeg", 0.1)))
     assert text == (
         r"Recall, averaged over all changes and strengths: FINd 30.0\,\% and PDQ 10.0\,\%. "
         r"With FINd it is lowest after flip (0\,\%), border (10\,\%) and crop far (20\,\%), "
@@ -231,10 +231,10 @@ def test_changes_are_named_from_the_worst_on():
 def test_the_cheapest_hash_is_named_for_both_sizes():
     each_hash = table("method ms_file", ("find", 0.9), ("dhash256", 0.8), ("phash64", 0.1))
     growth = table("method side seconds", ("find", 2000, 0.02), ("dhash256", 2000, 0.04))
-    text = claims.cost(each_hash, growth)
+    text = sentences.cost(each_hash, growth)
     assert "dHash is the cheapest from file to hash (0.80\\,ms)" in text
     assert text.endswith(r"2\,000 pixels a side, FINd (20\,ms).")
-    assert claims.cost(each_hash, None).endswith(r"(0.80\,ms).")
+    assert sentences.cost(each_hash, None).endswith(r"(0.80\,ms).")
 
 
 # Cost
@@ -242,9 +242,9 @@ def test_the_cheapest_hash_is_named_for_both_sizes():
 
 def test_faster_than_imagehash_is_said_only_if_true():
     seconds = {"+ simplejpeg": 0.001, "ahash64": 0.002, "dhash64": 0.003}
-    assert claims.below_imagehash(timings(seconds)).startswith(" and below every hash")
-    assert claims.below_imagehash(timings(seconds | {"dhash64": 0.0005})) == ""
-    assert claims.below_imagehash(timings({"+ simplejpeg": 0.001})) == ""
+    assert sentences.below_imagehash(timings(seconds)).startswith(" and below every hash")
+    assert sentences.below_imagehash(timings(seconds | {"dhash64": 0.0005})) == ""
+    assert sentences.below_imagehash(timings({"+ simplejpeg": 0.001})) == ""
 
 
 def test_workers_that_never_paid_are_said_to_have_saved_nothing():
@@ -254,7 +254,7 @@ def test_workers_that_never_paid_are_said_to_have_saved_nothing():
         ("processes", 2, 1.5, 2_000.0),
         ("dask", 2, 1.8, 170.0),
     )
-    assert claims.starts(throughput) == (
+    assert sentences.starts(throughput) == (
         r"Processes start in 1.5\,s and save time from about 3\,000 images on. "
         r"Dask starts in 1.8\,s but saved none here."
     )
@@ -265,15 +265,19 @@ def test_workers_that_never_paid_are_said_to_have_saved_nothing():
 
 def test_a_users_set_has_only_the_sentences_that_its_tables_carry(monkeypatch):
     tables = {"rates": FIND_WORST, "retrieval": None}
-    monkeypatch.setattr(claims.project, "is_standin", lambda: False)
-    monkeypatch.setattr(claims.available, "load", tables.get)
-    found = claims.numbers()
+    monkeypatch.setattr(sentences.project, "is_standin", lambda: False)
+    monkeypatch.setattr(sentences.available, "load", tables.get)
+    found = sentences.numbers()
     assert found.keys() == {"claim-rate", "claim-recall", "claim-recommendation"}
     assert found["claim-recall"][1] == "rates"
 
 
 def test_sentences_read_tables_that_are_saved():
     committed = project.results(project.root())
-    read = {name for _, names in (claims.CLAIMS | claims.OWN_CLAIMS).values() for name in names}
+    read = {
+        name
+        for _, names in (sentences.SENTENCES | sentences.OWN_SENTENCES).values()
+        for name in names
+    }
     assert {name for name in read if not (committed / f"{name}.csv").exists()} == set()
     assert read <= results.makers().keys()

@@ -1,6 +1,6 @@
 r"""Sentences of the report that compare: made from results tables, so that the numbers carry them.
 
-``CLAIMS`` lists each sentence with the results tables that it needs. The text quotes a sentence as
+``SENTENCES`` lists each sentence with the results tables that it needs. The text quotes a sentence as
 ``\result{claim-...}``. A sentence about a difference of two hashes follows three rules:
 
 - "more" or "less" stands alone only if the corrected p-value is below ``findings.LEVEL``;
@@ -43,7 +43,7 @@ OWN_HASH = "find"
 def numbers() -> Numbers:
     """Return the sentences that this run's results carry, by key."""
     found: Numbers = {}
-    chosen = CLAIMS if project.is_standin() else CLAIMS | OWN_CLAIMS
+    chosen = SENTENCES if project.is_standin() else SENTENCES | OWN_SENTENCES
     for key, (function, names) in chosen.items():
         tables = [available.load(name) for name in names]
         if tables[0] is not None:
@@ -344,7 +344,7 @@ def _power(rate: float) -> str:
     return f"$10^{{-{exponent(rate)}}}$"
 
 
-CLAIMS: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
+SENTENCES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "below-imagehash": (below_imagehash, ("ladder",)),
     "starts": (starts, ("parallel_throughput_small",)),
 }
@@ -354,7 +354,7 @@ The function gets None for a table that a user's own set lacks, except for the f
 it there is no sentence.
 """
 
-OWN_CLAIMS: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
+OWN_SENTENCES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "reach": (reach, ("counting_histograms",)),
     "labels": (labels, ("counting_histograms",)),
     "rate": (compared, ("rates",)),
@@ -367,4 +367,4 @@ OWN_CLAIMS: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "robustness": (robustness, ("robustness",)),
     "cost": (cost, ("each_hash", "each_hash_growth")),
 }
-"""Sentences that only the report on a user's own set quotes, as in ``CLAIMS``."""
+"""Sentences that only the report on a user's own set quotes, as in ``SENTENCES``."""
