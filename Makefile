@@ -13,7 +13,7 @@ STAMPS := $(OUT)/.stamps
 NOTEBOOKS := $(basename $(notdir $(sort $(wildcard notebooks/*.ipynb))))
 REPORT    := finhash/study/report
 DRAWING   := $(wildcard $(REPORT)/figures*.py $(REPORT)/style.py $(REPORT)/finhash.mplstyle)
-PRINTING  := $(wildcard $(addprefix $(REPORT)/,available.py build.py sentences.py claims/*.py numbers*.py rounding.py))
+PRINTING  := $(wildcard $(addprefix $(REPORT)/,available.py build.py claims/*.py quoted.py rounding.py sentences.py tables.py))
 RESULTS   := $(wildcard $(OUT)/data/results/*.csv data/results/*.csv)
 APT       := latexmk texlive-latex-recommended texlive-fonts-recommended texlive-extra-utils lmodern
 LATEX     := latexmk pdflatex bibtex texcount
@@ -62,7 +62,8 @@ pdf: $(OUT)/report/report.pdf
 ## html: turn all notebooks into web pages, in build/html/
 .PHONY: html
 html: env
-	$(BIN)/jupyter nbconvert --to html --output-dir $(OUT)/html \
+	$(BIN)/jupyter nbconvert --to html --output-dir $(OUT)/html --template finhash \
+	    --TemplateExporter.extra_template_basedirs=$(REPORT)/template \
 	    $(or $(wildcard $(OUT)/notebooks/*.ipynb),$(wildcard notebooks/*.ipynb))
 
 ## lab: open the notebooks in JupyterLab

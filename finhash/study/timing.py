@@ -5,8 +5,9 @@ import resource
 import time
 import tracemalloc
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +23,10 @@ SHORTEST = 0.005
 
 
 def time_calls(
-    contenders: Mapping[Any, Callable[[], object]], repeats: int, *, items: int = 1
+    contenders: Mapping[Any, Callable[[], object]],
+    repeats: int,
+    *,
+    items: int | Mapping[Any, int] = 1,
 ) -> pd.DataFrame:
     """Time functions in alternation, so that a slow spell of the machine affects them all.
 
@@ -32,7 +36,7 @@ def time_calls(
         Functions to time. Names may be any hashable values, such as tuples.
     repeats : int
         Number of warm samples per function.
-    items : int
+    items : int, or mapping of name to int
         Number of images or other items that one call handles; times are divided by it.
 
     Returns
@@ -50,16 +54,17 @@ def time_calls(
             Wall time per item, in seconds.
     """
     rows, loops = [], {}
+    number = dict.fromkeys(contenders, items) if isinstance(items, int) else items
     for name, call in contenders.items():
         seconds = _time(call, 1)
-        rows.append((name, "cold", 0, seconds / items))
+        rows.append((name, "cold", 0, seconds / number[name]))
         # The cold call may include compilation, so a second call sets the number of loops. A first
         # call over 1 s is assumed to be slow when warm too.
         warm = seconds if seconds > 1 else _time(call, 1)
         loops[name] = max(1, math.ceil(SHORTEST / max(warm, 1e-9)))
     for repeat in tqdm(range(repeats), "timing", unit="round", leave=False):
         for name, call in contenders.items():
-            rows.append((name, "warm", repeat, _time(call, loops[name]) / items))
+            rows.append((name, "warm", repeat, _time(call, loops[name]) / number[name]))
     return pd.DataFrame(rows, columns=["contender", "state", "repeat", "seconds"])
 
 
@@ -99,6 +104,36 @@ def over(call: Callable[[T], object], sources: Sequence[T]) -> Callable[[], obje
     Keeping the results would add the allocation of their memory to the timing.
     """
     return lambda: deque(map(call, sources), maxlen=0)
+
+
+def in_turn(call: Callable[[T], object], sources: Sequence[T], size: int) -> Callable[[], object]:
+    """Return a function that applies ``call`` to the next ``size`` sources, and starts over.
+
+    A slow function thus sees all sources over several samples, and few of them per sample.
+
+    Examples
+    --------
+    >>> seen = []
+    >>> step = in_turn(seen.append, "abcde", 2)
+    >>> for _ in range(3):
+    ...     step()
+    >>> seen
+    ['a', 'b', 'c', 'd', 'e', 'a']
+    """
+    endless = cycle(sources)
+
+    def step() -> None:
+        for source in islice(endless, size):
+            call(source)
+
+    return step
+
+
+def read_files(paths: Iterable[Path]) -> None:
+    """Read files, so that they are in the system's page cache; pass over unreadable ones."""
+    for path in paths:
+        with suppress(OSError):
+            path.read_bytes()
 
 
 def peak_rss(function: Callable[..., object], *arguments: object) -> tuple[int, int]:

@@ -24,6 +24,16 @@ def test_seconds_are_divided_by_items_and_loops(monkeypatch):
     assert timings["seconds"].tolist() == [0.0005, 0.0025]
 
 
+def test_items_may_differ_between_functions(monkeypatch):
+    monkeypatch.setattr(timing, "_time", lambda call, loops: 1.0)
+    timings = timing.time_calls({"a": int, "b": int}, 1, items={"a": 1, "b": 4})
+    assert timings.groupby("contender")["seconds"].max().to_dict() == {"a": 1, "b": 0.25}
+
+
+def test_files_that_are_gone_are_passed_over(tmp_path):
+    timing.read_files([tmp_path / "gone"])
+
+
 def test_functions_are_applied_to_every_source():
     seen = []
     timing.over(seen.append, [1, 2, 3])()

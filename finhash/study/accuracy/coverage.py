@@ -1,15 +1,46 @@
-"""Simulations that show how often intervals, bounds and thresholds keep their promise."""
+"""Simulations that show how often intervals, bounds and thresholds keep their promise.
 
+``FINHASH_OUT=. python -m finhash.study.accuracy.coverage`` runs them on the committed hashes of set
+A and saves the results tables ``resampling_coverage`` and ``thresholds_coverage``. They take about
+a minute and depend on these hashes alone, so notebook 05 only shows the tables.
+"""
+
+import os
 from collections.abc import Mapping, Sequence
 
+import click
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from finhash.accuracy import rates
+from finhash.accuracy import counting, rates
 from finhash.accuracy.counting import PairTable
 from finhash.accuracy.resampling import LEVEL, half_samples, interval, near, recalls, tails
 from finhash.accuracy.thresholds import attainable, largest, upper_bound
+from finhash.study import project, results
+from finhash.study.accuracy import twins
+from finhash.study.data import committed, standin
+
+BY = "finhash.study.accuracy.coverage"
+
+INTERVALS_OF = ("find", "dhash256")
+"""Methods whose intervals of recall are simulated."""
+RATES = (1e-4, 1e-5)
+"""False positive rates at which recall has an interval."""
+SAMPLES = 100
+"""Number of simulated collections for intervals."""
+DRAWS = 200
+"""Number of half-samples, and of bootstrap samples, of each simulated collection."""
+
+THRESHOLDS_OF = ("find", "phash256", "dhash256")
+"""Methods whose thresholds are simulated."""
+TARGETS = (1e-3, 1e-4, 1e-5)
+"""Largest acceptable false positive rates of the thresholds."""
+RULE_SAMPLES = 200
+"""Number of simulated collections for thresholds."""
+
+REACH = {"find": 103, "phash256": 101, "dhash256": 83}
+"""Largest distance counted, in bits: 8 beyond the radius of set A's false positive rate 1e-3."""
 
 FEWEST = 5
 """Fewest families in a sample; a simulation with fewer says nothing."""
@@ -171,3 +202,49 @@ def _bootstrap_samples(units: np.ndarray, number: int, draws: int, seed: int) ->
     rng = np.random.default_rng(seed)
     drawn = rng.choice(units, (draws, len(units)))
     return np.stack([np.bincount(row, minlength=number) for row in drawn]).astype(float)
+
+
+@click.command()
+@click.option("--samples", default=SAMPLES, help="Simulated collections for intervals.")
+@click.option("--rule-samples", default=RULE_SAMPLES, help="The same for thresholds.")
+def main(samples: int, rule_samples: int) -> None:
+    """Simulate intervals and thresholds on the committed hashes of set A; save two tables."""
+    names = list(REACH)
+    table = committed.subset(committed.load(names), project.scale())
+    merged = twins.labellings(committed.families(table), standin.MEMES.name)["merged"]
+    counts = {
+        name: counting.count_pairs(
+            table.hashes(name), {"": merged}, REACH[name], workers=os.cpu_count() or 1
+        )[""]
+        for name in names
+    }
+    number = len(next(iter(counts.values())).sizes)
+    covered = pd.concat(
+        of_intervals(
+            counts[name],
+            rate,
+            [number // 3, number],
+            simulations=samples,
+            draws=DRAWS,
+            seed=project.SEED,
+        ).assign(method=name, target=rate)
+        for name in INTERVALS_OF
+        for rate in RATES
+    )
+    promised = of_thresholds(
+        {name: counts[name] for name in THRESHOLDS_OF},
+        TARGETS,
+        [number // 2, number],
+        simulations=rule_samples,
+        seed=project.SEED,
+    )
+    about = {
+        "data": f"{standin.MEMES.name}, {len(table):,} images",
+        "machine": {"run": standin.MEMES.name},
+    }
+    results.save(covered, "resampling_coverage", by=BY, **about)
+    results.save(promised, "thresholds_coverage", by=BY, **about)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm import tqdm
 
 from finhash import hamming
 from finhash.accuracy import rates
+from finhash.jobs.table import HashTable
+from finhash.study import project
 from finhash.study.accuracy import bits
 
 VARIANTS: dict[str, bits.Variant] = {
@@ -33,6 +37,33 @@ MARGIN = 0.05
 
 COUNTED = ("distance", "same", "other")
 """Columns of counts; the other columns of ``count`` say what was counted."""
+
+
+def committed(names: Sequence[str], table: str = "layouts") -> HashTable:
+    """Load the committed hashes of some images of the stand-in.
+
+    Parameters
+    ----------
+    names : sequence of str
+        File names of the images.
+    table : str
+        ``"layouts"`` for the images with other caption layouts, ``"dhash_middle"`` for dHash of the
+        middle half of the images themselves.
+
+    Returns
+    -------
+    HashTable
+        As from ``finhash.study.data.layouts.hash_layouts`` or ``hash_middle``.
+
+    Examples
+    --------
+    >>> len(committed(["0000_00000.jpg"]))
+    7
+    >>> len(committed(["0000_00000.jpg", "0000_00001.jpg"], "dhash_middle"))
+    2
+    """
+    whole = HashTable.read(project.hashes() / "memes" / f"{table}.parquet").arrow
+    return HashTable(whole.filter(pc.is_in(whole["path"], pa.array(names))))
 
 
 def train(hashes: Mapping[str, np.ndarray], families: np.ndarray) -> dict[str, bits.BitStatistics]:

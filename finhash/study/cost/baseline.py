@@ -1,11 +1,14 @@
 """Cost of the reference implementation: time and memory by step, profiles, published faults."""
 
+import json
 import linecache
 import pstats
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,6 +22,144 @@ from finhash.study.cost.operations import LOOPS, bytecodes, operations
 
 STEPS = ("open, decode", "shrink", "luma", "box filter", "decimate", "DCT", "median, bits")
 """Names of the reference's steps, in order."""
+
+TESTS = Path(__file__).resolve().parents[3] / "tests"
+"""Folder of the tests, with the known answers of the published program."""
+
+DECODING = ("open, decode", "shrink")
+"""Steps that are compiled already."""
+
+
+@dataclass(frozen=True)
+class Idea:
+    """An optimisation as planned before anything is optimised.
+
+    Attributes
+    ----------
+    name : str
+        What to do.
+    difficulty : str
+        Expected difficulty: ``"low"``, ``"medium"`` or ``"high"``.
+    risk : str
+        What may go wrong.
+    """
+
+    name: str
+    difficulty: str
+    risk: str
+
+
+IDEAS = {
+    "box filter": Idea(
+        "compute only the kept samples, in compiled loops",
+        "low",
+        "Numba becomes a dependency; the order of additions must stay",
+    ),
+    "luma": Idea(
+        "compute luma with NumPy or compiled loops",
+        "low",
+        "another order or rounding changes bits",
+    ),
+    "DCT": Idea(
+        "compile the DCT", "low", "another order of additions changes bits where coefficients tie"
+    ),
+    "all arithmetic": Idea(
+        "reorder the arithmetic, and certify the bits",
+        "medium",
+        "a wrong bound would change bits without notice",
+    ),
+    "open, decode": Idea("decode JPEGs faster", "low", "another decoder may give other pixels"),
+    "everything": Idea(
+        "use more cores", "medium", "workers can crash; memory and start-up per worker"
+    ),
+}
+"""Step that an optimisation attacks -> the optimisation, in the order of the work.
+
+``"all arithmetic"`` is every step but ``DECODING``.
+"""
+
+
+def plan(steps: pd.DataFrame, cores: int) -> pd.DataFrame:
+    """Tabulate the planned optimisations with the largest gain that Amdahl's law allows.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        Result of ``step_seconds``.
+    cores : int
+        Number of cores, which limits the gain of working in parallel.
+
+    Returns
+    -------
+    DataFrame
+        One row per optimisation:
+
+        idea : str
+            What to do.
+        step : str
+            Step that it attacks, a key of ``IDEAS``.
+        share : float
+            Fraction of the reference's time that this step takes.
+        bound : float
+            How many times faster the whole hash would be if the step took no time,
+            ``1 / (1 - share)``; for more cores their number.
+        difficulty, risk : str
+            Fields of ``Idea``.
+
+    Examples
+    --------
+    >>> steps = pd.DataFrame({"step": STEPS, "seconds": [1, 0, 4, 12, 0, 2, 1]})
+    >>> plan(steps, cores=2)[["step", "share", "bound"]].round(2).values.tolist()[:2]
+    [['box filter', 0.6, 2.5], ['luma', 0.2, 1.25]]
+    """
+    share = steps.groupby("step", sort=False)["seconds"].median()
+    share = share / share.sum()
+    share["all arithmetic"] = 1 - share[list(DECODING)].sum()
+    share["everything"] = 1.0
+    rows = []
+    for step, idea in IDEAS.items():
+        bound = cores if step == "everything" else 1 / (1 - share[step])
+        rows.append((idea.name, step, share[step], bound, idea.difficulty, idea.risk))
+    columns = ["idea", "step", "share", "bound", "difficulty", "risk"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def known_answers(most: int) -> pd.DataFrame:
+    """Compare the reference with hashes that the published program gave for the test images.
+
+    Parameters
+    ----------
+    most : int
+        Largest number of pixels of an image. The tests compare all images.
+
+    Returns
+    -------
+    DataFrame
+        One row per image:
+
+        image : str
+            Name of the file in ``tests/vectors``.
+        cols, rows : int
+            Size of the image, in pixels.
+        published : str
+            The published program's hash, or ``"IndexError"``.
+        published_equal : bool
+            Whether the reference with the published faults gives the same.
+        corrected_equal : bool
+            Whether the reference without the faults gives the known hash of the corrected program.
+    """
+    answers = json.loads((TESTS / "vectors.json").read_text())["hashes"]
+    rows = []
+    for name, answer in tqdm(answers.items(), "known answers", unit="image", leave=False):
+        with Image.open(TESTS / "vectors" / name) as image:
+            if image.width * image.height > most:
+                continue
+            corrected = str(reference.find_hash(image))
+            published = corrected if image.width == image.height else _published(image)
+            equal = published == answer["published"], corrected == answer["corrected"]
+            rows.append((name, *image.size, answer["published"], *equal))
+    columns = ["image", "cols", "rows", "published", "published_equal", "corrected_equal"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def operation_times(images: Mapping[str, Image.Image], repeats: int) -> pd.DataFrame:
@@ -287,6 +428,14 @@ def published_faults(
     table = pd.DataFrame(rows, columns=columns)
     table.loc[table["errors"] > 0, "unwritten"] = np.nan
     return table
+
+
+def _published(image: Image.Image) -> str:
+    """Return the hash of the reference with the published faults, or the exception's name."""
+    try:
+        return str(reference.find_hash(image, published=True))
+    except IndexError as error:
+        return type(error).__name__
 
 
 def _bits_wrong(image: Image.Image) -> int | None:

@@ -6,6 +6,7 @@ coefficients. ``hash_with`` combines any three of them into a hash; a candidate 
 of the hash changes.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -277,6 +278,13 @@ def edge_cases() -> dict[str, Image.Image]:
     return {**images, "flat colour": Image.new("RGB", (250, 250), (12, 200, 77))}
 
 
+def source(candidate: Callable) -> str:
+    """Return the source of a candidate, followed by that of the functions that do its work."""
+    functions = (candidate, *HELPERS.get(candidate, ()))
+    plain = [getattr(function, "py_func", function) for function in functions]
+    return "\n\n".join(inspect.getsource(function) for function in plain)
+
+
 @njit(cache=True, nogil=True)
 def _luma_rows(flat: np.ndarray) -> np.ndarray:
     """Return the luma of rows of interleaved RGB, in the published order."""
@@ -315,3 +323,16 @@ def _summed_area(values: np.ndarray) -> np.ndarray:
     left, right = np.array(_windows(cols)).T[:, None, :]
     total = table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
     return total / ((bottom - top) * (right - left))
+
+
+HELPERS: dict[Callable, tuple[Callable, ...]] = {
+    luma_numba: (_luma_rows, compiled.luma_row),
+    luma_getpixel: (reference.fill_luma,),
+    box_reference: (reference.box_filter, reference.decimate),
+    box_summed_area: (_summed_area,),
+    box_integers: (_summed_area,),
+    box_numba: (_box_rows, compiled.add_to_windows),
+    dct_reference: (reference.dct_64_to_16,),
+    compiled.dct: (compiled._published_dct,),
+}
+"""Candidate -> functions that do its work, which ``source`` shows with it."""

@@ -1,7 +1,7 @@
-"""Cost of finding all pairs in growing sets of hashes: measured exponents and crossings.
+"""Cost of finding all pairs in growing sets of hashes, with measured exponents.
 
 Sets grow by the number of families or by the size of families. A self join is measured by
-exhaustive comparison, by the deployed pruned join, and by approximate indexes, whose recall is
+exhaustive comparison, by the deployed pruned join, and by an approximate index, whose recall is
 measured too.
 """
 
@@ -29,9 +29,6 @@ PROBES = 8
 BATCH = 4096
 """Queries per call of an index, so that the results of all queries need not fit into memory."""
 
-SAMPLE = 1000
-"""Hashes of a set whose matches are counted before the contenders are timed."""
-
 COMPILED_ON = 50_000
 """Largest set that exact contenders join once before they are timed, which compiles the kernels."""
 
@@ -43,12 +40,14 @@ KEYS = ["method", "growth", "radius", "contender"]
 class Contender:
     """Algorithm that finds all pairs of a set within a radius.
 
-    ``build(hashes, radius, matches)`` returns the join; ``matches`` is the largest number of
-    matches of a sampled hash. ``exact`` says whether the join finds every pair.
+    ``build(hashes, radius)`` returns the join. ``exact`` says whether the join finds every pair.
+    Slow joins are measured on sets of at most ``largest`` hashes, ``repeats`` times at most.
     """
 
-    build: Callable[[np.ndarray, int, int], Join]
+    build: Callable[[np.ndarray, int], Join]
     exact: bool = False
+    largest: int = 10**9
+    repeats: int = 10**9
 
 
 def by_number(
@@ -168,17 +167,17 @@ def check(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _exhaustive(hashes: np.ndarray, radius: int, matches: int) -> Join:
+def _exhaustive(hashes: np.ndarray, radius: int) -> Join:
     """Return the join that compares all pairs. Its pairs are discarded block by block."""
     return lambda: ((i, j) for i, j, _ in peers.exhaustive_blocks(hashes, radius))
 
 
-def _pruned(hashes: np.ndarray, radius: int, matches: int) -> Join:
+def _pruned(hashes: np.ndarray, radius: int) -> Join:
     """Return the deployed join. Its pairs are discarded block by block."""
     return lambda: ((i, j) for i, j, _ in hamming.join_blocks(hashes, radius=radius))
 
 
-def _ivf(hashes: np.ndarray, radius: int, matches: int) -> Join:
+def _ivf(hashes: np.ndarray, radius: int) -> Join:
     """Return a join by an index with about as many inverted lists as the root of the number."""
     n = len(hashes)
     lists = max(1, min(round(n**0.5), n // 40))  # k-means needs about 40 points per list
@@ -190,34 +189,12 @@ def _ivf(hashes: np.ndarray, radius: int, matches: int) -> Join:
     return _in_batches(lambda queries: peers.faiss_rows(index, queries, radius), hashes)
 
 
-def _hnsw(hashes: np.ndarray, radius: int, matches: int) -> Join:
-    """Return a join by a graph index, asked for as many neighbours as a sampled hash has at most.
-
-    The index finds nearest neighbours only, and its user would not know how many to ask for.
-    """
-    index = faiss.index_binary_factory(8 * hashes.shape[1], "BHNSW32")
-    nearest = min(len(hashes), matches + 1)  # and the query itself
-    index.hnsw.efSearch = max(128, nearest)
-    index.add(hashes)
-
-    def find(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        distance, found = index.search(queries, nearest)
-        row, rank = np.nonzero(distance <= radius)
-        return row, found[row, rank]
-
-    return _in_batches(find, hashes)
-
-
 CONTENDERS = {
-    "exhaustive": Contender(_exhaustive, exact=True),
+    "exhaustive": Contender(_exhaustive, exact=True, largest=100_000, repeats=1),
     "pruned": Contender(_pruned, exact=True),
-    "FAISS IVF": Contender(_ivf),
-    "FAISS HNSW": Contender(_hnsw),
+    "FAISS IVF": Contender(_ivf, largest=100_000, repeats=1),
 }
 """Contenders by name, exact ones first."""
-
-LARGEST = {"exhaustive": 300_000, "FAISS HNSW": 30_000}
-"""Largest number of hashes of contenders that would take too long beyond."""
 
 
 def measure(
@@ -230,7 +207,6 @@ def measure(
     repeats: int = 1,
     growths: Sequence[str] = tuple(GROWTHS),
     contenders: Mapping[str, Contender] = CONTENDERS,
-    largest: Mapping[str, int] = LARGEST,
 ) -> pd.DataFrame:
     """Measure self joins of growing sets, on one core.
 
@@ -252,13 +228,11 @@ def measure(
     seed : int
         Seed of the first repeat's sets; further repeats count up from it.
     repeats : int, default 1
-        Number of sets of each size.
+        Number of sets of each size. Some contenders have fewer.
     growths : sequence of str
         Keys of ``GROWTHS``.
     contenders : mapping of str to Contender
         Joins by name. Recall is measured against the first exact one.
-    largest : mapping of str to int
-        Largest number of hashes of a contender. It has no rows for larger sets.
 
     Returns
     -------
@@ -294,19 +268,15 @@ def measure(
     for method in hashes:
         some, _ = by_number(hashes[method], labels, min(max(numbers), COMPILED_ON), seed)
         for contender, radius in itertools.product(exact, radii[method]):
-            _time(contender.build, some, radius, 0)
+            _time(contender.build, some, radius)
     for method, growth, number, repeat in tqdm(grid, "sets", unit="set", leave=False):
         many, _ = GROWTHS[growth](hashes[method], labels, number, seed + repeat)
         for radius in radii[method]:
-            most = int(_matches(many, radius).max())
-            chosen = {
-                name: contender
-                for name, contender in contenders.items()
-                if number <= largest.get(name, number)
-            }
             expected = None
-            for name, contender in chosen.items():
-                build, seconds, pairs = _time(contender.build, many, radius, most)
+            for name, contender in contenders.items():
+                if number > contender.largest or repeat >= contender.repeats:
+                    continue
+                build, seconds, pairs = _time(contender.build, many, radius)
                 if contender.exact and expected is None:
                     expected = pairs
                 recall = np.nan if expected is None else pairs / expected if expected else 1.0
@@ -356,81 +326,13 @@ def exponents(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def crossings(table: pd.DataFrame) -> pd.DataFrame:
-    """Find the number of hashes from which one contender is faster than another.
-
-    Curves are medians over repeats, at the numbers at which both contenders were measured.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Result of ``measure``.
-
-    Returns
-    -------
-    DataFrame
-        One row per method, growth, radius and ordered pair of contenders:
-
-        method, growth, radius
-            As from ``measure``.
-        contender, other : str
-            The two contenders.
-        outcome : str
-            ``"overtakes"`` if the contender is slower at some number but faster from ``number`` on;
-            ``"faster throughout"``; or ``"not faster"`` at the largest number.
-        number : float
-            Number of hashes from which the contender stays faster, interpolated on logarithms;
-            missing unless it overtakes the other.
-        least, most : int
-            Smallest and largest number at which both were measured.
-        recall, other_recall : float
-            Lowest recall of the two curves.
-    """
-    rows = []
-    for key, curves in table.groupby(KEYS[:-1], sort=False):
-        groups = curves.groupby(["contender", "number"], sort=False)
-        wide = groups[["seconds", "recall"]].median().unstack("contender").sort_index()
-        for a, b in itertools.permutations(curves["contender"].unique(), 2):
-            both = wide[wide["seconds"][[a, b]].notna().all(axis=1)]
-            if both.empty:
-                continue
-            outcome, number = _crossing(both.index, both["seconds", a], both["seconds", b])
-            recall = both["recall", a].min(), both["recall", b].min()
-            rows.append((*key, a, b, outcome, number, both.index[0], both.index[-1], *recall))
-    columns = ["contender", "other", "outcome", "number", "least", "most", "recall"]
-    return pd.DataFrame(rows, columns=[*KEYS[:-1], *columns, "other_recall"])
-
-
-def _crossing(
-    numbers: Sequence[int], seconds: Sequence[float], other: Sequence[float]
-) -> tuple[str, float]:
-    """Return the outcome, and the number from which the first curve stays below the second."""
-    at, excess = np.log(numbers), np.log(seconds) - np.log(other)
-    if excess.iloc[-1] >= 0:
-        return "not faster", np.nan
-    slower = np.flatnonzero(excess >= 0)
-    if not len(slower):
-        return "faster throughout", np.nan
-    # On logarithms the difference is taken to be linear between two measured numbers.
-    k = slower[-1]
-    before, after = excess.iloc[k], excess.iloc[k + 1]
-    return "overtakes", float(np.exp(at[k] + (at[k + 1] - at[k]) * before / (before - after)))
-
-
-def _time(build: Callable, hashes: np.ndarray, radius: int, matches: int) -> tuple:
+def _time(build: Callable, hashes: np.ndarray, radius: int) -> tuple:
     """Return the seconds of the build, the seconds of the whole join, and the number of pairs."""
     start = time.perf_counter()
-    join = build(hashes, radius, matches)
+    join = build(hashes, radius)
     built = time.perf_counter()
     pairs = sum(len(i) for i, _ in join())
     return built - start, time.perf_counter() - start, pairs
-
-
-def _matches(hashes: np.ndarray, radius: int) -> np.ndarray:
-    """Return the numbers of matches of the first hashes of a shuffled set."""
-    some = hashes[:SAMPLE]
-    row, _, _ = hamming.join(some, hashes, radius=radius)
-    return np.bincount(row, minlength=len(some)) - 1  # without the hash itself
 
 
 def _in_batches(find: Callable, hashes: np.ndarray) -> Join:

@@ -1,8 +1,10 @@
 """Cost from file to hash, one optimisation after another: time, memory, changed bits."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from finhash import methods
 from finhash.find import compiled, reference
 from finhash.images import open_image, to_rgb
 from finhash.study import results, timing
-from finhash.study.cost import candidates
+from finhash.study.cost import baseline, candidates
 
 
 def _reference_file(path: Path) -> np.ndarray:
@@ -57,15 +59,87 @@ LADDER: dict[str, Callable[[Path], np.ndarray]] = {
 }
 """Functions from file to packed hash. Each rung adds one optimisation to the rung before it."""
 
-NEEDS = {
-    "reference": "Pillow",
-    "+ box filter": "Numba",
-    "+ luma": "NumPy",
-    "+ DCT, compiled": "Numba",
-    "+ certified integers": "a proof; BLAS",
-    "+ simplejpeg": "simplejpeg",
+SLOW = ("reference", "+ box filter")
+"""Rungs that loop in Python over pixels, and therefore hash fewer files per sample."""
+
+
+def _without(
+    path: Path, luma: candidates.Luma, box: candidates.Box, dct: candidates.Dct
+) -> np.ndarray:
+    """Hash a file as deployed, but with the given luma, box filter and DCT."""
+    samples = box(luma(Image.fromarray(to_rgb(path, reuse=True))))
+    return compiled.cut(dct(samples))
+
+
+def _without_certificate(path: Path) -> np.ndarray:
+    """Hash a file as deployed, but always in the published order of operations."""
+    return compiled.published_hash(to_rgb(path, reuse=True))
+
+
+STEPS = {
+    "luma": candidates.luma_numba,
+    "box": candidates.box_numba,
+    "dct": compiled.dct,
 }
-"""Dependencies that each rung adds."""
+"""Compiled steps of ``REVERTED``, by the argument of ``_without``."""
+
+REVERTED: dict[str, Callable[[Path], np.ndarray]] = {
+    "+ box filter": partial(_without, **STEPS | {"box": candidates.box_reference}),
+    "+ luma": partial(_without, **STEPS | {"luma": candidates.luma_getpixel}),
+    "+ DCT, compiled": partial(_without, **STEPS | {"dct": candidates.dct_reference}),
+    "+ certified integers": _without_certificate,
+    "+ simplejpeg": _pillow_file,
+}
+"""Rung -> function that hashes a file as deployed, but without the optimisation of this rung."""
+
+SLOW_REVERTED = ("+ box filter", "+ luma")
+"""Keys of ``REVERTED`` whose functions loop in Python over pixels."""
+
+DEPLOYED = "deployed"
+"""Contender of ``reverted_contenders`` with all optimisations."""
+
+
+@dataclass(frozen=True)
+class Trade:
+    """Price of a rung that no clock measures.
+
+    Attributes
+    ----------
+    needs : str
+        Dependencies that the rung adds.
+    portability : str
+        Where the rung runs.
+    planned, difficulty : str
+        Difficulty as planned (``baseline.IDEAS``), and as it turned out.
+    """
+
+    needs: str
+    portability: str
+    planned: str
+    difficulty: str
+
+
+def _planned(step: str) -> str:
+    """Return the planned difficulty of the idea that attacks a step."""
+    return baseline.IDEAS[step].difficulty
+
+
+TRADE_COLUMNS = [field.name for field in fields(Trade)]
+"""Columns of ``ladder_costs`` that come from ``TRADES``."""
+
+TRADES = {
+    "reference": Trade("Pillow", "wherever Python runs", "-", "-"),
+    "+ box filter": Trade("Numba", "where LLVM runs", _planned("box filter"), "low"),
+    "+ luma": Trade("NumPy", "wherever NumPy runs", _planned("luma"), "low"),
+    "+ DCT, compiled": Trade("Numba", "where LLVM runs", _planned("DCT"), "medium"),
+    "+ certified integers": Trade(
+        "a proof, BLAS", "IEEE 754 doubles", _planned("all arithmetic"), "high"
+    ),
+    "+ simplejpeg": Trade(
+        "simplejpeg", "its wheels, else Pillow", _planned("open, decode"), "medium"
+    ),
+}
+"""Rung -> its dependencies, portability and difficulty."""
 
 FIRST_HASH = "import finhash, numpy; finhash.find_hash(numpy.zeros((9, 9, 3), numpy.uint8))"
 """Program that imports the package and computes one hash."""
@@ -85,6 +159,63 @@ COMPILE_PROGRAMS = {
     ),
 }
 """Programs for ``cold_start`` with an empty compilation cache."""
+
+
+FIRST_CALLS = """
+import json, os, sys, tempfile, time
+from pathlib import Path
+
+with tempfile.TemporaryDirectory() as os.environ["NUMBA_CACHE_DIR"]:
+    from finhash.study.cost.ladder import LADDER
+
+    seconds = {}
+    for rung, hash_file in LADDER.items():
+        start = time.perf_counter()
+        hash_file(Path(sys.argv[1]))
+        seconds[rung] = time.perf_counter() - start
+print(json.dumps(seconds))
+"""
+"""Program that prints the seconds of the first call of each rung, in order, with an empty cache."""
+
+
+def contenders(
+    paths: Sequence[Path], per_sample: int
+) -> tuple[dict[str, Callable[[], object]], dict[str, int]]:
+    """Return functions for ``timing.time_calls`` that apply each rung to files.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Image files. One call of a function handles all of them.
+    per_sample : int
+        Number of files that one call of a ``SLOW`` rung handles. Each call takes the next ones.
+
+    Returns
+    -------
+    calls : dict
+        Functions by rung.
+    items : dict
+        Numbers of files per call, by rung.
+    """
+    return _over_files(LADDER, SLOW, paths, per_sample)
+
+
+def reverted_contenders(
+    paths: Sequence[Path], per_sample: int
+) -> tuple[dict[str, Callable[[], object]], dict[str, int]]:
+    """Return functions and numbers as ``contenders``, for ``REVERTED`` and ``DEPLOYED``."""
+    functions = {DEPLOYED: _deployed_file, **REVERTED}
+    return _over_files(functions, SLOW_REVERTED, paths, per_sample)
+
+
+def first_calls(path: Path) -> pd.Series:
+    """Return the seconds of each rung's first call in a fresh process with nothing compiled.
+
+    The rungs run in order, so a rung compiles only what the rungs before it have not compiled.
+    """
+    program = [sys.executable, "-c", FIRST_CALLS, str(path)]
+    done = subprocess.run(program, check=True, capture_output=True, text=True)
+    return pd.Series(json.loads(done.stdout))
 
 
 def kernel_contenders(paths: Sequence[Path]) -> dict[str, Callable[[], object]]:
@@ -114,15 +245,21 @@ def kernel_contenders(paths: Sequence[Path]) -> dict[str, Callable[[], object]]:
     return {name: timing.over(call, sources) for name, (call, sources) in sections.items()}
 
 
-def ladder_costs(path: Path, timings: pd.DataFrame) -> pd.DataFrame:
-    """Summarise the cost of each rung of the ladder.
+def ladder_costs(
+    paths: Sequence[Path], timings: pd.DataFrame, reverted: pd.DataFrame, first: pd.Series
+) -> pd.DataFrame:
+    """Summarise what each rung of the ladder gains and costs.
 
     Parameters
     ----------
-    path : Path
-        Image file on which bits and memory are measured.
+    paths : sequence of Path
+        Image files on which bits are compared; memory is measured on the first.
     timings : DataFrame
-        Result of ``timing.time_calls`` on ``LADDER``.
+        Result of ``timing.time_calls`` on ``contenders``.
+    reverted : DataFrame
+        Result of ``timing.time_calls`` on ``reverted_contenders``.
+    first : Series
+        Result of ``first_calls``.
 
     Returns
     -------
@@ -131,49 +268,43 @@ def ladder_costs(path: Path, timings: pd.DataFrame) -> pd.DataFrame:
 
         rung : str
             Name of the rung.
-        ms : float
-            Median warm time per image, in milliseconds.
-        cold_ms : float
-            Time of the first call per image, in milliseconds.
-        bits_changed : int
-            Number of bits that differ from the reference's hash.
+        ms, low_ms, high_ms : float
+            Median and quartiles of the warm time per image, in milliseconds.
+        times : float
+            Time of the reference divided by that of the rung.
+        step : float
+            Time of the rung before divided by that of the rung; missing for the reference.
+        alone : float
+            Time of the deployed hash without this rung's optimisation, divided by the time of the
+            deployed hash: what the optimisation is worth if all others are done.
+        images, bits_changed : int
+            Number of images, and of their bits that differ from the reference's hashes.
         peak_kB : float
             Peak memory of Python and NumPy, in kilobytes, without decoders.
-        needs : str
-            Dependencies that the rung adds.
+        first_s : float
+            Time of the first call with nothing compiled, in seconds.
+        needs, portability, planned, difficulty : str
+            Fields of ``Trade``.
     """
-    expected = LADDER["reference"](path)
-    cold = timings[timings["state"] == "cold"].set_index("contender")["seconds"]
-    warm = results.medians(timings)
+    expected = [_reference_file(path) for path in paths]
+    warm = timings[timings["state"] == "warm"].groupby("contender")["seconds"]
+    quartiles = warm.quantile([0.5, 0.25, 0.75]).unstack() * 1e3
+    one_less = results.medians(reverted)
+    alone = one_less.drop(DEPLOYED) / one_less[DEPLOYED]
     rows = []
     for rung, hash_file in LADDER.items():
-        changed = int(np.bitwise_count(hash_file(path) ^ expected).sum())
-        peak = timing.traced_peak(partial(hash_file, path)) / 1e3
-        rows.append((rung, warm[rung] * 1e3, cold[rung] * 1e3, changed, peak, NEEDS[rung]))
-    return pd.DataFrame(rows, columns=["rung", "ms", "cold_ms", "bits_changed", "peak_kB", "needs"])
-
-
-def goal_values(ladder: pd.Series, kernel: pd.Series) -> dict[str, float]:
-    """Return the measured ratios of ``goals.LADDER``, by the name of the goal.
-
-    Parameters
-    ----------
-    ladder : Series
-        Median seconds of ``LADDER`` and of the methods that it is compared with, by name.
-    kernel : Series
-        Median seconds of ``kernel_contenders``, by name.
-    """
-    deployed = ladder["+ simplejpeg"]
-    return {
-        "reference / file to hash": ladder["reference"] / deployed,
-        "kernel / decoding": kernel["kernel"] / kernel["decode"],
-        "file to hash / file to pixels": kernel["file to hash"] / kernel["file to pixels"],
-        "kernel / PDQ's kernel": kernel["kernel"] / kernel["PDQ kernel"],
-        "file to hash / aHash 64": deployed / ladder["ahash64"],
-        "file to hash / pHash 64": deployed / ladder["phash64"],
-        "file to hash / dHash 64": deployed / ladder["dhash64"],
-        "file to hash / wHash 64": deployed / ladder["whash64"],
-    }
+        pairs = zip(map(hash_file, paths), expected, strict=True)
+        changed = sum(int(np.bitwise_count(found ^ right).sum()) for found, right in pairs)
+        peak = timing.traced_peak(partial(hash_file, paths[0])) / 1e3
+        trade = astuple(TRADES[rung])
+        rows.append((rung, *quartiles.loc[rung], len(paths), changed, peak, first[rung], *trade))
+    measured = ["images", "bits_changed", "peak_kB", "first_s"]
+    columns = ["rung", "ms", "low_ms", "high_ms", *measured, *TRADE_COLUMNS]
+    table = pd.DataFrame(rows, columns=columns)
+    table.insert(4, "times", table["ms"].iloc[0] / table["ms"])
+    table.insert(5, "step", table["ms"].shift() / table["ms"])
+    table.insert(6, "alone", table["rung"].map(alone))
+    return table
 
 
 def cold_start(programs: Mapping[str, str], repeats: int) -> pd.DataFrame:
@@ -196,3 +327,18 @@ def cold_start(programs: Mapping[str, str], repeats: int) -> pd.DataFrame:
         for name, code in programs.items()
     }
     return timing.time_calls(calls, repeats)
+
+
+def _over_files(
+    functions: Mapping[str, Callable[[Path], object]],
+    slow: Sequence[str],
+    paths: Sequence[Path],
+    per_sample: int,
+) -> tuple[dict[str, Callable[[], object]], dict[str, int]]:
+    """Return functions that handle all files per call, or the next few if slow, and the numbers."""
+    few = min(per_sample, len(paths))
+    calls = {
+        name: timing.in_turn(call, paths, few) if name in slow else timing.over(call, paths)
+        for name, call in functions.items()
+    }
+    return calls, {name: few if name in slow else len(paths) for name in functions}

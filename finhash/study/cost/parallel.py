@@ -12,13 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import wait
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
-from threading import Thread
+from threading import Thread, get_ident
 
 import pandas as pd
 import psutil
@@ -29,15 +30,16 @@ from tqdm import tqdm
 
 from finhash.images import ImageError, open_image
 from finhash.jobs.batch import hash_files
-from finhash.jobs.dispatch import TASK_SECONDS
-from finhash.jobs.executors import open_workers
+from finhash.jobs.dispatch import TASK_SECONDS, Dispatcher, Tasks
+from finhash.jobs.executors import Workers, open_workers
 from finhash.jobs.parquet import part_files
+from finhash.study import timing
 from finhash.study.data import memes
 
 DECODE = "decode only"
-"""Label, in the column ``executor``, of a job that only reads and decodes, in one thread.
+"""Label, in the column ``executor``, of a job that only reads and decodes, in threads.
 
-Its throughput is an upper bound for hashing on one core.
+Its throughput is an upper bound for hashing with as many workers.
 """
 
 Setting = tuple[str, int]
@@ -90,6 +92,9 @@ def resized(paths: Sequence[Path], folder: Path, side: int) -> list[Path]:
 def whole_jobs(paths: Sequence[Path], settings: Sequence[Setting], repeats: int) -> pd.DataFrame:
     """Time whole jobs of ``hash_files``, including the start of the workers.
 
+    Before the first job, all files are read and one is hashed, so that every job finds the files in
+    the page cache and, if it starts no workers, the compiled code loaded.
+
     Parameters
     ----------
     paths : sequence of Path
@@ -117,13 +122,15 @@ def whole_jobs(paths: Sequence[Path], settings: Sequence[Setting], repeats: int)
         driver : float
             CPU time of the calling process per job, in seconds.
     """
+    timing.read_files(paths)
+    hash_files(paths[:1], executor="serial", progress=False)
     rows = []
     for repeat in tqdm(range(repeats), "whole jobs", unit="round", leave=False):
         for executor, workers in settings:
             gc.collect()
             wall, cpu = time.perf_counter(), time.process_time()
             if executor == DECODE:
-                _decode_only(paths)
+                _decode_only(paths, workers)
             else:
                 hash_files(paths, workers=workers, executor=executor, progress=False)
             spent = time.perf_counter() - wall, time.process_time() - cpu
@@ -132,20 +139,83 @@ def whole_jobs(paths: Sequence[Path], settings: Sequence[Setting], repeats: int)
     return pd.DataFrame(rows, columns=columns)
 
 
-def throughput(jobs: pd.DataFrame, short: pd.DataFrame) -> pd.DataFrame:
-    """Summarise jobs by throughput, with and without the start of the workers.
+def jobs_on_open_workers(
+    paths: Sequence[Path], settings: Sequence[Setting], repeats: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Time jobs on workers that have been started, and the start of these workers.
 
-    Without the start, the throughput is that of the images by which a job exceeds a short one, in
-    the time by which it takes longer. The start itself cannot be deducted: while one worker starts,
-    another may be working already.
+    Workers are started once and stay idle between their jobs. Dask's are started after the jobs of
+    all other settings, because an idle scheduler takes time from them. Before the first job, all
+    files are read, so that every job finds them in the page cache.
 
     Parameters
     ----------
+    paths : sequence of Path
+        Images to hash, as in ``whole_jobs``.
+    settings : sequence of (str, int)
+        Executors, or ``DECODE``, and numbers of workers.
+    repeats : int
+        Number of jobs per setting; settings other than Dask alternate.
+
+    Returns
+    -------
     jobs : DataFrame
-        Result of ``whole_jobs``.
-    short : DataFrame
-        Result of ``whole_jobs`` on some of the images, enough for all workers to take part.
-        Settings that start no workers may be missing.
+        One row per job, with the columns of ``whole_jobs``. The times leave the start out.
+    starts : DataFrame
+        One row per setting:
+
+        executor : str
+            Executor of ``hash_files``, or ``DECODE``.
+        workers : int
+            Number of workers.
+        seconds : float
+            Wall time until all workers can hash, in seconds.
+    """
+    timing.read_files(paths)
+    rows, starts = [], []
+    dask = [setting for setting in settings if setting[0] == "dask"]
+    for together in ([setting for setting in settings if setting not in dask], dask):
+        with ExitStack() as stack:
+            jobs = {}
+            for executor, workers in together:
+                start = time.perf_counter()
+                if executor == DECODE:
+                    jobs[executor, workers] = partial(_decode_only, paths, workers)
+                else:
+                    pool = stack.enter_context(open_workers(executor, workers, ["find"]))
+                    _wait_for_workers(pool, workers)
+                    jobs[executor, workers] = partial(_hash_on, pool, paths)
+                starts.append((executor, workers, time.perf_counter() - start))
+            rows += _time_jobs(jobs, repeats, len(paths))
+    columns = ["executor", "workers", "repeat", "images", "seconds", "driver"]
+    return (
+        pd.DataFrame(rows, columns=columns),
+        pd.DataFrame(starts, columns=["executor", "workers", "seconds"]),
+    )
+
+
+def _time_jobs(
+    jobs: Mapping[Setting, Callable[[], object]], repeats: int, images: int
+) -> list[tuple]:
+    """Return a row of ``jobs_on_open_workers`` for each of ``repeats`` runs of each job."""
+    rows = []
+    for repeat in tqdm(range(repeats), "jobs", unit="round", leave=False):
+        for setting, job in jobs.items():
+            gc.collect()
+            wall, cpu = time.perf_counter(), time.process_time()
+            job()
+            spent = time.perf_counter() - wall, time.process_time() - cpu
+            rows.append((*setting, repeat, images, *spent))
+    return rows
+
+
+def throughput(jobs: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
+    """Summarise jobs by throughput, with and without the start of the workers.
+
+    Parameters
+    ----------
+    jobs, starts : DataFrame
+        Results of ``jobs_on_open_workers``.
 
     Returns
     -------
@@ -158,12 +228,12 @@ def throughput(jobs: pd.DataFrame, short: pd.DataFrame) -> pd.DataFrame:
             Number of workers.
         images : float
             Number of images per job.
-        seconds : float
-            Wall time per job, in seconds.
+        seconds, low, high : float
+            Median and quartiles of the wall time per job without the start, in seconds.
         driver : float
-            CPU time of the calling process per image, without the start, in seconds.
+            CPU time of the calling process per image, in seconds.
         start : float
-            Time that a job takes longer than it would without a start, in seconds.
+            Wall time until all workers can hash, in seconds.
         with_start : float
             Throughput in images per second, start included.
         throughput : float
@@ -174,15 +244,14 @@ def throughput(jobs: pd.DataFrame, short: pd.DataFrame) -> pd.DataFrame:
             ``gain`` divided by ``workers``.
     """
     keys = ["executor", "workers"]
-    table = jobs.groupby(keys, sort=False)[["images", "seconds", "driver"]].median()
-    less = short.groupby(keys)[["images", "seconds", "driver"]].median().reindex(table.index)
-    more = table - less.fillna(0.0)
-    # Tiny jobs may not take longer than short ones, beyond noise; their start is then unknown.
-    more = more.where(more["seconds"] > 0, table)
-    table["driver"] = more["driver"].clip(lower=0) / more["images"]
-    table["with_start"] = table["images"] / table["seconds"]
-    table["throughput"] = more["images"] / more["seconds"]
-    table["start"] = (table["seconds"] - table["images"] / table["throughput"]).clip(lower=0)
+    groups = jobs.groupby(keys, sort=False)
+    table = groups[["images", "seconds"]].median()
+    table["low"] = groups["seconds"].quantile(0.25)
+    table["high"] = groups["seconds"].quantile(0.75)
+    table["driver"] = groups["driver"].median() / table["images"]
+    table["start"] = starts.set_index(keys)["seconds"]
+    table["with_start"] = table["images"] / (table["seconds"] + table["start"])
+    table["throughput"] = table["images"] / table["seconds"]
     table["gain"] = table["throughput"] / table["throughput"]["serial", 1]
     table["efficiency"] = table["gain"] / table.index.get_level_values("workers")
     return table.reset_index()
@@ -340,36 +409,6 @@ def overheads(settings: Sequence[Setting], tasks: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["executor", "workers", "microseconds", "driver", "share"])
 
 
-def goal_values(
-    small: pd.DataFrame, large: pd.DataFrame, whole: pd.DataFrame, memory: pd.DataFrame
-) -> dict[str, float]:
-    """Return the measured values of ``goals.PARALLEL``, by the name of the goal.
-
-    Parameters
-    ----------
-    small, large : DataFrame
-        Results of ``throughput`` on small and on large images.
-    whole : DataFrame
-        Result of ``whole_jobs`` on the whole data set.
-    memory : DataFrame
-        Rows of ``job_memory`` with two processes.
-    """
-    small, large = (table.set_index(["executor", "workers"])["gain"] for table in (small, large))
-    seconds = whole.set_index("executor")["seconds"]
-    return {
-        "2 processes / serial, small images": small["processes", 2],
-        "Dask with 2 workers / serial, small images": small["dask", 2],
-        "2 threads / serial, large images": large["threads", 2],
-        "2 processes / decoding on 2 cores, small images": (
-            small["processes", 2] / (2 * small[DECODE, 1])
-        ),
-        "fastest job / decoding on 2 cores, whole set": (
-            seconds[DECODE] / 2 / seconds.drop(DECODE).min()
-        ),
-        "peak memory of 2 processes, MB": memory["bytes"].max() / 1e6,
-    }
-
-
 JOB = """
 import sys, tempfile, finhash
 from pathlib import Path
@@ -474,9 +513,7 @@ def reading(paths: Sequence[Path], repeats: int) -> pd.DataFrame:
             if state == "cold":
                 forget(paths)
             start = time.perf_counter()
-            for path in paths:
-                with suppress(OSError):
-                    path.read_bytes()
+            timing.read_files(paths)
             rows.append((state, repeat, len(paths), time.perf_counter() - start))
     return pd.DataFrame(rows, columns=["state", "repeat", "images", "seconds"])
 
@@ -552,8 +589,15 @@ def _wait_for(condition: Callable[[], object], seconds: float = 300) -> None:
         time.sleep(0.01)
 
 
-def _decode_only(paths: Sequence[Path]) -> None:
-    """Read and decode images and discard the pixels; pass over those that cannot be read."""
+def _decode_only(paths: Sequence[Path], workers: int) -> None:
+    """Read and decode images in threads and discard the pixels; pass over unreadable ones."""
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(_decode_files, (paths[k::workers] for k in range(workers))):
+            pass
+
+
+def _decode_files(paths: Sequence[Path]) -> None:
+    """Read and decode images one after another."""
     for path in paths:
         with suppress(OSError, ImageError):
             _decode(path.read_bytes())
@@ -565,6 +609,37 @@ def _decode(data: bytes) -> None:
         simplejpeg.decode_jpeg(data, "RGB", fastdct=False, fastupsample=False)
     except ValueError:
         open_image(data)
+
+
+def _hash_on(pool: Workers, paths: Sequence[Path]) -> None:
+    """Hash files with workers that have been started; the rows are collected and discarded."""
+    tasks = Tasks(map(os.fsdecode, paths), len(paths))
+    Dispatcher(pool, ["find"], _Rows(), int).run(tasks)
+
+
+class _Rows:
+    """Receiver of a job's rows, which keeps them."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, pa.RecordBatch] = {}
+
+    def add(self, position: int, rows: pa.RecordBatch) -> None:
+        """Keep the rows of consecutive files."""
+        self._rows[position] = rows
+
+
+def _wait_for_workers(pool: Workers, workers: int) -> None:
+    """Return as soon as every worker has run a task."""
+    seen: set[tuple[int, int]] = set()
+    while len(seen) < workers:
+        tasks = [pool.submit(_identity) for _ in range(workers)]
+        seen |= {task.result() for task in tasks}
+
+
+def _identity() -> tuple[int, int]:
+    """Return the process and thread of a worker, after a moment in which others can take tasks."""
+    time.sleep(0.01)
+    return os.getpid(), get_ident()
 
 
 def _nothing(paths: list[str]) -> tuple[pa.RecordBatch, float]:

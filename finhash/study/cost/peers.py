@@ -1,4 +1,4 @@
-"""Cost of matching with finhash and with other libraries: queries in a gallery, and self joins."""
+"""Cost of matching with finhash and with other libraries: queries in a gallery."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,9 +24,6 @@ Rows = tuple[np.ndarray, np.ndarray]
 
 Search = Callable[[np.ndarray], Rows]
 """Function from queries, ``uint8 [m, bytes]``, to matching rows of queries and of the gallery."""
-
-Join = Callable[[np.ndarray, int, int], Rows]
-"""Function from hashes, radius and number of threads to the pairs of the hashes, ``i < j``."""
 
 
 @dataclass(frozen=True)
@@ -199,39 +196,6 @@ def finhash_join(hashes: np.ndarray, radius: int, workers: int) -> Rows:
     return hamming.join(hashes, radius=radius, workers=workers)[:2]
 
 
-def faiss_join(hashes: np.ndarray, radius: int, workers: int) -> Rows:
-    """Return the pairs of a self join by FAISS's exhaustive index.
-
-    Blocks of hashes are added to the index in turn, and each block is looked up among the hashes
-    added so far. Nearly every pair is then compared once; looking up all hashes in an index of all
-    hashes would compare it twice.
-    """
-    faiss.omp_set_num_threads(workers)
-    index = faiss.IndexBinaryFlat(8 * hashes.shape[1])
-    found = []
-    for lo in range(0, len(hashes), 1024):
-        block = hashes[lo : lo + 1024]
-        index.add(block)
-        later, earlier = faiss_rows(index, block, radius)
-        keep = earlier < later + lo
-        found.append((earlier[keep], later[keep] + lo))
-    return _concatenate(found)
-
-
-def numkong_join(hashes: np.ndarray, radius: int, workers: int) -> Rows:
-    """Return the pairs of a self join by the tiles of ``numkong_scan``.
-
-    Tiles in which every gallery hash precedes every query are left out.
-    """
-    tiles = _packed(hashes)
-
-    def block(lo: int) -> Rows:
-        i, j = _numkong_rows(hashes, tiles, radius, lo, first=lo // TILE[1])
-        return i[i < j], j[i < j]
-
-    return _by_blocks(block, hashes, workers)
-
-
 def _flat(bits: int, n: int, radius: int) -> faiss.IndexBinaryFlat:
     """Return FAISS's exhaustive index."""
     return faiss.IndexBinaryFlat(bits)
@@ -248,26 +212,21 @@ def _ivf(bits: int, n: int, share: float) -> faiss.IndexBinaryIVF:
     return index
 
 
-def _multi_hash(bits: int, tables: int, flips: int) -> faiss.IndexBinaryMultiHash:
-    """Return an index with ``tables`` keys per hash, each looked up with up to ``flips`` flips.
-
-    The index is exact if ``flips`` is at least ``radius // tables``: a hash within the radius then
-    differs from the query in at most that many bits of some key.
-    """
-    index = faiss.IndexBinaryMultiHash(bits, tables, bits // tables)
-    index.nflip = flips
-    return index
-
-
 def _pdq(bits: int, n: int, radius: int) -> faiss.IndexBinaryMultiHash:
     """Return the multi-index hash by which PDQ's library matches.
+
+    Each hash has 16 keys of 16 bits, each looked up with up to ``radius // 16`` flipped bits. This
+    finds all matches: a hash within the radius differs from the query in at most that many bits of
+    some key.
 
     ``PDQMultiHashIndex`` of threatexchange 1.2.17, in ``threatexchange/signal_type/pdq/
     pdq_faiss_matcher.py``, is this FAISS index: 16 tables, and ``radius // 16`` flips. PDQ's own
     implementation, ``pdq/cpp/index/mih.h``, works alike up to a radius of 63, but pdqhash 0.2.8
     ships it as C++ only.
     """
-    return _multi_hash(bits, 16, radius // 16)
+    index = faiss.IndexBinaryMultiHash(bits, 16, bits // 16)
+    index.nflip = radius // 16
+    return index
 
 
 def _hash(bits: int, prefix: int, flips: int) -> faiss.IndexBinaryHash:
@@ -287,37 +246,23 @@ def _hnsw(bits: int, links: int) -> faiss.IndexBinaryHNSW:
 CONTENDERS: dict[str, Contender] = {
     "finhash gallery": Contender(finhash_gallery(grouped=True)),
     "finhash gallery, not grouped": Contender(finhash_gallery(grouped=False)),
-    "NumPy scan": Contender(numpy_scan, 200, threads=False),
+    "NumPy scan": Contender(numpy_scan, 100, threads=False),
     "FAISS flat": Contender(faiss_index(_flat)),
     "NumKong distances": Contender(numkong_scan),
-    "USearch exact, 1,000 nearest": Contender(usearch_scan(1000), 200),
-    "PDQ's index (FAISS multi-index, exact)": Contender(faiss_index(_pdq), 200),
-    "FAISS multi-index, 16 x 16, 1 flip": Contender(
-        faiss_index(lambda bits, n, radius: _multi_hash(bits, 16, 1))
-    ),
+    "USearch exact, 1,000 nearest": Contender(usearch_scan(1000), 100),
+    "PDQ's index (FAISS multi-index, exact)": Contender(faiss_index(_pdq), 50),
     "FAISS hash, 16 bits, 2 flips": Contender(
         faiss_index(lambda bits, n, radius: _hash(bits, 16, 2))
     ),
     "FAISS IVF, 1/32 of the lists": Contender(
         faiss_index(lambda bits, n, radius: _ivf(bits, n, 1 / 32))
     ),
-    "FAISS IVF, 1/4 of the lists": Contender(
-        faiss_index(lambda bits, n, radius: _ivf(bits, n, 1 / 4))
-    ),
     "FAISS HNSW, 100 nearest": Contender(
         faiss_index(lambda bits, n, radius: _hnsw(bits, 32), nearest=100)
     ),
-    "BK-tree": Contender(bk_tree, 20, threads=False),
+    "BK-tree": Contender(bk_tree, 10, threads=False),
 }
 """Searches to compare, by the label that tables and figures show."""
-
-JOINS: dict[str, Join] = {
-    "finhash join": finhash_join,
-    "finhash exhaustive join": exhaustive_join,
-    "FAISS flat": faiss_join,
-    "NumKong distances": numkong_join,
-}
-"""Exact self joins to compare, by the label that tables and figures show."""
 
 
 def compare(
@@ -327,10 +272,10 @@ def compare(
     *,
     singles: int,
     contenders: Mapping[str, Contender] = CONTENDERS,
-    workers: Sequence[int] = (1, 2),
+    workers: Sequence[int] = (1,),
     repeats: int = 3,
 ) -> pd.DataFrame:
-    """Compare searches on the same queries, each on one thread and on several.
+    """Compare searches on the same queries, each on some numbers of threads.
 
     Parameters
     ----------
@@ -390,75 +335,6 @@ def compare(
     return pd.DataFrame(rows, columns=columns)
 
 
-def compare_joins(
-    hashes: np.ndarray,
-    radius: int,
-    repeats: int,
-    *,
-    joins: Mapping[str, Join] = JOINS,
-    workers: Sequence[int] = (1, 2),
-) -> pd.DataFrame:
-    """Compare exact self joins of one set of hashes, in alternation.
-
-    The time of a join includes the layout of the hashes or the index that the join needs. USearch
-    is absent, since it finds a given number of nearest neighbours, not all pairs.
-
-    Parameters
-    ----------
-    hashes : ndarray of uint8, shape (n, bytes)
-        Hashes to join.
-    radius : int
-        Threshold, in bits.
-    repeats : int
-        Number of samples per join and number of threads.
-    joins : mapping of str to callable
-        Joins by label.
-    workers : sequence of int
-        Numbers of threads.
-
-    Returns
-    -------
-    DataFrame
-        One row per sample:
-
-        contender : str
-            Label of the join.
-        workers : int
-            Number of threads.
-        repeat : int
-            Number of the sample, from 0.
-        throughput : float
-            Throughput in pairs per second, where n hashes make n (n - 1) / 2 pairs.
-        found : int
-            Number of pairs found.
-        recall : float
-            Fraction of the pairs within the radius that are found.
-    """
-    results: dict[tuple[str, int], Rows] = {}
-
-    def call(name: str, number: int) -> None:
-        results[name, number] = joins[name](hashes, radius, number)
-
-    calls = {
-        (name, number): lambda name=name, number=number: call(name, number)
-        for name in joins
-        for number in workers
-    }
-    timings = timing.time_calls(calls, repeats)
-    n = len(hashes)
-    wanted = _keys(hamming.join(hashes, radius=radius), n)
-    recall = {key: np.isin(wanted, _keys(rows, n)).mean() for key, rows in results.items()}
-    warm = timings[timings["state"] == "warm"]
-    rows = [
-        (*key, repeat, n * (n - 1) / 2 / seconds, len(results[key][0]), recall[key])
-        for key, repeat, seconds in zip(
-            warm["contender"], warm["repeat"], warm["seconds"], strict=True
-        )
-    ]
-    columns = ["contender", "workers", "repeat", "throughput", "found", "recall"]
-    return pd.DataFrame(rows, columns=columns)
-
-
 def _exhaustive_keys(
     hashes: np.ndarray, radius: int, workers: int, where: pairs.Shifts
 ) -> Iterator[np.ndarray]:
@@ -485,13 +361,12 @@ def _numkong_rows(
     tiles: Sequence[numkong.PackedMatrix],
     radius: int,
     lo: int,
-    first: int = 0,
 ) -> Rows:
-    """Return the matches of the block of queries from ``lo`` on, from tile ``first`` on."""
+    """Return the matches of the block of queries from ``lo`` on."""
     block = queries[lo : lo + TILE[0]]
     found = []
-    for k in range(first, len(tiles)):
-        distance = np.asarray(numkong.hammings_packed(block, tiles[k]))
+    for k, tile in enumerate(tiles):
+        distance = np.asarray(numkong.hammings_packed(block, tile))
         row, column = np.divmod(np.flatnonzero(distance <= radius), distance.shape[1])
         found.append((row + lo, column + k * TILE[1]))
     return _concatenate(found)

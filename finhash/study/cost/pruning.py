@@ -113,14 +113,18 @@ def own_centres(hashes: np.ndarray, families: np.ndarray, radius: int) -> tuple[
 
 
 def about_one_centre(hashes: np.ndarray, families: np.ndarray, radius: int) -> pd.DataFrame:
-    """Count the hashes by distance from the centre of the family of median size.
+    """Count the hashes by distance from the centre of a typical family.
+
+    The join gives a centre only the hashes within a certain distance, its spread, as members. The
+    family is the one of median size among those whose median distance from their own centre is at
+    most the spread of the join's first round.
 
     Parameters
     ----------
     hashes : ndarray of uint8, shape (n, bytes)
         All hashes.
     families : ndarray of int, shape (n,)
-        Family of each hash. Families of a single hash are left out of the choice.
+        Family of each hash. Families of a single hash are chosen only if there are no others.
     radius : int
         Threshold, in bits.
 
@@ -140,18 +144,29 @@ def about_one_centre(hashes: np.ndarray, families: np.ndarray, radius: int) -> p
         radius : int
             Threshold, in bits; equal in all rows.
     """
-    labels, sizes = np.unique(families, return_counts=True)
+    bits = 8 * hashes.shape[1]
+    rounds = _work_of_join(hashes, radius).rounds
+    spread = rounds[0][2] if rounds else bits
+    _, family, sizes = np.unique(families, return_inverse=True, return_counts=True)
+    rows = np.split(np.argsort(family, kind="stable"), sizes.cumsum()[:-1])
+    centres = [majority(hashes[own]) for own in rows]
+    middle = np.array(
+        [
+            np.median(distances_to(centre, hashes[own]))
+            for centre, own in zip(centres, rows, strict=True)
+        ]
+    )
     order = np.argsort(sizes, kind="stable")
-    order = order[sizes[order] > 1] if (sizes > 1).any() else order
-    own = families == labels[order[len(order) // 2]]
-    distance, bits = distances_to(majority(hashes[own]), hashes), 8 * hashes.shape[1]
+    for wanted in (sizes > 1, middle <= spread):
+        order = order[wanted[order]] if wanted[order].any() else order
+    chosen = order[len(order) // 2]
+    own, distance = family == chosen, distances_to(centres[chosen], hashes)
     counted = {
         "distance": np.arange(bits + 1),
         "members": np.bincount(distance[own], minlength=bits + 1),
         "others": np.bincount(distance[~own], minlength=bits + 1),
     }
-    member = int(np.median(distance[own]))
-    return pd.DataFrame(counted).assign(member=member, radius=radius)
+    return pd.DataFrame(counted).assign(member=int(middle[chosen]), radius=radius)
 
 
 def majority(hashes: np.ndarray) -> np.ndarray:

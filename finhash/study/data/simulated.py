@@ -1,14 +1,10 @@
 """Hashes for larger data sets, made from measured hashes or from random ones.
 
 ``hashes`` enlarges a set by copies that random masks separate. ``harder`` and ``families_of_eight``
-make the sets on which the joins have goals.
+make sets that are harder to join.
 """
 
 import numpy as np
-import pandas as pd
-
-from finhash import hamming
-from finhash.accuracy import rates
 
 
 def hashes(some: np.ndarray, number: int, seed: int) -> np.ndarray:
@@ -97,34 +93,3 @@ def _noisy_copies(some: np.ndarray, flipped: float, rng: np.random.Generator) ->
     bits = 8 * some.shape[1]
     noise = [np.packbits(rng.random((len(some), bits)) < flipped, axis=1) for _ in range(8)]
     return rng.permutation(np.concatenate([some ^ one for one in noise]))
-
-
-def check(
-    some: np.ndarray, labels: np.ndarray, copies: int, radius: int, seed: int, *, workers: int
-) -> pd.DataFrame:
-    """Compare a set of hashes with the larger set simulated from it.
-
-    Returns
-    -------
-    DataFrame
-        Two rows, the set itself and the simulated set:
-
-        copies : int
-            How many times larger the set is: 1 or ``copies``.
-        same_mean, other_mean : float
-            Mean distance within and between families, in bits.
-        other_sd : float
-            Standard deviation of the distances between families, in bits.
-        recall, fpr : float
-            Recall and false positive rate at ``radius``.
-    """
-    rows = []
-    for number in (1, copies):
-        size = number * len(some)
-        larger, family = hashes(some, size, seed), families(labels, size)
-        same, other = hamming.pair_histogram(larger, family, workers=workers)
-        _, fpr, recall = rates.roc(same, other).iloc[radius]
-        same_mean, _ = rates.mean_and_deviation(same)
-        rows.append((number, same_mean, *rates.mean_and_deviation(other), recall, fpr))
-    columns = ["copies", "same_mean", "other_mean", "other_sd", "recall", "fpr"]
-    return pd.DataFrame(rows, columns=columns)

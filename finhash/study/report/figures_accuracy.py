@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from finhash import methods
 from finhash.accuracy import rates
@@ -11,14 +12,55 @@ from finhash.study import results
 from finhash.study.report.style import (
     DARK,
     FIND,
+    GREY,
     OTHER_FAMILY,
     SAME_FAMILY,
+    SMALLEST,
+    label_points,
+    line,
+    look,
+    milliseconds,
     name_rows,
+    point,
     power,
+    short,
     show_percent,
     show_plain,
+    spread,
 )
 from finhash.study.results import medians
+
+MIDDLE = "FINd middle (captions placed by us)"
+"""Label of FINd's middle half: where a set's captions stand decides how well it does."""
+
+SHIFT = 0.06
+"""Distance of neighbouring intervals of one false positive rate, in decades."""
+
+CLUSTERED = ("find", "phash256", "dhash256")
+"""Hashes whose clusters are drawn."""
+
+FREQUENCIES = {"find", "phash256", "pdq"}
+"""Hashes whose bits are frequencies; the bits of others are places in the image."""
+
+CHANGES = {
+    "jpeg": "JPEG quality {}",
+    "resize": "resized × {}",
+    "aspect": "stretched × {}",
+    "blur": "blur, radius {}",
+    "noise": "noise, sigma {}",
+    "gamma": "gamma {}",
+    "contrast": "contrast × {}",
+    "crop": "crop {} % per side",
+    "border": "border {} % per side",
+    "rotation": "rotation {}°",
+    "flip": "flip, {}",
+    "watermark": "watermark {}",
+    "caption_changed": "caption: {}",
+    "caption_removed": "no {} caption",
+    "screenshot": "screenshot {}",
+    "colour": "colour: {}",
+}
+"""Name of each transform, with a place for its strength."""
 
 
 def family_sizes(sizes: pd.DataFrame) -> Figure:
@@ -63,13 +105,15 @@ def calibration(table: pd.DataFrame) -> Figure:
                     xerr=row[f"{kind}_sd"],
                     fmt=markers[source],
                     color=DARK if m == 0 else methods.get(name).colour,
-                    alpha=1 if m < 2 else 0.5,
-                    label=source if k == 0 else None,
+                    markerfacecolor="white" if m == 2 else None,
                     capsize=2,
                 )
         axes.set(xlabel="Hamming distance of 256 bits, mean ± sd", title=f"{kind} family")
         axes.grid(axis="y", visible=False)
-    name_rows(panels[0], [methods.get(name).label for name in names])
+    name_rows(panels[0], [short(name) for name in names])
+    for m, source in enumerate(sources):
+        fill = "white" if m == 2 else DARK
+        panels[0].plot([], [], markers[source], color=DARK, markerfacecolor=fill, label=source)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -109,7 +153,7 @@ def distances(histograms: pd.DataFrame) -> Figure:
                 linewidth=0,
                 label=f"{kind} family",
             )
-        axes.set_title(methods.get(name).label)
+        axes.set_title(short(name))
         axes.set(xlim=(0, 200), yticks=[])
         axes.grid(axis="y", visible=False)
     for axes in panels[len(names) :]:
@@ -120,47 +164,104 @@ def distances(histograms: pd.DataFrame) -> Figure:
     return figure
 
 
-def roc(histograms: pd.DataFrame) -> Figure:
+def roc(
+    histograms: pd.DataFrame, intervals: pd.DataFrame | None, middle: pd.DataFrame | None
+) -> Figure:
     """Plot the recall of the 256-bit hashes against their false positive rate.
 
-    One panel takes families as labelled. If somebody judged which families show one image, a second
-    one merges these.
+    The axis begins at 1e-6, or at the smallest rate that the pairs can show. Vertical bars are
+    intervals of recall at one rate; they are set side by side, so that they do not cover each
+    other.
 
     Parameters
     ----------
     histograms : DataFrame
         ``counting_histograms``; columns ``labels``, ``method``, ``same`` and ``other`` (numbers of
-        pairs by distance) are read.
+        pairs by distance) are read, for the labels that are reported first.
+    intervals : DataFrame, optional
+        ``resampling_intervals``; columns ``labels``, ``method``, ``target`` (false positive rate),
+        ``recall``, ``low`` and ``high`` are read, for the same labels.
+    middle : DataFrame, optional
+        ``bits_variant_intervals``; columns ``method``, ``target``, ``recall``, ``low`` and ``high``
+        are read, for the method ``find_middle``.
     """
-    titles = {"as labelled": "as labelled", "merged": "families of one image merged"}
-    # The axis begins at the smallest rate that the pairs can show, a power of ten.
-    pairs = max(10, results.headline(histograms).groupby("method")["other"].sum().max())
-    least = max(1e-7, 10.0 ** -np.floor(np.log10(pairs)))
-    titles = {key: title for key, title in titles.items() if key in set(histograms["labels"])}
-    width = 6.3 if len(titles) > 1 else 4.2
-    figure, grid = plt.subplots(1, len(titles), figsize=(width, 2.7), sharey=True, squeeze=False)
-    panels = grid[0]
-    for axes, (labels, title) in zip(panels, titles.items(), strict=True):
-        rows = histograms[histograms["labels"] == labels]
-        for name, counts in rows.groupby("method", sort=False):
-            method = methods.get(name)
-            if method.bits == 256 and counts["same"].any() and counts["other"].any():
-                curve = rates.roc(counts["same"], counts["other"])
-                curve = curve[curve["fpr"] > 0]
-                axes.plot(curve["fpr"], curve["tpr"], color=method.colour, label=method.label)
-        axes.set_xscale("log")
-        axes.set(title=title, xlabel="false positive rate", xlim=(least, 1), ylim=(0, 1.02))
-        show_percent(axes.yaxis)
-    panels[0].set_ylabel("recall of same-family pairs")
-    if panels[-1].lines:
-        panels[-1].legend(loc="lower right")
+    reported = results.headline(histograms)
+    pairs = max(10, reported.groupby("method")["other"].sum().max())
+    least = max(1e-6, 10.0 ** -np.floor(np.log10(pairs)))
+    top = 1e-2 if least < 1e-3 else 1.0
+    figure, axes = plt.subplots(figsize=(6.3, 3))
+    curves, ends = {}, {}
+    for name, counts in reported.groupby("method", sort=False):
+        if methods.get(name).bits == 256 and counts["same"].any() and counts["other"].any():
+            curve = rates.roc(counts["same"], counts["other"])
+            curve = curve[curve["fpr"] > 0]
+            logs, recalls = np.log10(curve["fpr"]), curve["tpr"]
+            at = max(np.log10(least), logs.min())
+            shown = np.append(at, logs[logs > at])
+            style = line(name) if len(shown) > 1 else point(name)
+            axes.plot(10**shown, np.interp(shown, logs, recalls), **style)
+            curves[name] = logs, recalls
+            ends[name] = 10**at, np.interp(at, logs, recalls)
+    # Names stand left of the curves' left ends.
+    heights = spread([end[1] for end in ends.values()], 0.068)
+    heights -= max(0, heights.max(initial=0) - 1.04)  # no name stands above the panel
+    for (name, end), height in zip(ends.items(), heights, strict=True):
+        axes.annotate(
+            short(name),
+            end,
+            (least / 1.5, height),
+            ha="right",
+            va="center",
+            fontsize=7.5,
+            color=DARK,
+            arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.5, "shrinkA": 1, "shrinkB": 0},
+        )
+    if intervals is not None:
+        rows = results.headline(intervals)
+        rows = rows[rows["method"].isin(ends) & (rows["target"] >= least)]
+        for _, cluster in rows.groupby("target"):
+            shifts = SHIFT * (np.arange(len(cluster)) - (len(cluster) - 1) / 2)
+            for row, shift in zip(cluster.itertuples(), shifts, strict=True):
+                at, colour = row.target * 10**shift, methods.get(row.method).colour
+                axes.plot([at] * 2, [row.low, row.high], color=colour, linewidth=0.9)
+                axes.plot(at, np.interp(np.log10(at), *curves[row.method]), **point(row.method))
+    rows = _middle(middle)
+    if len(rows):
+        grey = {"color": GREY, "linewidth": 0.9}
+        at = rows["target"] * 10 ** (-SHIFT * (len(ends) + 1) / 2)  # left of the other bars
+        for x, row in zip(at, rows.itertuples(), strict=True):
+            axes.plot([x] * 2, [row.low, row.high], **grey)
+        style = {"markersize": 7, "markerfacecolor": GREY, "linestyle": "-"}
+        axes.plot(at, rows["recall"], **look("find_middle") | grey | style)
+        axes.annotate(
+            MIDDLE,
+            (np.sqrt(at.iloc[0] * at.iloc[-1]), rows["recall"].mean()),
+            (0, 8),
+            textcoords="offset points",
+            ha="center",
+            fontsize=SMALLEST,
+            color=DARK,
+        )
+    axes.set_xscale("log")
+    axes.set(xlim=(least / 4, top), ylim=(0, 1.1))
+    axes.set_xticks(10.0 ** np.arange(round(np.log10(least)), round(np.log10(top)) + 1))
+    axes.tick_params(axis="x", which="minor", bottom=False)
+    axes.set(xlabel="false positive rate, log scale", ylabel="recall of same-family pairs")
+    show_percent(axes.yaxis)
     return figure
+
+
+def _middle(table: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the rows of FINd's middle half by rising target; none if there is no table."""
+    if table is None:
+        return pd.DataFrame({"target": [], "recall": []})
+    return table[table["method"] == "find_middle"].sort_values("target")
 
 
 def recall_intervals(table: pd.DataFrame) -> Figure:
     """Plot recall with its interval, one panel per false positive rate.
 
-    Open circles take families as labelled; filled ones, if somebody judged which families show one
+    Open markers take families as labelled; filled ones, if somebody judged which families show one
     image, merge these.
 
     Parameters
@@ -171,9 +272,10 @@ def recall_intervals(table: pd.DataFrame) -> Figure:
     """
     targets = sorted(table["target"].unique(), reverse=True)
     names = list(table["method"].unique())
-    figure, panels = plt.subplots(1, len(targets), figsize=(6.3, 2.2), sharey=True, squeeze=False)
+    figure, panels = plt.subplots(1, len(targets), figsize=(6.3, 2.4), sharey=True, squeeze=False)
+    kinds = {"as labelled": -0.17, "merged": 0.17}
     for axes, target in zip(panels[0], targets, strict=True):
-        for shift, labels in ((-0.14, "as labelled"), (0.14, "merged")):
+        for labels, shift in kinds.items():
             chosen = (table["target"] == target) & (table["labels"] == labels)
             if not chosen.any():
                 continue
@@ -182,18 +284,24 @@ def recall_intervals(table: pd.DataFrame) -> Figure:
                 colour = methods.get(name).colour
                 axes.plot([row["low"], row["high"]], [k + shift] * 2, color=colour, linewidth=1.2)
                 fill = colour if labels == "merged" else "white"
-                axes.plot(row["recall"], k + shift, "o", color=colour, markerfacecolor=fill)
-        axes.set(title=f"false positive rate {power(target)}", xlabel="recall", xlim=(0, 1))
+                axes.plot(row["recall"], k + shift, **point(name) | {"markerfacecolor": fill})
+        axes.set(title=f"false positive rate {power(target)}", xlabel="recall", xlim=(0, 1.03))
+        show_percent(axes.xaxis)
         axes.grid(axis="y", visible=False)
-    name_rows(panels[0, 0], [methods.get(name).label for name in names])
+    name_rows(panels[0, 0], [short(name) for name in names])
+    if (table["labels"] == "merged").any():
+        for labels, fill in (("as labelled", "white"), ("families of one image merged", DARK)):
+            panels[0, 0].plot([], [], "o", color=DARK, markerfacecolor=fill, label=labels)
+        keys = panels[0, 0].get_legend_handles_labels()
+        figure.legend(*keys, loc="outside lower center", ncols=2)
     return figure
 
 
 def confirmation(table: pd.DataFrame) -> Figure:
     """Plot rate and recall of the 256-bit hashes on set B, at the thresholds that set A gave.
 
-    One colour per hash, one marker per target. A vertical line marks each target; a marker to its
-    right exceeds it. Vertical bars are the intervals of recall.
+    There is one panel per target. A vertical line marks the target; a marker to its right exceeds
+    it. Vertical bars are the intervals of recall.
 
     Parameters
     ----------
@@ -204,37 +312,41 @@ def confirmation(table: pd.DataFrame) -> Figure:
     merged = table[table["labels"] == "merged"]
     names = [n for n in merged["method"].unique() if methods.get(n).bits == 256]
     targets = sorted(merged["target"].unique(), reverse=True)
-    markers = dict(zip(targets, "so^", strict=False))
-    figure, axes = plt.subplots(figsize=(5.4, 2.9))
-    for target, marker in markers.items():
-        axes.axvline(target, color=DARK, linewidth=0.7, linestyle=":")
+    figure, grid = plt.subplots(1, len(targets), figsize=(6.3, 2.7), sharey=True, squeeze=False)
+    for axes, target in zip(grid[0], targets, strict=True):
+        axes.axvline(target, color=DARK, linewidth=0.9, linestyle="--")
         rows = merged[merged["target"] == target].set_index("method")
         for name in rows.index.intersection(names):
             row, colour = rows.loc[name], methods.get(name).colour
             axes.plot([row["fpr"]] * 2, [row["low"], row["high"]], color=colour, linewidth=0.8)
-            axes.plot(row["fpr"], row["recall"], marker, color=colour, markersize=4)
+            axes.plot(row["fpr"], row["recall"], **point(name) | {"markersize": 5})
+        axes.set_xscale("log")
+        axes.set(title=f"target {power(target)}", xlabel="false positive rate", ylim=(0, 1.02))
+        axes.set_xlim(target / 30, target * 2)
+        show_percent(axes.yaxis)
+    grid[0, 0].set_ylabel("recall on set B")
     for name in names:
-        axes.plot([], [], "o", color=methods.get(name).colour, label=methods.get(name).label)
-    for target, marker in markers.items():
-        axes.plot([], [], marker, color=DARK, label=f"target {power(target)}")
-    axes.set_xscale("log")
-    axes.set(xlabel="false positive rate on set B", ylabel="recall on set B", ylim=(0, 1.02))
-    show_percent(axes.yaxis)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center")
+        grid[0, 0].plot([], [], **point(name) | {"markersize": 5}, label=short(name))
+    keys = grid[0, 0].get_legend_handles_labels()
+    figure.legend(*keys, loc="outside lower center", ncols=len(names), handlelength=1)
     return figure
 
 
 def pareto(
     each_hash: pd.DataFrame,
     ladder: pd.DataFrame,
-    matching: pd.DataFrame,
     accuracy: pd.DataFrame,
-    middle: pd.DataFrame,
+    intervals: pd.DataFrame | None,
+    middle: pd.DataFrame | None,
 ) -> Figure:
-    """Plot recall at a small false positive rate against the time to hash and to match.
+    """Plot recall at a small false positive rate against the time of a hash.
 
-    The rate is 1e-5, or the smallest one that the set can show. Up and to the left is better. An
-    arrow leads from the reference implementation to the library.
+    The rate is 1e-4, or the smallest larger one that the set can show. Up and to the left is
+    better. Markers are open for 64 bits. Vertical bars are intervals of recall. A remark at the
+    right edge gives the time of the reference implementation, which is far off the axis.
+
+    The time to match is not drawn: all hashes of one length take about as long, and how long
+    depends on the threshold.
 
     Parameters
     ----------
@@ -242,94 +354,118 @@ def pareto(
         ``each_hash``; columns ``method`` and ``ms_file`` (milliseconds, file to hash) are read.
     ladder : DataFrame
         ``ladder``; the time of the contender ``reference`` is read.
-    matching : DataFrame
-        ``each_hash_matching``; columns ``contender`` (method), ``state`` and ``seconds`` are read.
     accuracy : DataFrame
-        ``rates``; columns ``labels``, ``method``, ``pairs`` and ``tpr_1e-05``, or that of a larger
-        rate, are read, for the labels that are reported first.
-    middle : DataFrame
-        ``bits_variant_intervals``; columns ``method``, ``target`` and ``recall`` are read, for the
-        method ``find_middle``, which is drawn only if it has a row.
+        ``rates``; columns ``labels``, ``method`` and ``tpr_1e-04``, or that of a larger rate, are
+        read, for the labels that are reported first.
+    intervals : DataFrame, optional
+        ``resampling_intervals``; columns ``labels``, ``method``, ``target``, ``low`` and ``high``
+        are read, for the same labels.
+    middle : DataFrame, optional
+        ``bits_variant_intervals``; columns ``method``, ``target``, ``recall``, ``low`` and ``high``
+        are read, for the method ``find_middle``, which is drawn only if it has a row.
     """
     reported = results.headline(accuracy).set_index("method")
-    known = [r for r in (1e-5, 1e-4, 1e-3, 1e-2) if f"tpr_{r:.0e}" in reported]
+    known = [r for r in (1e-4, 1e-3, 1e-2) if f"tpr_{r:.0e}" in reported]
     rate = next((r for r in known if reported[f"tpr_{r:.0e}"].notna().any()), known[-1])
     recall = reported[f"tpr_{rate:.0e}"]
-    milliseconds = each_hash.set_index("method")["ms_file"]
-    seconds = medians(matching)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.7), sharey=True)
-    for axes, cost in ((left, milliseconds), (right, seconds)):
-        for name in recall.index:
-            method = methods.get(name)
-            fill = method.colour if method.bits == 256 else "white"
-            axes.plot(cost[name], recall[name], "o", color=method.colour, markerfacecolor=fill)
+    ms = each_hash.set_index("method")["ms_file"]
     published = medians(ladder)["reference"] * 1e3
-    start, end = (published, recall["find"]), (milliseconds["find"], recall["find"])
-    left.plot(*start, "o", color=FIND, markerfacecolor="white", markeredgewidth=1.2)
-    arrow = {"arrowstyle": "->", "color": FIND, "linewidth": 0.8, "shrinkA": 4, "shrinkB": 4}
-    left.annotate("", end, start, arrowprops=arrow)
-    left.text(
-        published, recall["find"] + 0.04, "FINd, published", fontsize=7, ha="right", color=FIND
-    )
-    for name in recall.index:
-        method = methods.get(name)
-        if method.bits == 256:
-            right.plot([], [], "o", color=method.colour, label=method.label)
-    right.plot([], [], "o", color=DARK, markerfacecolor="white", label="64 bits")
-    # FINd of the middle half has as many bits as FINd, so matching takes as long.
-    colour = methods.get("find_middle").colour
-    for found in middle[(middle["method"] == "find_middle") & (middle["target"] == rate)]["recall"]:
-        left.plot(milliseconds["find_middle"], found, "D", color=colour)
-        right.plot(seconds["find"], found, "D", color=colour, label="FINd middle")
-
-    left.set(xlabel="milliseconds per image, JPEG file to hash")
-    left.set_xscale("log")
-    show_plain(left.xaxis)
-    left.set(ylabel=f"recall at false positive rate {power(rate)}", ylim=(0, 1.02))
-    show_percent(left.yaxis)
-    images = _images(reported["pairs"].iloc[0])
-    right.set(xlabel=f"seconds, all pairs of {images:,} images", xlim=(0, None))
-    figure.legend(*right.get_legend_handles_labels(), loc="outside right center")
+    figure, axes = plt.subplots(figsize=(6.3, 3.1))
+    axes.set_xscale("log")
+    axes.set(xlim=(ms.min() / 1.5, ms.max() * 2), ylim=(0, 1.04))
+    bars = [] if intervals is None else [results.headline(intervals)]
+    found = _middle(middle)
+    for row in pd.concat([*bars, found])[lambda t: t["target"] == rate].itertuples():
+        colour = methods.get(row.method).colour
+        axes.plot([ms[row.method]] * 2, [row.low, row.high], color=colour, linewidth=0.9)
+    labels = []
+    for name, value in recall.items():
+        axes.plot(ms[name], value, **point(name) | {"markersize": 5})
+        labels.append((ms[name], value, short(name)))
+    for value in found[found["target"] == rate]["recall"]:
+        axes.plot(ms["find_middle"], value, **point("find_middle") | {"markersize": 8})
+        labels.append((ms["find_middle"], value, MIDDLE))
+    if np.isfinite(recall.get("find", np.nan)):
+        axes.annotate(
+            f"FINd as published:\n{milliseconds(published)} →",
+            (1, recall["find"]),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va="center",
+            fontsize=SMALLEST,
+        )
+    axes.set(xlabel="milliseconds per image, JPEG file to hash, log scale (lower is better)")
+    axes.set(ylabel=f"recall at false positive rate {power(rate)}")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    show_plain(axes.xaxis)
+    show_percent(axes.yaxis)
+    if recall.notna().any():
+        label_points(axes, [label for label in labels if np.isfinite(label[1])])
+    else:
+        text = "too few pairs to measure recall at a small rate"
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center")
     return figure
 
 
-def clusterings(scores: pd.DataFrame) -> Figure:
-    """Plot the pairwise F1 of clusters and the size of the largest against the threshold.
+def clusterings(scores: pd.DataFrame, thresholds: pd.DataFrame | None) -> Figure:
+    """Plot the pairwise F1 of clusters against the threshold, one panel per algorithm.
 
-    Solid lines are connected components, dashed lines spheres.
+    Grey lines are the share of all images that the largest of FINd's clusters holds. A vertical
+    line marks FINd's recommended threshold. Hashes that ``CLUSTERED`` does not name are not drawn.
 
     Parameters
     ----------
     scores : DataFrame
         ``clustering``; columns ``truth``, ``algorithm``, ``method``, ``radius`` (bits), ``f1`` and
         ``largest`` (share of all images) are read, for the truth that is reported first.
+    thresholds : DataFrame, optional
+        ``thresholds``; columns ``use``, ``method`` and ``threshold`` (bits) are read, for the use
+        ``cluster`` and the method ``find``.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.5))
+    figure, panels = plt.subplots(1, 2, figsize=(6.3, 2.7), sharex=True, sharey=True)
     reported = results.headline(scores, "truth")
-    styles = {"components": "-", "spheres": "--"}
-    for algorithm, style in styles.items():
+    names = [name for name in CLUSTERED if name in set(reported["method"])]
+    titles = {"components": "connected components", "spheres": "spheres"}
+    for axes, (algorithm, title) in zip(panels, titles.items(), strict=True):
         of_algorithm = reported[reported["algorithm"] == algorithm]
-        for name, rows in of_algorithm.groupby("method", sort=False):
-            method = methods.get(name)
-            threshold = rows["radius"] / method.bits
-            left.plot(threshold, rows["f1"], style, color=method.colour)
-            right.plot(threshold, rows["largest"], style, color=method.colour)
-    left.set(title="quality", ylabel="pairwise F1 (higher is better)")
-    right.set(title="chaining", ylabel="images in the largest cluster")
-    for axes in (left, right):
-        axes.set(xlabel="threshold as a share of the bits", ylim=(0, 1.02))
-        show_percent(axes.xaxis)
+        for name in names:
+            rows = of_algorithm[of_algorithm["method"] == name]
+            axes.plot(rows["radius"], rows["f1"], **look(name) | {"markevery": 3})
+        rows = of_algorithm[of_algorithm["method"] == "find"]
+        axes.plot(rows["radius"], rows["largest"], color=GREY, linewidth=1)
+        if thresholds is not None:
+            chosen = (thresholds["use"] == "cluster") & (thresholds["method"] == "find")
+            for threshold in thresholds[chosen]["threshold"]:
+                axes.axvline(threshold, color=DARK, linewidth=0.9, linestyle="--", zorder=0.5)
+                axes.annotate(
+                    f"{threshold}",
+                    (threshold, 1.02),
+                    (2, 0),
+                    xycoords=("data", "data"),
+                    textcoords="offset points",
+                    va="top",
+                    fontsize=SMALLEST,
+                )
+        axes.set(title=title, xlabel="threshold, bits", ylim=(0, 1.06))
         show_percent(axes.yaxis)
-    for name in reported["method"].unique():
-        right.plot([], [], color=methods.get(name).colour, label=methods.get(name).label)
-    for algorithm, style in styles.items():
-        right.plot([], [], style, color=DARK, label=algorithm)
-    figure.legend(*right.get_legend_handles_labels(), loc="outside right center")
+    panels[0].set_ylabel("pairwise F1 (higher is better)")
+    for name in names:
+        panels[0].plot([], [], **look(name), label=short(name))
+    if "find" in names:
+        panels[0].plot([], [], color=GREY, linewidth=1, label="images in FINd's largest cluster")
+    if thresholds is not None:
+        style = {"color": DARK, "linewidth": 0.9, "linestyle": "--"}
+        panels[0].plot([], [], **style, label="FINd's threshold")
+    keys = panels[0].get_legend_handles_labels()
+    figure.legend(*keys, loc="outside lower center", ncols=5, columnspacing=1.2)
     return figure
 
 
 def bit_maps(table: pd.DataFrame) -> Figure:
     """Draw each bit of a hash as a cell: how often it differs within families, and its entropy.
+
+    Bits of FINd, pHash and PDQ are frequencies, the lowest at the top left; those of other hashes
+    are places in the image.
 
     Parameters
     ----------
@@ -337,24 +473,35 @@ def bit_maps(table: pd.DataFrame) -> Figure:
         ``bits``; columns ``method``, ``row``, ``column``, ``same`` (share of same-family pairs in
         which the bit differs) and ``entropy`` (bits) are read.
     """
-    names = list(table["method"].unique())
-    figure, grid = plt.subplots(2, len(names), figsize=(6.3, 2.5), squeeze=False)
+    names = sorted(table["method"].unique(), key=lambda name: name not in FREQUENCIES)
+    figure, grid = plt.subplots(2, len(names), figsize=(6.3, 2.7), squeeze=False)
     maps = (
-        ("same", "differs within families", (0, 0.5)),
+        ("same", "differs within\nfamilies", (0, 0.5)),
         ("entropy", "entropy, bits", (0.5, 1)),
     )
     for panels, (column, label, (low, high)) in zip(grid, maps, strict=True):
-        for axes, name in zip(panels, names, strict=True):
+        last = column == "entropy"
+        for k, (axes, name) in enumerate(zip(panels, names, strict=True)):
             rows = table[table["method"] == name]
             cells = rows.pivot(index="row", columns="column", values=column)
             image = axes.imshow(cells, cmap="viridis", vmin=low, vmax=high)
-            axes.set(xticks=[], yticks=[])
+            ends = [0, len(cells) - 1]
+            axes.set_xticks(ends, [1, len(cells)], fontsize=SMALLEST)
+            axes.set_yticks(ends, [1, len(cells)] if k == 0 else [])
+            axes.tick_params(length=2, labelsize=SMALLEST, labelbottom=last)
             axes.grid(visible=False)
+            frequency = name in FREQUENCIES
+            if k == 0 or frequency != (names[k - 1] in FREQUENCIES):
+                text = "vertical\nfrequency" if frequency else "row"
+                axes.set_ylabel(text, fontsize=SMALLEST)
+            if last:
+                text = "horizontal\nfrequency" if frequency else "column"
+                axes.set_xlabel(text, fontsize=SMALLEST)
         bar = figure.colorbar(image, ax=panels, aspect=10, pad=0.01)
-        bar.set_label(label, fontsize=7)
-        bar.ax.tick_params(labelsize=6)
+        bar.set_label(label, fontsize=SMALLEST)
+        bar.ax.tick_params(labelsize=SMALLEST)
     for axes, name in zip(grid[0], names, strict=True):
-        axes.set_title(methods.get(name).label)
+        axes.set_title(short(name))
     return figure
 
 
@@ -373,8 +520,7 @@ def caption_area(table: pd.DataFrame) -> Figure:
     area = (table["area"] * 20).round() / 20
     for name, rows in table.groupby("method", sort=False):
         median = rows.groupby(area[rows.index])["distance"].median()
-        method = methods.get(name)
-        axes.plot(median.index, median, "o-", color=method.colour, label=method.label)
+        axes.plot(median.index, median, **look(name), label=short(name))
     show_percent(axes.xaxis)
     axes.set(xlabel="share of the image under captions", ylim=(0, None))
     axes.set(ylabel="median distance, bits")
@@ -383,8 +529,9 @@ def caption_area(table: pd.DataFrame) -> Figure:
 
 
 def variants(table: pd.DataFrame) -> Figure:
-    """Plot the recall of hashes with chosen bits, one panel per false positive rate.
+    """Plot the recall of hashes with chosen bits, one panel per false positive rate below 1e-4.
 
+    Colour and marker stand for the hash that was changed; markers of changed hashes are open.
     Recall is measured on families that had no part in choosing the bits; a line spans the folds.
 
     Parameters
@@ -394,49 +541,89 @@ def variants(table: pd.DataFrame) -> Figure:
         ``recall``, ``low`` and ``high`` are read.
     """
     targets = sorted(table["target"].unique(), reverse=True)
+    targets = [target for target in targets if target < 1e-4] or targets
     bits = table.groupby("variant", sort=False)["bits"].first()
     figure, panels = plt.subplots(1, len(targets), figsize=(6.3, 2.1), sharey=True, squeeze=False)
     for axes, target in zip(panels[0], targets, strict=True):
         rows = table[table["target"] == target].set_index("variant").loc[bits.index]
         for k, (name, row) in enumerate(rows.iterrows()):
-            colour = FIND if name in ("FINd", "dHash") else DARK
-            axes.plot([row["low"], row["high"]], [k, k], color=colour, linewidth=1)
-            axes.plot(row["recall"], k, "o", color=colour)
-        axes.set(title=f"FPR {power(target)}", xlabel="recall", xlim=(0, 1.03))
+            style = _variant(name)
+            axes.plot([row["low"], row["high"]], [k, k], color=style["color"], linewidth=1)
+            axes.plot(row["recall"], k, **style)
+        title = f"false positive rate {power(target)}"
+        axes.set(title=title, xlabel="recall", xlim=(0, 1.03))
         show_percent(axes.xaxis)
         axes.grid(axis="y", visible=False)
     name_rows(panels[0, 0], [f"{name} ({count})" for name, count in bits.items()])
     return figure
 
 
+def _variant(name: str) -> dict:
+    """Return the look of a changed hash: that of its origin, open unless it is the origin."""
+    origin = {"FINd": "find", "dHash": "dhash256"}.get(name.split(",")[0])
+    if origin is None:  # made of two hashes
+        return {"color": DARK, "marker": "s", "linestyle": "none", "markerfacecolor": "white"}
+    return point(origin) | ({"markerfacecolor": "white"} if "," in name else {})
+
+
 def robustness(table: pd.DataFrame) -> Figure:
-    """Draw recall for transformed queries as colours, one panel per hash.
+    """Draw recall for changed images as numbers, one row per hash and one column per change.
+
+    Each change has its middle strength, the second of those measured. Changes are sorted by their
+    mean recall. The first column, "undisturbed", is the recall of images that keep their hash: for
+    each hash it is that of the change which moves the hash by the fewest bits, half of the colour
+    or all of it taken away on our sets.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``robustness``; columns ``method``, ``transform``, ``strength``, ``recall`` and
+        ``own_median`` and ``own_high`` (bits) are read.
+    """
+    names, changes = list(table["method"].unique()), table["transform"].unique()
+    still = table.sort_values(["own_median", "own_high"], kind="stable").groupby("method").first()
+    columns = {"undisturbed": still["recall"].reindex(names)}
+    for change in changes:
+        rows = table[table["transform"] == change]
+        strengths = list(rows["strength"].unique())
+        strength = strengths[(len(strengths) - 1) // 2]
+        label = CHANGES.get(change, f"{change} {{}}".replace("_", " ")).format(strength)
+        chosen = rows[rows["strength"] == strength].set_index("method")["recall"]
+        columns[label] = chosen.reindex(names)
+    cells = pd.DataFrame(columns)
+    order = cells.iloc[:, 1:].mean().sort_values(ascending=False, kind="stable").index
+    cells = cells[["undisturbed", *order]]
+    figure, axes = plt.subplots(figsize=(6.3, 1.35 + 0.19 * len(names)))
+    axes.imshow(cells, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
+    for (row, column), value in np.ndenumerate(cells.to_numpy()):
+        if np.isfinite(value):
+            colour = "white" if value > 0.7 else "black"
+            text = f"{100 * value:.0f}"
+            axes.text(column, row, text, ha="center", va="center", fontsize=SMALLEST, color=colour)
+    axes.axvline(0.5, color="white", linewidth=3)
+    axes.set_xticks(range(cells.shape[1]), cells.columns, rotation=45, ha="left", va="bottom")
+    axes.xaxis.tick_top()
+    axes.set_xticks(range(cells.shape[1]), cells.columns, rotation_mode="anchor")
+    axes.tick_params(length=0)
+    name_rows(axes, [short(name) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("recall of the other images of the family, %")
+    return figure
+
+
+def robustness_distance(table: pd.DataFrame) -> Figure:
+    """Draw the median distance of changed images to their originals, one panel per hash.
 
     Each row is a transform, with its strengths from left to right.
 
     Parameters
     ----------
     table : DataFrame
-        ``robustness``; columns ``method``, ``transform``, ``strength`` (from mild to strong) and
-        ``recall`` are read.
+        ``robustness``; columns ``method``, ``transform``, ``strength`` and ``own_median`` (bits)
+        are read.
     """
-    return _strengths(table, "recall", 1.0, "recall")
-
-
-def robustness_distance(table: pd.DataFrame) -> Figure:
-    """Draw the median distance of transformed queries to their originals, as ``robustness`` does.
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``robustness``; columns ``method``, ``transform``, ``strength`` (from mild to strong) and
-        ``own_median`` (bits) are read.
-    """
-    return _strengths(table, "own_median", 128, "median distance, bits")
-
-
-def _strengths(table: pd.DataFrame, column: str, top: float, label: str) -> Figure:
-    """Draw a column by transform and strength as colours from 0 to ``top``."""
     names, transforms = list(table["method"].unique()), list(table["transform"].unique())
     most = table.groupby(["method", "transform"])["strength"].nunique().max()
     figure, grid = plt.subplots(1, len(names), figsize=(6.3, 2.9), sharey=True, squeeze=False)
@@ -444,20 +631,20 @@ def _strengths(table: pd.DataFrame, column: str, top: float, label: str) -> Figu
         cells = np.full((len(transforms), most), np.nan)
         for k, transform in enumerate(transforms):
             rows = table[(table["method"] == name) & (table["transform"] == transform)]
-            cells[k, : len(rows)] = rows[column]
-        image = axes.imshow(cells, cmap="viridis", vmin=0, vmax=top, aspect="auto")
-        axes.set_title(methods.get(name).label.removesuffix(" 256").replace(" ", "\n"), fontsize=8)
-        axes.set(xticks=[], yticks=[])
+            cells[k, : len(rows)] = rows["own_median"]
+        image = axes.imshow(cells, cmap="viridis", vmin=0, vmax=128, aspect="auto")
+        axes.set_title(short(name).replace(" ", "\n"), fontsize=8)
+        axes.set(xticks=range(most), yticks=[])
+        axes.set_xticks(range(most), range(1, most + 1), fontsize=SMALLEST)
+        axes.tick_params(length=0)
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
     labels = [transform.replace("_", " ") for transform in transforms]
     grid[0, 0].set_yticks(range(len(transforms)), labels)
     bar = figure.colorbar(image, ax=grid, aspect=30, pad=0.01)
-    bar.set_label(label, fontsize=7)
-    bar.ax.tick_params(labelsize=6)
-    if column == "recall":
-        show_percent(bar.ax.yaxis)
-    figure.supxlabel("strength: mild to strong, left to right", fontsize=8)
+    bar.set_label("median distance, bits", fontsize=SMALLEST)
+    bar.ax.tick_params(labelsize=SMALLEST)
+    figure.supxlabel("strength of the change, in the order of the table of changes", fontsize=8)
     return figure
 
 

@@ -16,32 +16,40 @@ from finhash.study.report.style import (
     DARK,
     EXECUTOR_COLOURS,
     FIND,
+    GREY,
     LIGHT,
-    duration,
+    SMALLEST,
+    look,
+    milliseconds,
     name_rows,
+    rounded,
+    short,
     show_percent,
     show_plain,
 )
 from finhash.study.results import medians
 
-LARGE_LINES = {
-    "find": ("find", "o-"),
-    "find_luma": ("find_luma", "s-"),
-    "ahash64": ("ahash64", "^-"),
-    "dhash64": ("dhash64", "v-"),
-    "phash64": ("phash64", "D-"),
-    "find, Pillow's thumbnail": ("find", ":"),
-}
-"""Contender of ``large_images_costs`` -> method whose colour it has, and style of its line.
+LARGE_LINES = ("find", "find_luma", "ahash64", "dhash64", "phash64")
+"""Methods of ``large_images_costs`` that are drawn, in order."""
 
-``decode`` is drawn apart. Contenders that are not listed are not drawn.
-"""
+PILLOW_SHRINKS = "find, Pillow's thumbnail"
+"""Contender of ``large_images_costs`` in which Pillow shrinks the image."""
+
+EXECUTOR_STYLES = {"serial": "o:", "threads": "^-.", "processes": "s--", "dask": "D-"}
+"""Marker and line of each executor, so that lines can be told apart without colour."""
+
+WORKERS = {
+    "threads": ("thread", "threads"),
+    "processes": ("process", "processes"),
+    "dask": ("Dask worker", "Dask workers"),
+}
+"""Name of one worker, and of several, of each executor that has workers."""
 
 
 def profile(steps: pd.DataFrame) -> Figure:
     """Plot the median time of each step of the reference implementation, one bar per step.
 
-    Text beside a bar gives the step's share of the total and, above 1 %, how many times faster
+    Text beside a bar gives the step's share of the total and, above 5 %, how many times faster
     the reference implementation would be without the step.
 
     Parameters
@@ -49,61 +57,53 @@ def profile(steps: pd.DataFrame) -> Figure:
     steps : DataFrame
         ``baseline_steps``; columns ``step`` and ``seconds`` are read.
     """
-    milliseconds = steps.groupby("step", sort=False)["seconds"].median() * 1e3
+    ms = steps.groupby("step", sort=False)["seconds"].median() * 1e3
     figure, axes = plt.subplots(figsize=(6.3, 1.9))
-    for k, value in enumerate(milliseconds):
-        axes.barh(k, value, color=FIND if value == milliseconds.max() else LIGHT)
-        share = value / milliseconds.sum()
-        text = f"  {value:,.3g} ms ({share:.1%})"
-        if share > 0.01:
-            text += f", without it {1 / (1 - share):.3g} times faster"
+    for k, value in enumerate(ms):
+        axes.barh(k, value, color=FIND if value == ms.max() else LIGHT)
+        share = value / ms.sum()
+        text = f"{milliseconds(value)} ({share:.1%})" if share > 5e-4 else milliseconds(value)
+        if share > 0.05:
+            text += f", without it {rounded(1 / (1 - share))} times faster"
         _write(axes, value, k, text)
-    axes.set(xlabel="milliseconds per image (lower is better)", xlim=(0, milliseconds.max() * 1.9))
-    name_rows(axes, list(milliseconds.index))
+    axes.set(xlabel="milliseconds per image (lower is better)", xlim=(0, ms.max() * 1.9))
+    name_rows(axes, list(ms.index))
     return figure
 
 
-def growth(by_count: pd.DataFrame, by_side: pd.DataFrame) -> Figure:
-    """Plot the reference implementation's time against the number of images and their size.
+def growth(by_side: pd.DataFrame) -> Figure:
+    """Plot the reference implementation's time per image against the size of the image.
 
-    The left panel gives the fitted exponent with its 95 % interval. The right panel compares the
-    fastest repeats with a fit to counted operations.
+    The line is a fit to counted operations; points are the fastest repeats. The time of a set of
+    images is proportional to their number and therefore not drawn.
 
     Parameters
     ----------
-    by_count : DataFrame
-        ``baseline_growth_count``; columns ``images`` and ``seconds`` are read.
     by_side : DataFrame
         ``baseline_growth_side``; columns ``content``, ``side`` and ``seconds`` are read.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.5))
-    fit = operations.exponent(by_count["images"], by_count["seconds"])
-    count = by_count.groupby("images")["seconds"].median()
-    left.plot(count.index, count, "o-", color=FIND)
-    text = f"exponent {fit['exponent']:.2f}\n95 % interval: {fit['low']:.2f} to {fit['high']:.2f}"
-    left.text(0.05, 0.82, text, transform=left.transAxes, fontsize=7.5)
-    left.set(xlabel="images of the set", ylabel="seconds", title="number of images")
-
     best = by_side.groupby(["content", "side"])["seconds"].min()
     noise, flat = best["noise"], best["flat"]
     model = operations.fit_work([(side, side) for side in noise.index], noise)
     sides = np.unique(np.geomspace(noise.index.min(), noise.index.max(), 400).astype(int))
     predicted = operations.predict(model, [(side, side) for side in sides])
-    right.plot(sides, predicted, color=LIGHT, label="fit to counted operations", zorder=1)
-    right.plot(noise.index, noise, "o", color=FIND, label="measured, noise")
-    right.plot(flat.index, flat, "s", color=DARK, markerfacecolor="none", label="measured, flat")
-    right.set(xlabel="side of a square image, pixels", ylabel="seconds per image")
-    right.set(title="size of images")
-    for axes, base in ((left, 2), (right, 10)):
-        axes.set_xscale("log", base=2)
-        axes.set_yscale("log", base=base)
-        show_plain(axes.xaxis)
-        show_plain(axes.yaxis)
+    figure, axes = plt.subplots(figsize=(4.4, 2.5))
+    axes.plot(sides, predicted, color=GREY, label="fit to counted operations", zorder=1)
+    axes.plot(noise.index, noise, "o", color=FIND, label="measured, noise")
+    axes.plot(
+        flat.index, flat, "s", color=DARK, mfc="none", markersize=7, label="measured, one colour"
+    )
+    axes.set(xlabel="side of a square image, pixels", ylabel="seconds per image")
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    show_plain(axes.xaxis)
+    show_plain(axes.yaxis)
     shrinks = noise.index.max() > MAX_SIDE
     if shrinks:
-        text = f"larger images are\nshrunk to {MAX_SIDE}"
-        right.text(MAX_SIDE * 1.1, noise.max() / 3, text, fontsize=7)
-    right.legend(loc="lower right" if shrinks else "upper left")
+        axes.axvline(MAX_SIDE, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
+        text = f"larger images are\nshrunk to {MAX_SIDE} pixels"
+        axes.text(MAX_SIDE * 1.1, noise.max() / 3, text, fontsize=SMALLEST)
+    axes.legend(loc="lower right" if shrinks else "upper left")
     return figure
 
 
@@ -146,7 +146,7 @@ def operation_costs(by_step: pd.DataFrame, by_shape: pd.DataFrame) -> Figure:
 
 
 def candidates(timings: pd.DataFrame, exactness: pd.DataFrame) -> Figure:
-    """Plot the median time of candidates for one step; bars of exact candidates are filled.
+    """Plot the median time of candidates for one step; dots of exact candidates are filled.
 
     Parameters
     ----------
@@ -158,18 +158,18 @@ def candidates(timings: pd.DataFrame, exactness: pd.DataFrame) -> Figure:
         are read.
     """
     seconds = medians(timings)
-    changed = exactness.set_index("contender")["bits_changed"]
-    figure, axes = plt.subplots(figsize=(6.3, 0.55 + 0.28 * len(seconds)))
+    changed = exactness.set_index("contender")["bits_changed"].reindex(seconds.index)
+    exact = seconds[changed == 0]
+    figure, axes = plt.subplots(figsize=(6.3, 0.6 + 0.2 * len(seconds)))
     for k, (name, value) in enumerate(seconds.items()):
-        exact = changed[name] == 0
-        colour = FIND if exact else "white"
-        axes.barh(k, value * 1e6, color=colour, edgecolor=FIND, linewidth=1.2)
-        result = "exact" if exact else f"{changed[name]:,} bits changed"
-        _write(axes, value * 1e6 * 1.15, k, f"{duration(value)}, {result}")
-    axes.set_xscale("log")
-    axes.set(xlim=(seconds.min() * 1e6 / 3, seconds.max() * 1e6 * 30))
-    axes.set(xlabel="microseconds per image, log scale (lower is better)")
-    name_rows(axes, list(seconds.index))
+        fill = FIND if name in exact.index else "white"
+        axes.plot(value * 1e3, k, "o", color=FIND, markerfacecolor=fill, markersize=6)
+        result = "exact" if name in exact.index else f"{changed[name]:,.0f} bits changed"
+        if len(exact) and name == exact.idxmin():
+            result = "fastest exact one"
+        _write(axes, value * 1e3, k, f"{milliseconds(value * 1e3)}, {result}")
+    _log_rows(axes, seconds * 1e3, list(seconds.index))
+    axes.set(xlabel="milliseconds per image, log scale (lower is better)")
     return figure
 
 
@@ -222,32 +222,36 @@ def ladder(timings: pd.DataFrame) -> Figure:
         optimisations of FINd, the first of them the reference implementation, and names of
         methods.
     """
-    seconds = medians(timings)
-    figure, axes = plt.subplots(figsize=(6.3, 0.6 + 0.25 * len(seconds)))
-    names = []
-    for k, (name, value) in enumerate(seconds.items()):
-        text = duration(value)
-        other = methods.METHODS.get(name)
-        if other:
-            names.append(f"{other.label} (imagehash)")
-            axes.barh(k, value * 1e3, color=other.colour, alpha=0.55)
+    ms = medians(timings) * 1e3
+    peers = ms.index.isin(methods.METHODS)
+    figure, axes = plt.subplots(figsize=(6.3, 0.85 + 0.19 * len(ms)))
+    for k, value in enumerate(ms):
+        text = milliseconds(value)
+        if peers[k]:
+            axes.plot(value, k, "D", color=DARK, markerfacecolor="white", markersize=5.5)
         else:
-            names.append(name)
-            axes.barh(k, value * 1e3, color=FIND)
-            if k:
-                text += f", {seconds.iloc[0] / value:,.0f} times faster"
-        _write(axes, value * 1e3 * 1.15, k, text)
-    axes.set_xscale("log")
-    axes.set(xlim=(seconds.min() * 1e3 * 0.3, seconds.max() * 1e3 * 30))
+            axes.plot(value, k, "o", color=FIND, markersize=6)
+            text += f", {rounded(ms.iloc[0] / value)} times faster" if k else ""
+        _write(axes, value, k, text)
+    axes.plot([], [], "o", color=FIND, markersize=6, label="FINd, optimisations added in turn")
+    if peers.any():
+        axes.axhline(np.argmax(peers) - 0.5, color=GREY, linewidth=0.6)
+        label = "imagehash, 64 bits, Pillow decoder"
+        axes.plot([], [], "D", color=DARK, mfc="white", markersize=5.5, label=label)
+    names = [
+        methods.get(name).label.removesuffix(" 64") if peer else name
+        for name, peer in zip(ms.index, peers, strict=True)
+    ]
+    _log_rows(axes, ms, names)
     axes.set(xlabel="milliseconds per image, JPEG file to hash, log scale (lower is better)")
-    name_rows(axes, names)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 
 
 def throughput(small: pd.DataFrame, large: pd.DataFrame) -> Figure:
-    """Plot the throughput of each executor on small and on large images.
+    """Plot the throughput of whole jobs with each executor, on small and on large images.
 
-    Solid bars include the start of the workers, pale bars leave it out. Dashed lines mark the
+    Filled bars include the start of the workers; outlined ones leave it out. Dashed lines mark the
     throughput of decoding alone on one core, and twice that.
 
     Parameters
@@ -257,19 +261,39 @@ def throughput(small: pd.DataFrame, large: pd.DataFrame) -> Figure:
         ``workers``, ``throughput`` and ``with_start`` (both in images per second) are read. The
         one row whose ``executor`` is none of the executors is that of decoding alone.
     """
-    figure, panels = plt.subplots(1, 2, figsize=(6.3, 2.3))
+    figure, panels = plt.subplots(1, 2, figsize=(6.3, 2.5))
     titles = ("images of the set", "2,000 pixels per side")
     for axes, table, title in zip(panels, (small, large), titles, strict=True):
         hashes = table["executor"].isin(EXECUTOR_COLOURS)
-        for k, row in enumerate(table[hashes].itertuples()):
-            colour = EXECUTOR_COLOURS[row.executor]
-            axes.barh(k, row.throughput, color=colour, alpha=0.35)
-            axes.barh(k, row.with_start, color=colour)
         decoding = table.loc[~hashes, "throughput"].item()
+        top = max(table["throughput"].max(), 2 * decoding)
+        for k, row in enumerate(table[hashes].itertuples()):
+            axes.barh(k, row.throughput, color="white", edgecolor=DARK, linewidth=0.8)
+            axes.barh(k, row.with_start, color=BLUE, edgecolor=DARK, linewidth=0.8)
+            # The number stands in the bar, or to its right if the bar is short.
+            inside = row.with_start > 0.15 * top
+            end = row.with_start if inside else max(row.with_start, row.throughput)
+            axes.text(
+                end + (-0.015 if inside else 0.015) * top,
+                k,
+                rounded(row.with_start),
+                ha="right" if inside else "left",
+                va="center",
+                fontsize=SMALLEST,
+                color="white" if inside else DARK,
+            )
         for cores in (1, 2):
-            axes.axvline(cores * decoding, color="#555555", linewidth=0.8, linestyle=(0, (4, 2)))
-        axes.set(title=title, xlabel="images per second (higher is better)")
+            axes.axvline(cores * decoding, color=DARK, lw=0.9, ls=(0, (4, 2)), zorder=0.5)
+        axes.set(title=title, xlabel="images per second (higher is better)", xlim=(0, top * 1.04))
+        show_plain(axes.xaxis)
         name_rows(axes, _settings(table[hashes]))
+    keys = (
+        plt.Rectangle((0, 0), 1, 1, facecolor=BLUE, edgecolor=DARK, linewidth=0.8),
+        plt.Rectangle((0, 0), 1, 1, facecolor="white", edgecolor=DARK, linewidth=0.8),
+        plt.Line2D([], [], color=DARK, linewidth=0.9, linestyle=(0, (4, 2))),
+    )
+    names = ("whole job", "start of the workers left out", "decoding alone, 1 and 2 cores")
+    figure.legend(keys, names, loc="outside upper center", ncols=3)
     return figure
 
 
@@ -309,21 +333,22 @@ def scaling_model(forecast: pd.DataFrame, measured: pd.DataFrame) -> Figure:
     """
     figure, axes = plt.subplots(figsize=(4.2, 2.4))
     for executor, rows in forecast.groupby("executor", sort=False):
-        colour = EXECUTOR_COLOURS[executor]
-        label = f"{executor}, model"
-        axes.loglog(rows["cores"], rows["throughput"], "--", color=colour, label=label)
+        colour, (marker, *line) = EXECUTOR_COLOURS[executor], EXECUTOR_STYLES[executor]
+        at = rows["cores"], rows["throughput"]
+        axes.loglog(*at, "".join(line), color=colour, label=f"{executor}, model")
         points = measured[measured["executor"] == executor]
-        axes.loglog(points["workers"], points["throughput"], "o", color=colour)
+        label = f"{executor}, measured" if len(points) else None
+        axes.loglog(points["workers"], points["throughput"], marker, color=colour, label=label)
     cores, serial = forecast["cores"].max(), forecast["throughput"].min()
     line = [serial, serial * cores]
-    axes.loglog([1, cores], line, ":", color="#999999", label="proportional to cores")
+    axes.loglog([1, cores], line, ":", color=GREY, label="proportional to cores")
     axes.set(xlabel="cores", ylabel="images per second")
-    axes.legend(fontsize=6.5)
+    axes.legend()
     return figure
 
 
 def contenders(table: pd.DataFrame) -> Figure:
-    """Plot the queries per second of each search; bars of those that find every match are filled.
+    """Plot the queries per second of each search; dots of those that find every match are filled.
 
     Parameters
     ----------
@@ -332,17 +357,16 @@ def contenders(table: pd.DataFrame) -> Figure:
         second in one batch) and ``recall`` are read. Only rows of one thread are drawn.
     """
     table = table[table["workers"] == 1]
-    figure, axes = plt.subplots(figsize=(6.3, 0.55 + 0.24 * len(table)))
+    figure, axes = plt.subplots(figsize=(6.3, 0.6 + 0.19 * len(table)))
     for k, row in enumerate(table.itertuples()):
-        colour = FIND if row.contender.startswith("finhash") else DARK
+        own = row.contender.startswith("finhash")
+        colour, marker = (FIND, "o") if own else (DARK, "s")
         fill = colour if row.recall == 1 else "white"
-        axes.barh(k, row.throughput, color=fill, edgecolor=colour, linewidth=1.2)
+        axes.plot(row.throughput, k, marker, color=colour, markerfacecolor=fill, markersize=5.5)
         recall = "100%" if row.recall == 1 else f"{row.recall:.1%}"
-        _write(axes, row.throughput * 1.15, k, f"{row.throughput:,.0f}, recall {recall}")
-    axes.set_xscale("log")
-    axes.set(xlim=(table["throughput"].min() / 3, table["throughput"].max() * 50))
+        _write(axes, row.throughput, k, f"{rounded(row.throughput)}, recall {recall}")
+    _log_rows(axes, table["throughput"], list(table["contender"]))
     axes.set(xlabel="queries per second, one core, log scale (higher is better)")
-    name_rows(axes, list(table["contender"]))
     return figure
 
 
@@ -357,9 +381,9 @@ def cluster_jobs(table: pd.DataFrame) -> Figure:
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.2))
     for algorithm, rows in table.groupby("algorithm", sort=False):
-        colour = FIND if algorithm == "components" else DARK
-        left.loglog(rows["images"], rows["seconds"], "o-", color=colour, label=algorithm)
-        right.semilogx(rows["images"], rows["peak"] / 1e6, "o-", color=colour)
+        colour, style = (FIND, "o-") if algorithm == "components" else (DARK, "s--")
+        left.loglog(rows["images"], rows["seconds"], style, color=colour, label=algorithm)
+        right.semilogx(rows["images"], rows["peak"] / 1e6, style, color=colour)
     left.set(xlabel="images", ylabel="seconds")
     right.set(xlabel="images", ylabel="peak memory, MB", ylim=(0, None))
     left.legend()
@@ -389,16 +413,18 @@ def offload(timings: pd.DataFrame, floors: pd.DataFrame) -> Figure:
         },
     }
     colours = {"read and decode": LIGHT, "hash": FIND, "gather": BLUE, "send (bound)": DARK}
+    hatches = {"gather": "////"}
     figure, axes = plt.subplots(figsize=(6.3, 1.5))
     labelled = set()
     for k, steps in enumerate(bars.values()):
         start = 0.0
         for name, width in steps.items():
             label = None if name in labelled else name
-            axes.barh(k, width * 1e6, left=start, color=colours[name], label=label)
+            look = {"color": colours[name], "hatch": hatches.get(name), "edgecolor": "white"}
+            axes.barh(k, width * 1e6, left=start, linewidth=0, label=label, **look)
             labelled.add(name)
             start += width * 1e6
-        _write(axes, start, k, f"  {start:,.0f} µs")
+        _write(axes, start, k, f"{start:,.0f} µs")
     axes.set(xlabel="microseconds per image of 250 × 250 pixels, one core (lower is better)")
     axes.margins(x=0.12)
     name_rows(axes, list(bars))
@@ -418,20 +444,21 @@ def large_images(table: pd.DataFrame) -> Figure:
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.9))
     decode = table[table["contender"] == "decode"]
-    grey = {"color": "#888888", "linestyle": "--", "linewidth": 1.2}
+    grey = {"color": GREY, "linestyle": "-", "linewidth": 2.2, "alpha": 0.6}
     left.plot(decode["side"], decode["ms"], **grey, label="decoding alone")
     right.plot(decode["side"], decode["over_decode"], **grey)
-    for name, (method, style) in LARGE_LINES.items():
+    lines = {name: (look(name), short(name)) for name in LARGE_LINES}
+    shrunk = look("find") | {"marker": "", "linestyle": ":"}
+    lines[PILLOW_SHRINKS] = (shrunk, "FINd, shrunk by Pillow")
+    for name, (style, label) in lines.items():
         rows = table[table["contender"] == name]
-        colour, label = methods.get(method).colour, methods.get(method).label
-        look = {"color": colour, "markersize": 3, "markerfacecolor": "white", "linewidth": 1}
-        if name != method:
-            label += ", shrunk by Pillow"
+        if name == PILLOW_SHRINKS:
             rows = rows[rows["side"] > MAX_SIDE]  # smaller images are not shrunk
-        left.plot(rows["side"], rows["ms"], style, label=label, **look)
-        right.plot(rows["side"], rows["over_decode"], style, **look)
+        style |= {"linewidth": 1, "markersize": 3.5}
+        left.plot(rows["side"], rows["ms"], label=label, **style)
+        right.plot(rows["side"], rows["over_decode"], **style)
         low, high = rows["over_decode_low"], rows["over_decode_high"]
-        right.fill_between(rows["side"], low, high, color=colour, alpha=0.2, linewidth=0)
+        right.fill_between(rows["side"], low, high, color=style["color"], alpha=0.2, linewidth=0)
     left.set(title="milliseconds per image", ylabel="milliseconds, file to hash")
     right.set(title="relative to decoding", ylabel="time over that of decoding alone")
     for axes in (left, right):
@@ -455,10 +482,30 @@ def _apart(sides: list[int]) -> list[int]:
 
 
 def _write(axes: Axes, x: float, row: int, text: str) -> None:
-    """Write a text beside a bar."""
-    axes.text(x, row, text, va="center", fontsize=7.5)
+    """Write a text to the right of a bar's end or of a dot."""
+    axes.annotate(text, (x, row), (7, 0), textcoords="offset points", va="center", fontsize=7.5)
+
+
+def _log_rows(axes: Axes, values: pd.Series, names: list[str]) -> None:
+    """Set the axes of a chart of dots: names of the rows, and a log axis with space for texts."""
+    start = values.min() / 2
+    axes.hlines(range(len(values)), start, values, color=LIGHT, linewidth=0.7, zorder=0)
+    axes.set_xscale("log")
+    axes.set(xlim=(start, values.max() * (values.max() / start) ** 0.42))
+    axes.set_ylim(-0.6, len(values) - 0.4)
+    show_plain(axes.xaxis)
+    name_rows(axes, names)
 
 
 def _settings(table: pd.DataFrame) -> list[str]:
-    """Return executor and number of workers of each row, as text."""
-    return [f"{row.executor}, {row.workers}" for row in table.itertuples()]
+    """Return the workers of each row, as text."""
+    return [
+        row.executor if row.executor == "serial" else _workers(row.executor, row.workers)
+        for row in table.itertuples()
+    ]
+
+
+def _workers(executor: str, number: int) -> str:
+    """Return a number of workers as text, such as "2 threads"."""
+    one, more = WORKERS[executor]
+    return f"{number} {one if number == 1 else more}"

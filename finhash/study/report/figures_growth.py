@@ -4,12 +4,13 @@ They are drawn from results tables alone.
 """
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from finhash import methods
-from finhash.study.report.style import BLUE, DARK, FIND, LIGHT
+from finhash.study.report.style import BLUE, DARK, FIND, LIGHT, SMALLEST, short, spread
 
 CONTENDERS = {
     "exhaustive": (DARK, "-", "o"),
@@ -97,9 +98,10 @@ def join_growth(times: pd.DataFrame, exponents: pd.DataFrame) -> Figure:
     for name, panels in zip(names, grid, strict=True):
         of_method = times[times["method"] == name]
         radius = of_method["radius"].iloc[0]
-        label = f"{methods.get(name).label}, {methods.get(name).bits} bits, radius {radius}"
+        label = f"{short(name)}, {methods.get(name).bits} bits, radius {radius}"
         for growth, axes in zip(growths, panels, strict=True):
             chosen = of_method[(of_method["growth"] == growth) & (of_method["radius"] == radius)]
+            ends = []
             for contender, (colour, line, marker) in CONTENDERS.items():
                 rows = chosen[chosen["contender"] == contender]
                 curve = rows.groupby("number")[["seconds", "recall"]].median()
@@ -113,16 +115,16 @@ def join_growth(times: pd.DataFrame, exponents: pd.DataFrame) -> Figure:
                         axes.plot(*at, marker, color=colour, markerfacecolor=face)
                 slope = slopes.get((name, growth, radius, contender))
                 if pd.notna(slope):
-                    end = (curve.index[-1], curve["seconds"].iloc[-1])
-                    axes.annotate(
-                        f"{slope:.2f}",
-                        end,
-                        (5, 0),
-                        textcoords="offset points",
-                        va="bottom" if contender == "FAISS IVF" else "top",
-                        fontsize=6.5,
-                        color=colour,
-                    )
+                    ends.append((curve.index[-1], curve["seconds"].iloc[-1], slope))
+            # Exponents of lines that end at one place are moved apart.
+            place = {"textcoords": "offset points", "va": "center", "fontsize": SMALLEST}
+            place |= {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}}
+            place |= {"color": DARK, "annotation_clip": False}
+            for number in {end[0] for end in ends}:
+                near = [end for end in ends if end[0] == number]
+                heights = 10 ** spread([np.log10(end[1]) for end in near], 0.45)
+                for (*_, slope), height in zip(near, heights, strict=True):
+                    axes.annotate(f"{slope:.2f}", (number, height), (6, 0), **place)
             axes.set_title(f"{label}\n{TITLES[growth]}", fontsize=7.5)
             axes.set(xscale="log", yscale="log")
             axes.margins(x=0.15)

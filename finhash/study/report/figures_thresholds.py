@@ -8,10 +8,17 @@ from matplotlib.figure import Figure
 from finhash import methods
 from finhash.study import results
 from finhash.study.accuracy import costs
-from finhash.study.report.style import DARK, power, show_percent, show_plain
-
-MARKERS = ("o", "s", "^", "D", "v", "P")
-"""Markers of methods, in the order drawn, so that lines can be told apart without colour."""
+from finhash.study.report.style import (
+    DARK,
+    SMALLEST,
+    look,
+    point,
+    power,
+    short,
+    show_percent,
+    show_plain,
+    spread,
+)
 
 TOP = 1.05
 """Largest cost that is drawn, relative to claiming no pair."""
@@ -36,21 +43,15 @@ def cluster_growth(table: pd.DataFrame) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.7))
     for k, (algorithm, name) in enumerate(series):
         chosen = rows[(rows["algorithm"] == algorithm) & (rows["method"] == name)]
-        fill = methods.get(name).colour if algorithm == "components" else "white"
+        colour = methods.get(name).colour
+        fill = colour if algorithm == "components" else "white"
+        style = {"linestyle": styles[algorithm], "markerfacecolor": fill, "linewidth": 1}
         for axes, column in ((left, "radius"), (right, "whole")):
             draws = chosen.groupby("families")[column].agg(["median", "min", "max"])
             # Series are set side by side, so that their spans do not cover each other.
             at = draws.index * 1.045 ** (k - (len(series) - 1) / 2)
-            colour = methods.get(name).colour
             axes.vlines(at, draws["min"], draws["max"], color=colour, linewidth=0.7)
-            axes.plot(
-                at,
-                draws["median"],
-                styles[algorithm] + MARKERS[names.index(name)],
-                color=colour,
-                markerfacecolor=fill,
-                linewidth=1,
-            )
+            axes.plot(at, draws["median"], **look(name) | style)
     for axes in (left, right):
         axes.set_xscale("log")
         axes.set_xticks(sorted(rows["families"].unique()))
@@ -60,9 +61,8 @@ def cluster_growth(table: pd.DataFrame) -> Figure:
     left.set(title="best threshold", ylabel="bits")
     right.set(title="kept for the whole collection", ylabel="pairwise F1", ylim=(0, 1.02))
     show_percent(right.yaxis)
-    for name, marker in zip(names, MARKERS, strict=False):
-        method = methods.get(name)
-        right.plot([], [], marker, color=method.colour, label=method.label)
+    for name in names:
+        right.plot([], [], **point(name), label=short(name))
     for algorithm, style in styles.items():
         fill = DARK if algorithm == "components" else "white"
         right.plot([], [], style + "o", color=DARK, markerfacecolor=fill, label=algorithm)
@@ -87,30 +87,26 @@ def cost_curves(table: pd.DataFrame) -> Figure:
     best = costs.least(reported)
     ratios = sorted(reported["ratio"].unique())
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.7))
+    ends = []
     for k, ratio in enumerate(ratios):
         shade = plt.get_cmap("viridis")(0.85 * (1 - k / max(1, len(ratios) - 1)))
         curve = reported[(reported["method"] == "find") & (reported["ratio"] == ratio)]
         left.plot("threshold", "cost", color=shade, data=curve)
         dot = curve.loc[curve["cost"].idxmin()]
         left.plot(dot["threshold"], dot["cost"], "o", color=shade)
-        # The ratio stands where its curve leaves the panel.
         rise = curve[curve["threshold"] >= dot["threshold"]]
-        end = np.interp(TOP, rise["cost"], rise["threshold"])
-        left.text(end, TOP, power(ratio), ha="center", va="bottom", fontsize=6)
+        ends.append(np.interp(TOP, rise["cost"], rise["threshold"]))
+    # The ratio stands where its curve leaves the panel.
+    for ratio, end in zip(ratios, spread(ends, 9), strict=True):
+        left.text(end, TOP, power(ratio), ha="center", va="bottom", fontsize=SMALLEST)
     left.set_title("FINd, by cost of a false pair", pad=13)
     left.set(xlabel="threshold, bits", xlim=(0, 102), ylim=(0, TOP))
     left.set_ylabel("cost, relative to no claim")
     names = [name for name in best["method"].unique() if methods.get(name).bits == 256]
-    for name, marker in zip(names, MARKERS, strict=False):
-        method, rows = methods.get(name), best[best["method"] == name]
-        right.plot(
-            rows["ratio"],
-            rows["threshold"].replace(-1, np.nan),
-            f"-{marker}",
-            color=method.colour,
-            linewidth=1,
-            label=method.label,
-        )
+    for name in names:
+        rows = best[best["method"] == name]
+        threshold = rows["threshold"].replace(-1, np.nan)
+        right.plot(rows["ratio"], threshold, **look(name) | {"linewidth": 1}, label=short(name))
     right.set_xscale("log")
     right.minorticks_off()
     right.set_title("threshold of least cost", pad=13)

@@ -8,6 +8,9 @@ at every run. A notebook that fails is not written, and stops the run.
 On a user's own images, cells with the tag ``set-a`` are left out, because they are about the
 stand-in; a notebook whose first cell has the tag is left out as a whole. If a set cannot carry the
 analysis of a notebook, the notebook says why in one sentence and is not executed further.
+
+After a run, Markdown cells with a claim that fails on its results are left out, and their claims
+are printed. A run that replaces the committed notebooks keeps them, so that they can be corrected.
 """
 
 import ast
@@ -32,6 +35,7 @@ from tqdm import tqdm
 from finhash.jobs.files import whole_file
 from finhash.study import project, results
 from finhash.study.data.datasets import NoPairsError
+from finhash.study.report import available, claims
 
 TIMEOUT = 3600
 """Seconds that a cell may take before it is stopped with an error."""
@@ -77,6 +81,7 @@ def run(name: str) -> None:
         _take_outputs(notebook, nbformat.read(target, as_version=4))
     else:
         _execute(notebook, source)
+    _leave_out_failing(notebook, name)
     with whole_file(target) as partial:
         nbformat.write(notebook, partial)
     with whole_file(stamp) as partial:
@@ -94,6 +99,19 @@ def _read(name: str) -> NotebookNode:
         kept = [cell for cell, tag in zip(notebook.cells, tagged, strict=True) if not tag]
         notebook.cells = [] if tagged[0] else kept
     return notebook
+
+
+def _leave_out_failing(notebook: NotebookNode, name: str) -> None:
+    """Print the claims of a notebook that fail, and remove their cells outside the checkout."""
+    kept = []
+    for cell in notebook.cells:
+        text = cell.source if cell.cell_type == "markdown" else ""
+        failing = claims.failing(claims.marked(text), available.load)
+        for key in failing:
+            print(f"{name}: a claim fails on these results: {key}")
+        if not failing or project.writes_to_checkout():
+            kept.append(cell)
+    notebook.cells = kept
 
 
 def write_digests() -> None:

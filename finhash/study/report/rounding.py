@@ -6,12 +6,11 @@ import unicodedata
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import pandas as pd
 
 from finhash.study.report import available
 
 Texts = dict[str, str]
-"""Key of a number, or file name of a table -> its text."""
+"""File name of a table, or key of a number -> its text."""
 
 Numbers = dict[str, tuple[str, str]]
 """Key of a number -> its text, and the results table that the number comes from."""
@@ -19,19 +18,6 @@ Numbers = dict[str, tuple[str, str]]
 
 NONE = "--"
 """Text in the place of a number that does not exist."""
-
-
-def numbers_from(functions: Mapping[str, Callable[[pd.DataFrame], Texts]]) -> Numbers:
-    """Return the numbers that each function takes from the results table it is listed under.
-
-    A user's own set has no numbers from tables that it lacks.
-    """
-    found: Numbers = {}
-    for name, function in functions.items():
-        table = available.load(name)
-        if table is not None:
-            found |= with_source(function(table), name)
-    return found
 
 
 def tables_from(functions: Mapping[str, tuple[Callable[..., str], tuple[str, ...]]]) -> Texts:
@@ -120,12 +106,12 @@ def tabular(columns: str, head: list[str], rows: list[list[str]]) -> str:
 
 
 def whole(value: float) -> str:
-    r"""Return the nearest whole number, with thin spaces between thousands.
+    """Return the nearest whole number, with commas between thousands.
 
-    >>> print(whole(55_972))
-    55\,972
+    >>> whole(55_972)
+    '55,972'
     """
-    return f"{value:,.0f}".replace(",", "\\,")
+    return f"{value:,.0f}"
 
 
 def fixed(value: float, digits: int) -> str:
@@ -138,6 +124,19 @@ def fixed(value: float, digits: int) -> str:
     if value and math.isfinite(value) and float(text) == 0:
         return np.format_float_positional(value, precision=1, fractional=False, trim="-")
     return text
+
+
+def significant(value: float, digits: int) -> str:
+    """Return a number with so many significant digits, and commas between thousands.
+
+    >>> significant(1931.4, 2), significant(0.4567, 2), significant(50.7, 1)
+    ('1,900', '0.46', '50')
+    """
+    if not value or not math.isfinite(value):
+        return f"{value:.0f}"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    rounded = round(value, decimals)
+    return f"{rounded:,.{max(decimals, 0)}f}"
 
 
 def duration(seconds: float) -> str:

@@ -1,14 +1,13 @@
-r"""Sentences of the report that compare: made from results tables, so that the numbers carry them.
+r"""Sentences that compare, in the report on a user's own images, made from results tables.
 
-``SENTENCES`` lists each sentence with the results tables that it needs. The text quotes a sentence as
-``\result{claim-...}``. A sentence about a difference of two hashes follows three rules:
+``SENTENCES`` lists each sentence with the results tables that it needs. The text quotes one as
+``\result{sentence-...}``. A sentence about a difference of two hashes follows three rules:
 
 - "more" or "less" stands alone only if the corrected p-value is below ``findings.LEVEL``;
 - "equivalent" is said only if the equivalence test, not a large p-value, says so;
 - otherwise the sentence says that the set does not tell.
 """
 
-import math
 from collections.abc import Callable, Sequence
 
 import pandas as pd
@@ -17,20 +16,16 @@ from finhash import methods
 from finhash.accuracy.findings import LEVEL, listed
 from finhash.accuracy.rates import FPR_TARGETS
 from finhash.accuracy.resampling import MARGIN
-from finhash.study import project, results
-from finhash.study.cost import parallel
+from finhash.study import results
 from finhash.study.report import available
-from finhash.study.report.numbers_cost import RUNGS
 from finhash.study.report.rounding import (
     Numbers,
     exponent,
-    fixed,
     milliseconds,
     percent,
     whole,
     with_source,
 )
-from finhash.study.results import medians
 from finhash.thresholds import TARGETS
 
 RATES = (1e-4, 1e-3, 1e-2)
@@ -40,43 +35,16 @@ OWN_HASH = "find"
 """Hash that the differences of ``resampling_differences`` are taken from."""
 
 
-def numbers() -> Numbers:
+def texts() -> Numbers:
     """Return the sentences that this run's results carry, by key."""
     found: Numbers = {}
-    chosen = SENTENCES if project.is_standin() else SENTENCES | OWN_SENTENCES
-    for key, (function, names) in chosen.items():
+    for key, (function, names) in SENTENCES.items():
         tables = [available.load(name) for name in names]
         if tables[0] is not None:
             text = function(*tables)
             if text:
-                found |= with_source({f"claim-{key}": text}, names[0])
+                found |= with_source({f"sentence-{key}": text}, names[0])
     return found
-
-
-def below_imagehash(ladder: pd.DataFrame) -> str:
-    """Return that FINd is faster than all hashes of imagehash, as the end of a sentence, or ""."""
-    seconds = medians(ladder)
-    others = [seconds[name] for name in seconds.index if name in methods.METHODS]
-    if not others or seconds[RUNGS["deployed"]] >= min(others):
-        return ""
-    return r" and below every hash of the \texttt{imagehash} library from the same file"
-
-
-def starts(throughput: pd.DataFrame) -> str:
-    """Say how long processes and Dask take to start, and from how many images on they save time."""
-    start = throughput.set_index(["executor", "workers"])["start"]
-    words = {"processes": ("Processes start", "save"), "dask": ("Dask starts", "saves")}
-    sentences = []
-    for executor, (begins, saves) in words.items():
-        if (executor, 2) in start.index:
-            images = parallel.break_even(throughput, (executor, 2))
-            pays = "but saved none here"
-            if math.isfinite(images):
-                rounded = whole(float(f"{images:.2g}"))
-                pays = f"and {saves} time from about {rounded} images on"
-            seconds = fixed(start[executor, 2], 1)
-            sentences.append(rf"{begins} in {seconds}\,s {pays}.")
-    return " ".join(sentences)
 
 
 def reach(histograms: pd.DataFrame) -> str:
@@ -345,16 +313,6 @@ def _power(rate: float) -> str:
 
 
 SENTENCES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
-    "below-imagehash": (below_imagehash, ("ladder",)),
-    "starts": (starts, ("parallel_throughput_small",)),
-}
-"""Key of a sentence -> function that makes it, and results tables that it reads.
-
-The function gets None for a table that a user's own set lacks, except for the first table: without
-it there is no sentence.
-"""
-
-OWN_SENTENCES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "reach": (reach, ("counting_histograms",)),
     "labels": (labels, ("counting_histograms",)),
     "rate": (compared, ("rates",)),
@@ -367,4 +325,8 @@ OWN_SENTENCES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "robustness": (robustness, ("robustness",)),
     "cost": (cost, ("each_hash", "each_hash_growth")),
 }
-"""Sentences that only the report on a user's own set quotes, as in ``SENTENCES``."""
+"""Key of a sentence -> function that makes it, and results tables that it reads.
+
+The function gets None for a table that a user's own set lacks, except for the first table: without
+it there is no sentence.
+"""

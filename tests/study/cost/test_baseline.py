@@ -3,6 +3,7 @@
 import cProfile
 import pstats
 
+import pandas as pd
 import pytest
 from line_profiler import LineProfiler
 from PIL import Image
@@ -60,3 +61,19 @@ def test_published_program_is_wrong_unless_the_image_is_square():
     assert table["bits_wrong"][0] == 0
     assert table["bits_wrong"][1] > 0
     assert table["unwritten"][1] == pytest.approx(1 - (63 * 64 + 80) / (64 * 80))
+
+
+def test_plan_bounds_follow_amdahl():
+    steps = pd.DataFrame({"step": baseline.STEPS, "seconds": [0.5, 0.5, 20, 75, 0, 3, 1]})
+    table = baseline.plan(steps, cores=4).set_index("step")
+    assert table.index.tolist() == list(baseline.IDEAS)
+    assert table["bound"][["box filter", "luma"]].tolist() == pytest.approx([4, 1.25])
+    assert table["bound"]["all arithmetic"] == pytest.approx(100)
+    assert table.loc["everything", ["share", "bound"]].tolist() == [1, 4]
+
+
+def test_known_answers_are_those_of_the_published_program():
+    table = baseline.known_answers(5000)
+    assert len(table) > 5
+    assert table[["published_equal", "corrected_equal"]].all(axis=None)
+    assert (table["published"] == "IndexError").any()

@@ -61,3 +61,10 @@ def test_exactness_counts_images_and_bits_by_kind():
     row = table.loc[("rounded", "noise")]
     assert row["bits_changed"] == sum(expected) > 0
     assert row["images_changed"] == sum(bits > 0 for bits in expected)
+
+
+def test_source_shows_the_compiled_loops():
+    text = candidates.source(candidates.box_numba)
+    assert text.startswith("def box_numba(")
+    assert "def _box_rows(" in text
+    assert "def add_to_windows(" in text

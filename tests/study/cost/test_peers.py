@@ -43,14 +43,18 @@ def test_exact_contenders_find_exactly_the_pairs(many, radius, workers):
         assert pairs_of(find(queries)) == expected, name
 
 
-@pytest.mark.parametrize("tile", [(64, 8192), (10, 70)])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_joins_find_exactly_the_pairs(many, workers, tile, monkeypatch):
-    monkeypatch.setattr(peers, "TILE", tile)
+def test_joins_find_exactly_the_pairs(many, workers):
     expected = pairs_of(hamming.join(many, radius=45)[:2])
     assert len(expected) > len(many)
-    for name, join in peers.JOINS.items():
-        assert pairs_of(join(many, 45, workers)) == expected, name
+    for join in (peers.finhash_join, peers.exhaustive_join):
+        assert pairs_of(join(many, 45, workers)) == expected
+
+
+def test_tiles_of_numkong_find_exactly_the_pairs(many, monkeypatch):
+    monkeypatch.setattr(peers, "TILE", (10, 70))
+    find, _ = peers.numkong_scan(many, 45, 2)
+    assert pairs_of(find(many[:90])) == pairs_of(hamming.join(many[:90], many, radius=45)[:2])
 
 
 def test_no_contender_reports_a_pair_beyond_the_radius(hashes):
@@ -61,7 +65,7 @@ def test_no_contender_reports_a_pair_beyond_the_radius(hashes):
 
 
 def test_comparison_has_one_and_two_threads_where_possible(hashes):
-    found = peers.compare(hashes, hashes[:30], 45, singles=3, repeats=1)
+    found = peers.compare(hashes, hashes[:30], 45, singles=3, repeats=1, workers=(1, 2))
     numbers = found.groupby("contender", sort=False)["workers"].agg(list).to_dict()
     alone = ["NumPy scan", "BK-tree"]
     assert numbers == {name: [1] if name in alone else [1, 2] for name in peers.CONTENDERS}
@@ -77,13 +81,3 @@ def test_too_few_nearest_neighbours_lower_the_recall(hashes):
     found = peers.compare(hashes, hashes[:30], 60, singles=1, contenders=few, workers=[1])
     wanted = len(hamming.join(hashes[:30], hashes, radius=60)[0])
     assert found["recall"].tolist() == [pytest.approx(30 * 5 / wanted)]
-
-
-def test_joins_are_tabulated_by_sample(hashes):
-    found = peers.compare_joins(hashes, 45, repeats=2)
-    assert found.groupby(["contender", "workers"], sort=False).size().to_dict() == {
-        (name, number): 2 for name in peers.JOINS for number in (1, 2)
-    }
-    assert (found["found"] == len(hamming.join(hashes, radius=45)[0])).all()
-    assert (found["recall"] == 1).all()
-    assert (found["throughput"] > 0).all()

@@ -59,3 +59,12 @@ def test_distances_about_one_centre_count_every_hash(hashes):
     assert table["radius"].unique().tolist() == [60]
     at = np.repeat(table["distance"], table["members"])
     assert table["member"].unique().tolist() == [int(np.median(at))]
+
+
+def test_the_member_lies_within_the_spread_of_the_join(hashes, monkeypatch):
+    families = np.repeat(np.arange(3), [100, 200, 300])  # each mixes 20 real ones, so is wide
+    families[np.arange(600) % 20 == 0] = 3  # of one real family, so it is narrow
+    monkeypatch.setattr(pruning, "_work_of_join", lambda *_: pruned.Work(rounds=[(600, 9, 40)]))
+    table = pruning.about_one_centre(hashes, families, 60)
+    assert table["members"].sum() == 30
+    assert table["member"].iloc[0] <= 40

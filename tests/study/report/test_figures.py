@@ -1,5 +1,8 @@
 """Figures draw what their results tables hold, with labelled axes, units and legends."""
 
+import io
+from base64 import b64encode
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,11 +11,14 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
 
 from finhash import methods
 from finhash.study import project
 from finhash.study.cost import operations
-from finhash.study.report import available, figures, figures_growth, style
+from finhash.study.data import standin
+from finhash.study.report import available, figures, figures_growth, figures_pipeline, style
 from finhash.study.report import figures_accuracy as accuracy
 from finhash.study.report import figures_cost as cost
 from tests.study.report.tables import table, timings
@@ -56,6 +62,16 @@ def legend(owner: Axes | Figure) -> list[str]:
     return [text.get_text() for text in found.get_texts()]
 
 
+def dots(axes: Axes) -> list[float]:
+    """Return the values of a chart of dots, from top to bottom."""
+    return [float(x[0]) for x, _ in lines(axes) if len(x) == 1]
+
+
+def fills(axes: Axes) -> list[str]:
+    """Return the colours that fill the dots of a chart, from top to bottom."""
+    return [to_hex(line.get_markerfacecolor()) for line in axes.lines if len(line.get_xdata())]
+
+
 def labels(axes: Axes) -> tuple[str, str]:
     return axes.get_xlabel(), axes.get_ylabel()
 
@@ -72,7 +88,7 @@ def test_profile_draws_medians_and_states_shares():
     assert rows(axes) == ["luma", "box filter"]
     np.testing.assert_allclose(widths(axes), [20, 180])
     assert texts(axes) == [
-        "20 ms (10.0%), without it 1.11 times faster",
+        "20 ms (10.0%), without it 1.1 times faster",
         "180 ms (90.0%), without it 10 times faster",
     ]
 
@@ -80,11 +96,10 @@ def test_profile_draws_medians_and_states_shares():
 def test_profile_states_no_gain_for_small_steps():
     steps = table("step seconds", ("shrink", 0.001), ("box filter", 0.999))
     [axes] = cost.profile(steps).axes
-    assert texts(axes)[0] == "1 ms (0.1%)"
+    assert texts(axes)[0] == "1.0 ms (0.1%)"
 
 
-def test_growth_draws_medians_by_count_and_fastest_repeats_by_side():
-    counts = table("images seconds", *((n, 0.2 * n) for n in (1, 2, 4)))
+def test_growth_draws_the_fastest_repeats_by_side():
     sides = table(
         "content side seconds",
         ("noise", 64, 0.02),
@@ -92,17 +107,18 @@ def test_growth_draws_medians_by_count_and_fastest_repeats_by_side():
         ("noise", 128, 0.04),
         ("flat", 64, 0.01),
     )
-    left, right = cost.growth(counts, sides).axes
-    assert labels(left) == ("images of the set", "seconds")
-    assert labels(right) == ("side of a square image, pixels", "seconds per image")
-    np.testing.assert_allclose(lines(left), [([1, 2, 4], [0.2, 0.4, 0.8])])
-    assert texts(left) == ["exponent 1.00\n95 % interval: 1.00 to 1.00"]
-    fit, *measured = lines(right)
+    [axes] = cost.growth(sides).axes
+    assert labels(axes) == ("side of a square image, pixels", "seconds per image")
+    fit, *measured = lines(axes)
     assert measured == [([64, 128], [0.01, 0.04]), ([64], [0.01])]
     model = operations.fit_work([(64, 64), (128, 128)], [0.01, 0.04])
     np.testing.assert_allclose(fit[1], operations.predict(model, [(side, side) for side in fit[0]]))
-    assert legend(right) == ["fit to counted operations", "measured, noise", "measured, flat"]
-    assert texts(right) == []  # nothing larger than 512 pixels
+    assert legend(axes) == [
+        "fit to counted operations",
+        "measured, noise",
+        "measured, one colour",
+    ]
+    assert texts(axes) == []  # nothing larger than 512 pixels
 
 
 def test_operation_costs_draws_steps_and_shapes():
@@ -134,12 +150,12 @@ def test_candidates_fills_exact_ones_only():
     seconds = timings({"reference": 0.2, "summed area": 0.0005})
     exactness = table("contender bits_changed", ("reference", 0), ("summed area", 1_274))
     [axes] = cost.candidates(seconds, exactness).axes
-    assert labels(axes)[0] == "microseconds per image, log scale (lower is better)"
+    assert labels(axes)[0] == "milliseconds per image, log scale (lower is better)"
     assert axes.get_xscale() == "log"
     assert rows(axes) == ["reference", "summed area"]
-    np.testing.assert_allclose(widths(axes), [200_000, 500])
-    assert faces(axes) == [style.FIND.lower(), "#ffffff"]
-    assert texts(axes) == ["200 ms, exact", "500 µs, 1,274 bits changed"]
+    np.testing.assert_allclose(dots(axes), [200, 0.5])
+    assert fills(axes) == [style.FIND.lower(), "#ffffff"]
+    assert texts(axes) == ["200 ms, fastest exact one", "0.50 ms, 1,274 bits changed"]
 
 
 def test_margins_draws_shares_of_each_kind():
@@ -162,11 +178,21 @@ def test_margins_draws_shares_of_each_kind():
 
 def test_ladder_compares_optimisations_with_the_first():
     seconds = timings({"reference": 0.2, "+ box filter": 0.05, "ahash64": 0.0008})
-    [axes] = cost.ladder(seconds).axes
+    figure = cost.ladder(seconds)
+    [axes] = figure.axes
     assert labels(axes)[0].startswith("milliseconds per image, JPEG file to hash, log scale")
-    assert rows(axes) == ["reference", "+ box filter", "aHash 64 (imagehash)"]
-    np.testing.assert_allclose(widths(axes), [200, 50, 0.8])
-    assert texts(axes) == ["200 ms", "50 ms, 4 times faster", "800 µs"]
+    assert rows(axes) == ["reference", "+ box filter", "aHash"]
+    np.testing.assert_allclose(dots(axes), [200, 50, 0.8])
+    assert texts(axes) == ["200 ms", "50 ms, 4.0 times faster", "0.80 ms"]
+    assert legend(figure) == [
+        "FINd, optimisations added in turn",
+        "imagehash, 64 bits, Pillow decoder",
+    ]
+
+
+def test_ladder_without_other_hashes_has_no_entry_for_them():
+    figure = cost.ladder(timings({"reference": 0.2, "+ box filter": 0.05}))
+    assert legend(figure) == ["FINd, optimisations added in turn"]
 
 
 def test_large_images_draws_times_and_ratios_by_size():
@@ -212,9 +238,16 @@ def test_throughput_draws_both_bars_and_decoding():
     assert len(figure.axes) == 2
     for axes in figure.axes:
         assert labels(axes)[0] == "images per second (higher is better)"
-        assert rows(axes) == ["serial, 1", "processes, 2"]
+        assert rows(axes) == ["serial", "2 processes"]
         assert widths(axes) == [300, 300, 600, 400]
+        assert faces(axes) == ["#ffffff", style.BLUE.lower()] * 2
+        assert texts(axes) == ["300", "400"]
         assert [x for x, _ in lines(axes)] == [[500, 500], [1000, 1000]]
+    assert legend(figure) == [
+        "whole job",
+        "start of the workers left out",
+        "decoding alone, 1 and 2 cores",
+    ]
 
 
 def test_memory_of_jobs_is_in_megabytes():
@@ -222,7 +255,7 @@ def test_memory_of_jobs_is_in_megabytes():
     files = table("files bytes", (10**4, 400e6), (10**6, 430e6))
     left, right = cost.memory_jobs(jobs, files).axes
     assert labels(left)[0] == "peak memory, MB (lower is better)"
-    assert rows(left) == ["serial, 1", "dask, 2"]
+    assert rows(left) == ["serial", "2 Dask workers"]
     assert widths(left) == [200, 500]
     assert labels(right) == ("files, two processes", "peak memory, MB")
     assert lines(right) == [([10**4, 10**6], [400, 430])]
@@ -244,7 +277,12 @@ def test_scaling_model_draws_model_measurements_and_proportion():
         ([1], [90]),
         ([1, 8], [90, 720]),
     ]
-    assert legend(axes) == ["processes, model", "dask, model", "proportional to cores"]
+    assert legend(axes) == [
+        "processes, model",
+        "processes, measured",
+        "dask, model",
+        "proportional to cores",
+    ]
 
 
 def test_contenders_fills_searches_that_find_everything():
@@ -258,8 +296,8 @@ def test_contenders_fills_searches_that_find_everything():
     [axes] = cost.contenders(both).axes
     assert labels(axes)[0] == "queries per second, one core, log scale (higher is better)"
     assert rows(axes) == list(searches["contender"])
-    assert widths(axes) == list(searches["throughput"])
-    assert faces(axes) == [style.FIND.lower(), style.DARK, "#ffffff"]
+    assert dots(axes) == list(searches["throughput"])
+    assert fills(axes) == [style.FIND.lower(), style.DARK, "#ffffff"]
     assert texts(axes) == ["80,000, recall 100%", "20,000, recall 100%", "10,000, recall 53.1%"]
 
 
@@ -394,24 +432,49 @@ def test_distances_draws_shares_of_pairs_in_bins_of_two(histograms):
     assert legend(figure) == ["same family", "other family"]
 
 
-def test_roc_draws_recall_against_the_false_positive_rate(histograms):
-    left, right = accuracy.roc(histograms).axes
-    assert labels(left) == ("false positive rate", "recall of same-family pairs")
-    assert left.get_xscale() == "log"
-    assert lines(left) == lines(right) == [([0.125, 0.25, 1.0], [0.75, 1.0, 1.0])]
-    assert legend(right) == ["FINd"]
-    assert left.yaxis.get_major_formatter()(0.5) == "50%"
+def test_roc_draws_the_labels_that_are_reported_first(histograms):
+    [axes] = accuracy.roc(histograms, None, None).axes
+    assert labels(axes) == ("false positive rate, log scale", "recall of same-family pairs")
+    assert axes.get_xscale() == "log"
+    [(rates, recall)] = lines(axes)
+    # Ten pairs can show no smaller rate than 0.1, but the smallest one here is 1 / 8.
+    np.testing.assert_allclose(rates, [0.125, 0.25, 1.0])
+    np.testing.assert_allclose(recall, [0.75, 1.0, 1.0])
+    assert list(axes.get_xticks()) == [0.1, 1]
+    assert texts(axes) == ["FINd"]
+    assert axes.yaxis.get_major_formatter()(0.5) == "50%"
 
 
-def test_roc_of_labels_that_nobody_judged_has_one_panel(histograms):
-    [axes] = accuracy.roc(histograms[histograms["labels"] == "as labelled"]).axes
-    assert axes.get_title(loc="left") == "as labelled"
-    assert axes.get_xlim()[0] == 0.1  # ten pairs show no smaller rate
+def test_roc_draws_intervals_at_rates_that_the_pairs_can_show(histograms):
+    intervals = table(
+        "method target recall low high labels",
+        ("find", 0.25, 1.0, 0.6, 1.0, "merged"),
+        ("find", 0.25, 1.0, 0.1, 1.0, "as labelled"),
+        ("find", 0.01, 0.5, 0.4, 0.9, "merged"),
+        ("pdq", 0.25, 0.5, 0.4, 0.9, "merged"),  # a hash without histogram
+    )
+    [axes] = accuracy.roc(histograms, intervals, None).axes
+    _, (at, interval), dot = lines(axes)
+    assert at == [0.25, 0.25]
+    assert interval == [0.6, 1.0]
+    np.testing.assert_allclose(dot, [[0.25], [1.0]])
+
+
+def test_roc_says_of_the_middle_half_whose_captions_decide(histograms):
+    middle = table(
+        "method target recall low high",
+        ("find_middle", 0.25, 0.9, 0.8, 1.0),
+        ("find_middle", 0.125, 0.8, 0.7, 0.9),
+        ("find", 0.25, 0.9, 0.8, 1.0),
+    )
+    [axes] = accuracy.roc(histograms, None, middle).axes
+    assert [y for _, y in lines(axes)[1:]] == [[0.7, 0.9], [0.8, 1.0], [0.8, 0.9]]
+    assert texts(axes) == ["FINd", "FINd middle (captions placed by us)"]
 
 
 def test_figures_of_a_set_without_same_family_pairs_are_drawn(histograms):
     alone = histograms[histograms["labels"] == "as labelled"].assign(same=0)
-    assert [lines(axes) for axes in accuracy.roc(alone).axes] == [[]]
+    assert [lines(axes) for axes in accuracy.roc(alone, None, None).axes] == [[]]
     assert len(accuracy.distances(alone).axes) == 1
 
 
@@ -423,7 +486,9 @@ def test_recall_intervals_marks_merged_labels_by_filled_circles():
         ("find", 1e-4, 0.9, 0.8, 1.0, "merged"),
         ("find", 1e-5, 0.6, 0.5, 0.7, "merged"),
     )
-    left, right = accuracy.recall_intervals(intervals).axes
+    figure = accuracy.recall_intervals(intervals)
+    left, right = figure.axes
+    assert legend(figure) == ["as labelled", "families of one image merged"]
     assert rows(left) == ["FINd"]
     assert [axes.get_title(loc="left") for axes in (left, right)] == [
         "false positive rate $10^{-4}$",
@@ -432,60 +497,98 @@ def test_recall_intervals_marks_merged_labels_by_filled_circles():
     assert labels(left)[0] == "recall"
     assert [x for x, _ in lines(left)] == [[0.7, 0.9], [0.8], [0.8, 1.0], [0.9]]
     assert [x for x, _ in lines(right)] == [[0.3, 0.5], [0.4], [0.5, 0.7], [0.6]]
-    assert [line.get_markerfacecolor() for line in left.lines[1::2]] == ["white", style.FIND]
+    assert fills(left)[1::2] == ["#ffffff", style.FIND.lower()]
 
 
-def test_pareto_draws_recall_against_both_costs():
-    names = ["find", "find64"]
-    rates = pd.DataFrame(
-        {"method": names, "labels": "merged", "pairs": 10, "tpr_1e-05": [0.8, 0.4]}
-    )
+@pytest.fixture
+def costs() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Milliseconds of three hashes, and seconds of the reference implementation."""
     each_hash = table("method ms_file", ("find", 0.3), ("find64", 0.4), ("find_middle", 0.25))
-    matching = timings({"find": 0.2, "find64": 0.1})
-    middle = table(
-        "method target recall",
-        ("find_middle", 1e-5, 0.95),
-        ("find_middle", 1e-4, 1.0),
-        ("find", 1e-5, 0.8),
-    )
-    figure = accuracy.pareto(each_hash, timings({"reference": 0.2}), matching, rates, middle)
-    left, right = figure.axes
-    assert labels(left) == (
-        "milliseconds per image, JPEG file to hash",
-        "recall at false positive rate $10^{-5}$",
-    )
-    assert labels(right)[0] == "seconds, all pairs of 5 images"
-    assert lines(left) == [([0.3], [0.8]), ([0.4], [0.4]), ([200], [0.8]), ([0.25], [0.95])]
-    assert lines(right) == [([0.2], [0.8]), ([0.1], [0.4]), ([0.2], [0.95])]
-    assert legend(figure) == ["FINd", "64 bits", "FINd middle"]
+    return each_hash, timings({"reference": 0.2})
 
 
-def test_pareto_takes_the_smallest_rate_that_the_set_shows():
+def test_pareto_draws_recall_against_the_time_of_a_hash(costs):
     rates = table(
-        "method labels pairs tpr_1e-05 tpr_1e-04", ("find", "as labelled", 10, np.nan, 0.8)
+        "method labels tpr_1e-04 tpr_1e-03",
+        ("find", "merged", 0.8, 0.9),
+        ("find64", "merged", 0.4, 0.5),
     )
-    each_hash, middle = table("method ms_file", ("find", 0.3)), table("method target recall")
-    seconds = timings({"find": 0.2})
-    figure = accuracy.pareto(each_hash, timings({"reference": 0.2}), seconds, rates, middle)
-    assert labels(figure.axes[0])[1] == "recall at false positive rate $10^{-4}$"
-    assert legend(figure) == ["FINd", "64 bits"]
+    intervals = table(
+        "method target recall low high labels",
+        ("find", 1e-4, 0.8, 0.7, 0.9, "merged"),
+        ("find", 1e-5, 0.4, 0.3, 0.5, "merged"),
+    )
+    middle = table(
+        "method target recall low high",
+        ("find_middle", 1e-4, 0.95, 0.9, 1.0),
+        ("find_middle", 1e-5, 0.9, 0.8, 1.0),
+        ("find", 1e-4, 0.8, 0.7, 0.9),
+    )
+    [axes] = accuracy.pareto(*costs, rates, intervals, middle).axes
+    assert labels(axes) == (
+        "milliseconds per image, JPEG file to hash, log scale (lower is better)",
+        "recall at false positive rate $10^{-4}$",
+    )
+    assert lines(axes) == [
+        ([0.3, 0.3], [0.7, 0.9]),
+        ([0.25, 0.25], [0.9, 1.0]),
+        ([0.3], [0.8]),
+        ([0.4], [0.4]),
+        ([0.25], [0.95]),
+    ]
+    assert texts(axes) == [
+        "FINd as published:\n200 ms →",
+        "FINd",
+        "FINd 64",
+        "FINd middle (captions placed by us)",
+    ]
 
 
-def test_clusterings_draws_merged_labels_against_the_share_of_bits():
+def test_pareto_takes_the_smallest_rate_that_the_set_shows(costs):
+    rates = table("method labels tpr_1e-04 tpr_1e-03", ("find", "as labelled", np.nan, 0.8))
+    [axes] = accuracy.pareto(*costs, rates, None, None).axes
+    assert labels(axes)[1] == "recall at false positive rate $10^{-3}$"
+    assert lines(axes) == [([0.3], [0.8])]
+
+
+def test_pareto_leaves_out_hashes_without_recall(costs):
+    rates = table("method labels tpr_1e-04", ("find", "merged", 0.8), ("find64", "merged", np.nan))
+    [axes] = accuracy.pareto(*costs, rates, None, None).axes
+    assert texts(axes)[1:] == ["FINd"]
+
+
+def test_clusterings_draws_one_panel_per_algorithm():
     scores = table(
         "truth algorithm method radius f1 largest",
         ("merged", "components", "find", 64, 0.9, 0.02),
         ("merged", "components", "find", 128, 0.1, 1.0),
         ("merged", "spheres", "find", 64, 0.8, 0.01),
+        ("merged", "spheres", "pdq", 64, 0.8, 0.01),
         ("as labelled", "spheres", "find", 64, 0.0, 0.0),
     )
-    figure = accuracy.clusterings(scores)
+    ruled = table(
+        "use method threshold",
+        ("cluster", "find", 52),
+        ("cluster", "pdq", 54),
+        ("match", "find", 1),
+    )
+    figure = accuracy.clusterings(scores, ruled)
     left, right = figure.axes
-    assert labels(left) == ("threshold as a share of the bits", "pairwise F1 (higher is better)")
-    assert labels(right)[1] == "images in the largest cluster"
-    assert lines(left) == [([0.25, 0.5], [0.9, 0.1]), ([0.25], [0.8])]
-    assert lines(right) == [([0.25, 0.5], [0.02, 1.0]), ([0.25], [0.01])]
-    assert legend(figure) == ["FINd", "components", "spheres"]
+    assert labels(left) == ("threshold, bits", "pairwise F1 (higher is better)")
+    assert lines(left)[:2] == [([64, 128], [0.9, 0.1]), ([64, 128], [0.02, 1.0])]
+    assert lines(right)[:2] == [([64], [0.8]), ([64], [0.01])]
+    assert [lines(axes)[2][0] for axes in (left, right)] == [[52, 52]] * 2
+    assert texts(left) == ["52"]
+    assert legend(figure) == ["FINd", "images in FINd's largest cluster", "FINd's threshold"]
+
+
+def test_clusterings_of_a_set_without_thresholds_are_drawn():
+    scores = table(
+        "truth algorithm method radius f1 largest",
+        ("as labelled", "components", "dhash256", 64, np.nan, 0.02),
+    )
+    figure = accuracy.clusterings(scores, None)
+    assert legend(figure) == ["dHash"]
 
 
 def test_bit_maps_draws_both_columns_as_they_lie():
@@ -496,11 +599,18 @@ def test_bit_maps_draws_both_columns_as_they_lie():
         ("find", 0, 1, 0.2, 0.7),
         ("find", 1, 0, 0.3, 0.8),
     )
-    same, entropy, *bars = accuracy.bit_maps(bits).axes
+    frequencies = bits.assign(method="dhash256")
+    figure = accuracy.bit_maps(pd.concat([frequencies, bits]))
+    same, place, entropy, _, *bars = figure.axes
+    assert (labels(entropy), place.get_ylabel()) == (
+        ("horizontal\nfrequency", "vertical\nfrequency"),
+        "row",
+    )
+    same, _, entropy, *_ = figure.axes  # FINd, whose bits are frequencies, is first
     np.testing.assert_array_equal(same.images[0].get_array(), [[0.1, 0.2], [0.3, 0.4]])
     np.testing.assert_array_equal(entropy.images[0].get_array(), [[0.6, 0.7], [0.8, 0.9]])
     assert same.get_title(loc="left") == "FINd"
-    assert [bar.get_ylabel() for bar in bars] == ["differs within families", "entropy, bits"]
+    assert [bar.get_ylabel() for bar in bars] == ["differs within\nfamilies", "entropy, bits"]
 
 
 def test_caption_area_draws_medians_by_rounded_area():
@@ -519,47 +629,109 @@ def test_caption_area_draws_medians_by_rounded_area():
     assert legend(figure) == ["FINd", "PDQ"]
 
 
-def test_variants_draws_one_panel_per_false_positive_rate():
+def test_variants_draws_one_panel_per_small_false_positive_rate():
     variants = table(
         "variant bits target recall low high",
         ("FINd", 256, 1e-4, 0.9, 0.8, 1.0),
-        ("FINd, 128 best bits", 128, 1e-4, 0.8, 0.7, 0.9),
         ("FINd", 256, 1e-5, 0.5, 0.4, 0.6),
-        ("FINd, 128 best bits", 128, 1e-5, 0.6, 0.5, 0.7),
+        ("dHash, middle rows", 128, 1e-5, 0.6, 0.5, 0.7),
+        ("FINd and dHash, 128 best of each", 256, 1e-5, 0.7, 0.6, 0.8),
     )
-    left, right = accuracy.variants(variants).axes
-    assert rows(left) == ["FINd (256)", "FINd, 128 best bits (128)"]
-    assert [axes.get_title(loc="left") for axes in (left, right)] == [
-        "FPR $10^{-4}$",
-        "FPR $10^{-5}$",
+    [axes] = accuracy.variants(variants).axes
+    assert rows(axes) == [
+        "FINd (256)",
+        "dHash, middle rows (128)",
+        "FINd and dHash, 128 best of each (256)",
     ]
-    assert labels(left)[0] == "recall"
-    assert [x for x, _ in lines(left)] == [[0.8, 1.0], [0.9], [0.7, 0.9], [0.8]]
-    assert [x for x, _ in lines(right)] == [[0.4, 0.6], [0.5], [0.5, 0.7], [0.6]]
+    assert axes.get_title(loc="left") == "false positive rate $10^{-5}$"
+    assert labels(axes)[0] == "recall"
+    assert [x for x, _ in lines(axes)] == [
+        *([0.4, 0.6], [0.5]),
+        *([0.5, 0.7], [0.6]),
+        *([0.6, 0.8], [0.7]),
+    ]
+    dhash = methods.get("dhash256").colour
+    assert [line.get_color() for line in axes.lines[1::2]] == [style.FIND, dhash, style.DARK]
+    assert fills(axes)[1::2] == [style.FIND.lower(), "#ffffff", "#ffffff"]
 
 
-@pytest.mark.parametrize(
-    ("draw", "column", "label"),
-    [
-        (accuracy.robustness, "recall", "recall"),
-        (accuracy.robustness_distance, "own_median", "median distance, bits"),
-    ],
-)
-def test_robustness_draws_strengths_in_order_and_leaves_gaps(draw, column, label):
+def test_variants_of_a_small_set_are_drawn_at_the_rates_it_has():
+    variants = table("variant bits target recall low high", ("FINd", 256, 1e-3, 0.9, 0.8, 1.0))
+    [axes] = accuracy.variants(variants).axes
+    assert dots(axes) == [0.9]
+
+
+def test_robustness_draws_the_middle_strengths_beside_undisturbed_images():
     grid = table(
-        f"method transform strength {column}",
-        ("phash256", "jpeg", "50", 0.9),
-        ("phash256", "jpeg", "20", 0.7),
-        ("phash256", "caption_removed", "all", 0.1),
+        "method transform strength own_median own_high recall",
+        ("phash256", "crop", "1", 4, 6, 0.7),
+        ("phash256", "crop", "5", 70, 80, 0.25),
+        ("phash256", "crop", "10", 120, 130, 0.0),
+        ("phash256", "colour", "half", 0, 0, 0.91),
+        ("phash256", "colour", "grey", 0, 2, 0.9),
+        ("pdq", "crop", "1", 4, 6, 0.5),
     )
-    figure = draw(grid)
-    axes, bar = figure.axes
+    [axes] = accuracy.robustness(grid).axes
+    assert rows(axes) == ["pHash", "PDQ"]
+    columns = [label.get_text() for label in axes.get_xticklabels()]
+    assert columns == ["undisturbed", "colour: half", "crop 5 % per side"]
+    assert texts(axes) == ["91", "91", "25", "50"]  # PDQ: nothing but its mildest change
+    assert labels(axes)[0] == "recall of the other images of the family, %"
+
+
+def test_robustness_names_a_change_that_it_does_not_know():
+    grid = table(
+        "method transform strength own_median own_high recall", ("find", "new_one", "2", 1, 1, 0.5)
+    )
+    [axes] = accuracy.robustness(grid).axes
+    assert axes.get_xticklabels()[1].get_text() == "new one 2"
+
+
+def test_robustness_distance_draws_strengths_in_order_and_leaves_gaps():
+    grid = table(
+        "method transform strength own_median",
+        ("phash256", "jpeg", "50", 9),
+        ("phash256", "jpeg", "20", 7),
+        ("phash256", "caption_removed", "all", 1),
+    )
+    axes, bar = accuracy.robustness_distance(grid).axes
     assert axes.get_title(loc="left") == "pHash"
     assert [text.get_text() for text in axes.get_yticklabels()] == ["jpeg", "caption removed"]
     cells = np.ma.filled(axes.images[0].get_array(), np.nan)
-    np.testing.assert_array_equal(cells, [[0.9, 0.7], [0.1, np.nan]])
-    assert bar.get_ylabel() == label
-    assert figure.get_supxlabel() == "strength: mild to strong, left to right"
+    np.testing.assert_array_equal(cells, [[9, 7], [1, np.nan]])
+    assert bar.get_ylabel() == "median distance, bits"
+
+
+def test_confirmation_draws_one_panel_per_target():
+    found = table(
+        "labels method target fpr recall low high",
+        ("merged", "find", 1e-3, 4e-4, 0.9, 0.8, 1.0),
+        ("merged", "find", 1e-4, 2e-5, 0.7, 0.6, 0.8),
+        ("merged", "find64", 1e-4, 2e-5, 0.7, 0.6, 0.8),
+        ("as labelled", "find", 1e-4, 2e-5, 0.1, 0.0, 0.2),
+    )
+    figure = accuracy.confirmation(found)
+    left, right = figure.axes
+    assert right.get_title(loc="left") == "target $10^{-4}$"
+    assert lines(right) == [
+        ([1e-4, 1e-4], [0, 1]),
+        ([2e-5, 2e-5], [0.6, 0.8]),
+        ([2e-5], [0.7]),
+    ]
+    assert labels(left) == ("false positive rate", "recall on set B")
+    assert legend(figure) == ["FINd"]
+
+
+def test_pipeline_ends_in_the_bits_of_the_hash():
+    figure = figures_pipeline.pipeline()
+    image, luma, blurred, samples, coefficients, bits = (axes.images[0] for axes in figure.axes)
+    assert image.get_array().shape == (250, 250, 3)
+    assert luma.get_array().shape == blurred.get_array().shape == (250, 250)
+    assert samples.get_array().shape == (64, 64)
+    assert coefficients.get_array().shape == (16, 16)
+    example = io.BytesIO(standin.example(figures_pipeline.FAMILY))
+    unpacked = np.unpackbits(methods.get("find").hash(Image.open(example))).reshape(16, 16)
+    np.testing.assert_array_equal(bits.get_array(), unpacked)
 
 
 # Registry and style
@@ -568,13 +740,14 @@ def test_robustness_draws_strengths_in_order_and_leaves_gaps(draw, column, label
 def test_a_figure_without_results_is_not_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(project, "figures", lambda: tmp_path / "figures")
     monkeypatch.setattr(available, "exists", lambda name: False)
-    assert figures.export("roc") is None
+    figures.export("roc")
     assert not (tmp_path / "figures").exists()
 
 
 def test_figures_read_committed_results():
     committed = project.results(project.root())
-    read = {name for _, tables in figures.FIGURES.values() for name in tables}
+    needed = [tables for _, tables in figures.FIGURES.values()]
+    read = {name for tables in (*needed, *figures.OPTIONAL.values()) for name in tables}
     assert {name for name in read if not (committed / f"{name}.csv").exists()} == set()
 
 
@@ -592,24 +765,108 @@ def test_a_figure_is_exported_twice_as_the_same_bytes(tmp_path, monkeypatch):
     assert written[0][1].startswith(b"\x89PNG")
 
 
+def test_a_table_that_a_figure_can_do_without_may_be_missing(tmp_path, monkeypatch, histograms):
+    monkeypatch.setattr(figures.results, "exists", lambda name: False)
+    monkeypatch.setattr(available, "load", {"counting_histograms": histograms}.__getitem__)
+    assert texts(figures.draw("roc").axes[0]) == ["FINd"]
+
+
+def test_a_notebook_shows_a_figure_with_its_alternative_text(tmp_path, monkeypatch, capsys):
+    sizes = table("rank images", (1, 700), (2, 300))
+    monkeypatch.setattr(available, "load", {"datasets_family_sizes": sizes}.__getitem__)
+    monkeypatch.setattr(project, "figures", lambda: tmp_path / "figures")
+    figures.export("family_sizes")
+    assert capsys.readouterr() == ("", "")  # not in a notebook
+    monkeypatch.setattr("IPython.get_ipython", object)
+    shown = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, **kinds: shown.append((data, kinds))
+    )
+    figures.export("family_sizes")
+    [(data, kinds)] = shown
+    alt = figures.ALT["family_sizes"]
+    png = (tmp_path / "figures" / "family_sizes.png").read_bytes()
+    assert data == {"image/png": b64encode(png).decode(), "text/plain": alt}
+    assert kinds == {"metadata": {"image/png": {"alt": alt, "width": 396}}, "raw": True}
+    assert Image.open(io.BytesIO(png)).width == 2 * 396
+    assert not plt.get_fignums()
+
+
+def test_every_figure_has_an_alternative_text_of_one_sentence():
+    assert list(figures.ALT) == list(figures.FIGURES)
+    for text in figures.ALT.values():
+        assert text.endswith(".")
+        assert ". " not in text
+
+
+def test_no_text_is_smaller_than_7_points(histograms, costs):
+    rates = table("method labels tpr_1e-04", ("find", "merged", 0.8), ("find64", "merged", 0.4))
+    grid = table(
+        "method transform strength own_median own_high recall", ("find", "jpeg", "9", 1, 1, 0.5)
+    )
+    drawn = (
+        accuracy.roc(histograms, None, None),
+        accuracy.pareto(*costs, rates, None, None),
+        accuracy.robustness(grid),
+        cost.ladder(timings({"reference": 0.2, "ahash64": 0.0008})),
+        figures_pipeline.pipeline(),
+    )
+    for figure in drawn:
+        figure.draw_without_rendering()
+        sizes = [each.get_fontsize() for each in figure.findobj(Text) if each.get_text().strip()]
+        assert min(sizes) >= style.SMALLEST
+        assert figure.get_figwidth() * 2.54 <= 16.2
+
+
 def test_every_hash_and_executor_has_a_colour_of_its_own():
     wide = [method for method in methods.METHODS.values() if method.bits == 256]
     assert len({method.colour for method in wide}) == len(wide)
+    looks = [style.look(method.name) for method in wide]
+    assert len({look["marker"] for look in looks}) == len(wide)
+    assert len({str(look["linestyle"]) for look in looks}) == len(wide)
     assert len(set(style.EXECUTOR_COLOURS.values())) == len(style.EXECUTOR_COLOURS)
 
 
+def test_short_hashes_and_registered_ones_have_a_look(monkeypatch):
+    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
+    methods.register("mine", lambda image: np.zeros(8, np.uint8), bits=64)
+    methods.register("yours", lambda image: np.zeros(32, np.uint8), bits=256)
+    mine, yours, dhash = (style.look(name) for name in ("mine", "yours", "dhash64"))
+    assert mine["marker"] != yours["marker"]
+    assert (mine["markerfacecolor"], yours["markerfacecolor"]) == ("white", yours["color"])
+    assert dhash["marker"] == style.look("dhash256")["marker"]
+
+
+def test_labels_that_touch_are_moved_apart():
+    assert style.spread([], 1).tolist() == []
+    np.testing.assert_allclose(style.spread([3, 0, 3, 3], 1), [2, 0, 3, 4])
+
+
+def test_labels_of_points_do_not_overlap():
+    figure, axes = plt.subplots()
+    points = [(0.5, 0.5, "one"), (0.52, 0.5, "two"), (0.5, 0.52, "three")]
+    axes.plot([0, 1], [0, 1], ".")
+    for x, y, _ in points:
+        axes.plot(x, y, "o")
+    style.label_points(axes, points)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert [text.get_text() for text in axes.texts] == ["one", "two", "three"]
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+
+
 @pytest.mark.parametrize(
-    ("seconds", "text"),
+    ("value", "text"),
     [
-        (7.24e-5, "72.4 µs"),
-        (0.00024, "240 µs"),
-        (0.001, "1 ms"),
-        (0.1589, "159 ms"),
-        (231.4, "231 s"),
+        (0.0724, "0.072 ms"),
+        (0.24, "0.24 ms"),
+        (0.999, "1.0 ms"),
+        (99.6, "100 ms"),
+        (231.4, "231 ms"),
     ],
 )
-def test_durations_have_a_fitting_unit(seconds, text):
-    assert style.duration(seconds) == text
+def test_milliseconds_have_two_digits_or_three(value, text):
+    assert style.milliseconds(value) == text
 
 
 def test_powers_are_mathematical_text():
