@@ -79,7 +79,7 @@ def test_readme_names_what_exists():
         assert any((folder / name).exists() for folder in folders), name
     for name in re.findall(r"\b(\d\d_\w+)", text):
         assert (ROOT / "notebooks" / f"{name}.ipynb").exists(), name
-    assert len(text.split()) <= 900
+    assert len(re.findall(r"\S*\w\S*", text)) <= 900
     for link in re.findall(r"\]\(([^)]+)\)", text):
         assert (ROOT / link).exists(), link
     targets = set(re.findall(r"make ([a-z]+)`", text))
@@ -96,7 +96,8 @@ def test_report_is_built_from_committed_results(tmp_path, monkeypatch):
     build.write_generated()
     for path in sorted((ROOT / "report" / "generated").iterdir()):
         assert (tmp_path / "generated" / path.name).read_text() == path.read_text(), path.name
-    assert int((tmp_path / "generated" / "words.tex").read_text()) <= MOST_WORDS
+    words = (tmp_path / "generated" / "words.tex").read_text()
+    assert int(words.replace(",", "")) <= MOST_WORDS
     assert (ROOT / "report" / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
@@ -149,7 +150,7 @@ def test_committed_notebook(path):
 
 
 ABOUT_SET_A = re.compile(
-    r"\bset [AB]\b|stand-in|1,034|55,972|Library of Congress|Zipf|course's|\*\*Finding", re.I
+    r"\bset [AB]\b|stand-in|1,034|55,972|Library of Congress|Zipf|course's", re.I
 )
 """Words that only cells about the rendered set may hold."""
 
@@ -162,7 +163,8 @@ def test_cells_about_the_rendered_set_are_tagged(path):
         if not tag and not tagged[0]:
             assert not ABOUT_SET_A.search(cell.source), cell.source
         if cell.source.startswith("**Finding") and not tagged[0]:
-            assert cell.source.startswith("**Finding (set A).**")
+            about = "**Finding (set A).**" if tag else "**Finding.**"
+            assert cell.source.startswith(about), cell.source
 
 
 def test_every_result_is_made_by_a_notebook_and_named_after_a_module():

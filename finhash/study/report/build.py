@@ -95,7 +95,7 @@ def write_generated() -> None:
     for name, table in tables.tables().items():
         (folder / f"{name}.tex").write_text(table)
     printed = {key: text for key, (text, _) in known.items()}
-    (folder / "words.tex").write_text(f"{count_words(resolve(source, printed, holding))}\n")
+    (folder / "words.tex").write_text(f"{count_words(resolve(source, printed, holding)):,}\n")
     for key in failing:
         print(f"report: a sentence is left out, because its claim fails: {key}")
 

@@ -129,13 +129,13 @@ def fixed(value: float, digits: int) -> str:
 def significant(value: float, digits: int) -> str:
     """Return a number with so many significant digits, and commas between thousands.
 
-    >>> significant(1931.4, 2), significant(0.4567, 2), significant(50.7, 1)
-    ('1,900', '0.46', '50')
+    >>> significant(1931.4, 2), significant(0.4567, 2), significant(9.98, 2)
+    ('1,900', '0.46', '10')
     """
     if not value or not math.isfinite(value):
         return f"{value:.0f}"
-    decimals = digits - 1 - math.floor(math.log10(abs(value)))
-    rounded = round(value, decimals)
+    rounded = float(f"{value:.{digits - 1}e}")
+    decimals = digits - 1 - math.floor(math.log10(abs(rounded)))
     return f"{rounded:,.{max(decimals, 0)}f}"
 
 

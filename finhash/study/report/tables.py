@@ -126,7 +126,7 @@ def _plan(plan: pd.DataFrame) -> str:
         for row in plan.itertuples()
     ]
     head = ["idea", "share", "bound", "difficulty", "main risk"]
-    return tabular("p{5cm}rrlp{6.4cm}", head, rows)
+    return tabular(rf"{_ragged(4.6)}rrl{_ragged(6.6)}", head, rows)
 
 
 def _after(costs: pd.DataFrame, throughput: pd.DataFrame) -> str:
@@ -284,6 +284,11 @@ def _grouped(over: list[str], head: list[str], rows: list[list[str]]) -> str:
     rules = "".join(rf"\cmidrule(lr){{{first}-{first + width - 1}}}" for first in firsts)
     table = tabular("l" + "r" * width * len(over), ["hash", *head * len(over)], rows)
     return table.replace("\\toprule\n", f"\\toprule\n{above} \\\\ {rules}\n")
+
+
+def _ragged(centimetres: float) -> str:
+    """Return the column type of a column of text that is not justified."""
+    return rf">{{\raggedright\arraybackslash}}p{{{centimetres}cm}}"
 
 
 def _interval(row: pd.Series) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,7 +18,7 @@ DISTORTIONS: tuple[Callable[[pd.DataFrame], pd.DataFrame], ...] = (
     lambda numbers: numbers * 0,
     lambda numbers: numbers * 0 + 1,
     lambda numbers: numbers * 1000,
-    lambda numbers: numbers * 0 + range(len(numbers.columns)),
+    lambda numbers: numbers * 0 + np.arange(len(numbers.columns)),
     lambda numbers: numbers.iloc[::-1].set_axis(numbers.index),
     lambda numbers: numbers.sample(frac=1, random_state=1).set_axis(numbers.index),
 )
