@@ -190,7 +190,7 @@ def roc(
     least = max(1e-6, 10.0 ** -np.floor(np.log10(pairs)))
     top = 1e-2 if least < 1e-3 else 1.0
     figure, axes = plt.subplots(figsize=(6.3, 3))
-    curves, ends = {}, {}
+    ends = {}
     for name, counts in reported.groupby("method", sort=False):
         if methods.get(name).bits == 256 and counts["same"].any() and counts["other"].any():
             curve = rates.roc(counts["same"], counts["other"])
@@ -200,7 +200,6 @@ def roc(
             shown = np.append(at, logs[logs > at])
             style = line(name) if len(shown) > 1 else point(name)
             axes.plot(10**shown, np.interp(shown, logs, recalls), **style)
-            curves[name] = logs, recalls
             ends[name] = 10**at, np.interp(at, logs, recalls)
     # Names stand left of the curves' left ends.
     heights = spread([end[1] for end in ends.values()], 0.068)
@@ -224,7 +223,7 @@ def roc(
             for row, shift in zip(cluster.itertuples(), shifts, strict=True):
                 at, colour = row.target * 10**shift, methods.get(row.method).colour
                 axes.plot([at] * 2, [row.low, row.high], color=colour, linewidth=0.9)
-                axes.plot(at, np.interp(np.log10(at), *curves[row.method]), **point(row.method))
+                axes.plot(at, row.recall, **point(row.method))
     rows = _middle(middle)
     if len(rows):
         grey = {"color": GREY, "linewidth": 0.9}
@@ -411,7 +410,8 @@ def clusterings(scores: pd.DataFrame, thresholds: pd.DataFrame | None) -> Figure
     """Plot the pairwise F1 of clusters against the threshold, one panel per algorithm.
 
     Grey lines are the share of all images that the largest of FINd's clusters holds. A vertical
-    line marks FINd's recommended threshold. Hashes that ``CLUSTERED`` does not name are not drawn.
+    line marks FINd's recommended threshold: the one for clusters beside components, the one for
+    search beside spheres. Hashes that ``CLUSTERED`` does not name are not drawn.
 
     Parameters
     ----------
@@ -419,8 +419,8 @@ def clusterings(scores: pd.DataFrame, thresholds: pd.DataFrame | None) -> Figure
         ``clustering``; columns ``truth``, ``algorithm``, ``method``, ``radius`` (bits), ``f1`` and
         ``largest`` (share of all images) are read, for the truth that is reported first.
     thresholds : DataFrame, optional
-        ``thresholds``; columns ``use``, ``method`` and ``threshold`` (bits) are read, for the use
-        ``cluster`` and the method ``find``.
+        ``thresholds``; columns ``use``, ``method`` and ``threshold`` (bits) are read, for the uses
+        ``cluster`` and ``search`` and the method ``find``.
     """
     figure, panels = plt.subplots(1, 2, figsize=(6.3, 2.7), sharex=True, sharey=True)
     reported = results.headline(scores, "truth")
@@ -434,7 +434,8 @@ def clusterings(scores: pd.DataFrame, thresholds: pd.DataFrame | None) -> Figure
         rows = of_algorithm[of_algorithm["method"] == "find"]
         axes.plot(rows["radius"], rows["largest"], color=GREY, linewidth=1)
         if thresholds is not None:
-            chosen = (thresholds["use"] == "cluster") & (thresholds["method"] == "find")
+            use = {"components": "cluster", "spheres": "search"}[algorithm]
+            chosen = (thresholds["use"] == use) & (thresholds["method"] == "find")
             for threshold in thresholds[chosen]["threshold"]:
                 axes.axvline(threshold, color=DARK, linewidth=0.9, linestyle="--", zorder=0.5)
                 axes.annotate(

@@ -63,7 +63,7 @@ def _deploy(thresholds: pd.DataFrame, confirmation: pd.DataFrame) -> str:
                 significant(found["fpr"] * 1e6, 2),
             ]
         )
-    head = ["use", "threshold", "target", "measured", "recall", "per query"]
+    head = ["use", "threshold", "target", "measured", "recall", "false per query"]
     return tabular("lrrrrr", head, rows)
 
 
@@ -118,7 +118,7 @@ def _plan(plan: pd.DataFrame) -> str:
     rows = [
         [
             tex(row.idea),
-            NONE if pd.isna(row.share) else percent(row.share, 0),
+            NONE if pd.isna(row.share) else percent(row.share, int(0.99 < row.share < 1)),
             NONE if pd.isna(row.bound) else significant(row.bound, 2),
             tex(row.difficulty),
             tex(row.risk),
@@ -141,7 +141,7 @@ def _after(costs: pd.DataFrame, throughput: pd.DataFrame) -> str:
                 whole(row["bits_changed"]),
                 tex(row["needs"]),
                 tex(row["portability"]),
-                tex(row["difficulty"]),
+                tex(row["difficulty"].replace("-", NONE)),
             ]
         )
     two = throughput.query("executor == 'processes' and workers == 2")
@@ -150,7 +150,7 @@ def _after(costs: pd.DataFrame, throughput: pd.DataFrame) -> str:
         rate = costs["ms"].iloc[-1] / saved
         cells = ["+ two processes", milliseconds(rate / 1e3), NONE, significant(saved, 2), "0"]
         rows.append([*cells, "memory per worker", "wherever Python runs", "medium"])
-    head = ["step", "ms", "kB", "if undone", "bits", "needs", "runs", "difficulty"]
+    head = ["step", "ms", "kB", "if undone", "bits changed", "needs", "runs", "difficulty"]
     return tabular("lrrrrlll", head, rows)
 
 

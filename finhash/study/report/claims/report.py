@@ -145,7 +145,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "find-cheapest": (
         lambda cost: (
-            cost.set_index("method")["ms_file"].drop(["find64", "find_middle"]).idxmin() == "find"
+            _of_256_bits(cost.set_index("method")["ms_file"]).drop("find_middle").idxmin() == "find"
         ),
         ("each_hash",),
     ),
@@ -221,10 +221,6 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "threads-gil": (
         lambda speed: _gain(speed, "threads") < _gain(speed, "processes") - 0.1,
-        ("parallel_throughput_small",),
-    ),
-    "dask-similar": (
-        lambda speed: 1.3 < _gain(speed, "dask") < _gain(speed, "processes"),
         ("parallel_throughput_small",),
     ),
     "below-imagehash": (
