@@ -83,7 +83,7 @@ def write_generated() -> None:
     source, known = sources(), numbers()
     keys = set(re.findall(r"\\(?:result|given|lacking)\{([\w-]+)\}", source))
     claimed = dict.fromkeys(re.findall(r"\\(?:claim|otherwise)\{([\w-]+)\}\{", source))
-    failing = claims.failing(claimed, available.load)
+    failing = set(claims.failing(claimed, available.load)) | _without_numbers(source, known)
     holding = [key for key in claimed if key not in failing]
     lines = [
         f"\\expandafter\\def\\csname result@{key}\\endcsname{{{text}}}% data/results/{table}.csv\n"
@@ -96,8 +96,10 @@ def write_generated() -> None:
         (folder / f"{name}.tex").write_text(table)
     printed = {key: text for key, (text, _) in known.items()}
     (folder / "words.tex").write_text(f"{count_words(resolve(source, printed, holding)):,}\n")
-    for key in failing:
-        print(f"report: a sentence is left out, because its claim fails: {key}")
+    for key in sorted(failing):
+        print(
+            f"report: a sentence is left out, because its claim fails or a number is missing: {key}"
+        )
 
 
 def sources() -> str:
@@ -133,14 +135,31 @@ def resolve(text: str, known: Mapping[str, str], holding: Collection[str]) -> st
     one {two} four
     """
     while found := CONDITION.search(text):
-        end, depth = found.end(), 1
-        while depth:
-            depth += {"{": 1, "}": -1}.get(text[end], 0)
-            end += 1
+        end = _argument_end(text, found.end())
         met = found[2] in (holding if found[1] in ("claim", "otherwise") else known)
         printed = met == (found[1] in ("given", "claim"))
         text = text[: found.start()] + text[found.end() : end - 1] * printed + text[end:]
     return re.sub(r"\\result\{([^}]*)\}", lambda each: known.get(each[1], each[0]), text)
+
+
+def _argument_end(text: str, start: int) -> int:
+    """Return the position behind the brace that closes an argument, from its first character."""
+    end, depth = start, 1
+    while depth:
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
+        end += 1
+    return end
+
+
+def _without_numbers(source: str, known: Collection[str]) -> set[str]:
+    """Return the claims whose sentences quote a number that this run does not have."""
+    lacking = set()
+    for found in CONDITION.finditer(source):
+        sentence = source[found.end() : _argument_end(source, found.end())]
+        quotes = re.findall(r"\\result\{([\w-]+)\}", sentence)
+        if found[1] == "claim" and not set(quotes) <= set(known):
+            lacking.add(found[2])
+    return lacking
 
 
 def build_pdf() -> int:

@@ -137,3 +137,39 @@ def test_another_data_set_is_hashed(home):
     for method in METHODS:
         expected = [methods.get(method).hash(path) for path in paths]
         np.testing.assert_array_equal(table.hashes(method), expected)
+
+
+@pytest.fixture
+def photos(home, monkeypatch) -> datasets.Dataset:
+    """Return a user's own set of four images, of which one cannot be read."""
+    folder = home / "photos"
+    folder.mkdir()
+    for k in range(3):
+        (folder / f"000{k}_00001.jpg").write_bytes(jpeg_bytes(seed=k))
+    (folder / "0003_00001.jpg").write_bytes(b"not an image")
+    monkeypatch.setenv("FINHASH_DAS_IMAGES", str(folder))
+    monkeypatch.setenv("FINHASH_OUT", str(home / "out"))
+    return datasets.load()
+
+
+def test_saved_hashes_are_used_again_for_the_same_files(photos, monkeypatch):
+    first = committed.hash_or_load(photos, METHODS, progress=False)
+    assert [bool(error) for error in first.errors] == [False, False, False, True]
+    monkeypatch.setattr(committed, "hash_dataset", lambda *_, **__: pytest.fail("hashed again"))
+    again = committed.hash_or_load(photos, METHODS, progress=False)
+    assert again.paths == first.paths
+    assert again.without_errors().digest("find") == first.without_errors().digest("find")
+
+
+def test_saved_hashes_that_no_longer_come_out_are_replaced(photos, monkeypatch):
+    right = committed.hash_or_load(photos, METHODS, progress=False)
+    wrong = random_table(right.paths).with_provenance(**right.provenance)
+    committed.save(wrong)
+    again = committed.hash_or_load(photos, METHODS, progress=False)
+    assert again.without_errors().digest("find") == right.without_errors().digest("find")
+
+
+def test_other_files_are_hashed(photos):
+    committed.hash_or_load(photos, METHODS, progress=False)
+    (photos.folder / "0004_00001.jpg").write_bytes(jpeg_bytes(seed=9))
+    assert len(committed.hash_or_load(datasets.load(), METHODS, progress=False)) == 5

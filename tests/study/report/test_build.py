@@ -58,3 +58,8 @@ def test_the_text_on_a_users_images_guards_every_figure_table_and_sentence():
         assert rf"\given{{{name.replace('_', '-')}}}" in text
     quoted = set(re.findall(r"sentence-([\w-]+)\}", text))
     assert quoted <= sentences.SENTENCES.keys()
+
+
+def test_a_sentence_that_quotes_a_missing_number_is_left_out():
+    source = r"\claim{a}{It is \result{x}.} \claim{b}{It is {\result{y}}.} \given{z}{\result{z}}"
+    assert build._without_numbers(source, {"x"}) == {"b"}

@@ -570,6 +570,7 @@ def test_clusterings_draws_one_panel_per_algorithm():
         "use method threshold",
         ("cluster", "find", 52),
         ("cluster", "pdq", 54),
+        ("search", "find", 72),
         ("match", "find", 1),
     )
     figure = accuracy.clusterings(scores, ruled)
@@ -577,7 +578,7 @@ def test_clusterings_draws_one_panel_per_algorithm():
     assert labels(left) == ("threshold, bits", "pairwise F1 (higher is better)")
     assert lines(left)[:2] == [([64, 128], [0.9, 0.1]), ([64, 128], [0.02, 1.0])]
     assert lines(right)[:2] == [([64], [0.8]), ([64], [0.01])]
-    assert [lines(axes)[2][0] for axes in (left, right)] == [[52, 52]] * 2
+    assert [lines(axes)[2][0] for axes in (left, right)] == [[52, 52], [72, 72]]
     assert texts(left) == ["52"]
     assert legend(figure) == ["FINd", "images in FINd's largest cluster", "FINd's threshold"]
 

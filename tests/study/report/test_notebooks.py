@@ -118,3 +118,20 @@ def test_a_notebook_that_fails_is_not_written(home):
         notebooks.run("a")
     assert not (home / "build" / "notebooks" / "a.ipynb").exists()
     assert not (home / "build" / ".stamps" / "a").exists()
+
+
+@pytest.mark.slow
+def test_a_finding_whose_claim_fails_is_left_out_and_named(home, monkeypatch, capsys):
+    monkeypatch.setattr(
+        notebooks.claims,
+        "CLAIMS",
+        {"right": (lambda: True, ()), "wrong": (lambda: False, ())},
+    )
+    findings = [f"# {key}\n<!-- claims: {key} -->" for key in ("right", "wrong")]
+    write(home, "a", "# Title", *findings, "1")
+    digest()
+    notebooks.run("a")
+    executed = nbformat.read(home / "build" / "notebooks" / "a.ipynb", as_version=4)
+    assert [cell.source.split()[1] for cell in executed.cells[:2]] == ["Title", "right"]
+    assert len(executed.cells) == 3
+    assert "a: a claim fails on these results: wrong" in capsys.readouterr().out
