@@ -24,7 +24,7 @@ export FINHASH_OUT   := $(OUT)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-## report: run all notebooks, build report/report.pdf (30 minutes); your own images go into build/
+## report: run all notebooks, build report/report.pdf (20 minutes); your own images go into build/
 .PHONY: report
 report: FINHASH_OUT := $(if $(OWN),$(OUT),$(CURDIR))
 report:

@@ -364,6 +364,8 @@ def line_table(profiler: LineProfiler) -> pd.DataFrame:
     DataFrame
         One row per executed source line:
 
+        function : str
+            Name of its function.
         line : int
             Number of the line in its file.
         hits : int
@@ -373,16 +375,18 @@ def line_table(profiler: LineProfiler) -> pd.DataFrame:
         share : float
             Fraction of the function's time.
         code : str
-            Source of the line.
+            Source of the line, without comments for the type checker.
     """
     stats = profiler.get_stats()
     rows = []
-    for (file, _, _), lines in stats.timings.items():
+    for (file, _, name), lines in stats.timings.items():
         total = sum(ticks for *_, ticks in lines)
         for number, hits, ticks in lines:
-            code = linecache.getline(file, number).rstrip()[4:]
-            rows.append((number, hits, ticks * stats.unit * 1e3, ticks / total, code))
-    return pd.DataFrame(rows, columns=["line", "hits", "milliseconds", "share", "code"])
+            code = linecache.getline(file, number).partition("  # type: ignore")[0].rstrip()[4:]
+            milliseconds = ticks * stats.unit * 1e3
+            rows.append((_short(name), number, hits, milliseconds, ticks / total, code))
+    columns = ["function", "line", "hits", "milliseconds", "share", "code"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def published_faults(

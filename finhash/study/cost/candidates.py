@@ -7,6 +7,7 @@ of the hash changes.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -279,10 +280,14 @@ def edge_cases() -> dict[str, Image.Image]:
 
 
 def source(candidate: Callable) -> str:
-    """Return the source of a candidate, followed by that of the functions that do its work."""
+    """Return the source of a candidate, followed by that of the functions that do its work.
+
+    Comments for the type checker are left out.
+    """
     functions = (candidate, *HELPERS.get(candidate, ()))
     plain = [getattr(function, "py_func", function) for function in functions]
-    return "\n\n".join(inspect.getsource(function) for function in plain)
+    text = "\n\n".join(inspect.getsource(function) for function in plain)
+    return re.sub(r"  # type: ignore.*", "", text)
 
 
 @njit(cache=True, nogil=True)
@@ -329,9 +334,10 @@ HELPERS: dict[Callable, tuple[Callable, ...]] = {
     luma_numba: (_luma_rows, compiled.luma_row),
     luma_getpixel: (reference.fill_luma,),
     box_reference: (reference.box_filter, reference.decimate),
-    box_summed_area: (_summed_area,),
-    box_integers: (_summed_area,),
-    box_numba: (_box_rows, compiled.add_to_windows),
+    box_sampled: (_windows,),
+    box_summed_area: (_summed_area, _windows),
+    box_integers: (_summed_area, _windows),
+    box_numba: (_windows, _box_rows, compiled.add_to_windows),
     dct_reference: (reference.dct_64_to_16,),
     compiled.dct: (compiled._published_dct,),
 }

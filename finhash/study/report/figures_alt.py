@@ -112,7 +112,7 @@ ALT = {
         "searches that miss matches are open."
     ),
     "cluster_jobs": (
-        "Two panels of lines: seconds and peak memory of clustering against the number of images, "
+        "Two panels of lines: seconds and added memory of clustering against the number of images, "
         "for connected components and spheres."
     ),
     "pruning": (

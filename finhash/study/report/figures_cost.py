@@ -371,21 +371,22 @@ def contenders(table: pd.DataFrame) -> Figure:
 
 
 def cluster_jobs(table: pd.DataFrame) -> Figure:
-    """Plot the time and the memory of clustering against the number of images.
+    """Plot the time and the added memory of clustering against the number of images.
 
     Parameters
     ----------
     table : DataFrame
-        ``search_cluster_jobs``; columns ``algorithm``, ``images``, ``seconds`` and ``peak``
-        (bytes) are read.
+        ``search_cluster_jobs``; columns ``algorithm``, ``images``, ``seconds``, ``before`` and
+        ``peak`` (bytes) are read.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.3, 2.2))
     for algorithm, rows in table.groupby("algorithm", sort=False):
         colour, style = (FIND, "o-") if algorithm == "components" else (DARK, "s--")
         left.loglog(rows["images"], rows["seconds"], style, color=colour, label=algorithm)
-        right.semilogx(rows["images"], rows["peak"] / 1e6, style, color=colour)
+        added = (rows["peak"] - rows["before"]) / 1e6
+        right.semilogx(rows["images"], added, style, color=colour)
     left.set(xlabel="images", ylabel="seconds")
-    right.set(xlabel="images", ylabel="peak memory, MB", ylim=(0, None))
+    right.set(xlabel="images", ylabel="added memory, MB", ylim=(0, None))
     left.legend()
     return figure
 

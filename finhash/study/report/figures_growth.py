@@ -98,7 +98,7 @@ def join_growth(times: pd.DataFrame, exponents: pd.DataFrame) -> Figure:
     for name, panels in zip(names, grid, strict=True):
         of_method = times[times["method"] == name]
         radius = of_method["radius"].iloc[0]
-        label = f"{short(name)}, {methods.get(name).bits} bits, radius {radius}"
+        label = f"{short(name)}, {methods.get(name).bits} bits, threshold {radius}"
         for growth, axes in zip(growths, panels, strict=True):
             chosen = of_method[(of_method["growth"] == growth) & (of_method["radius"] == radius)]
             ends = []

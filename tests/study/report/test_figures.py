@@ -303,16 +303,16 @@ def test_contenders_fills_searches_that_find_everything():
 
 def test_cluster_jobs_draws_seconds_and_megabytes():
     jobs = table(
-        "algorithm images seconds peak",
-        ("components", 1_000, 0.2, 3e8),
-        ("components", 9_000, 2.0, 4e8),
-        ("spheres", 1_000, 0.5, 3e8),
+        "algorithm images seconds before peak",
+        ("components", 1_000, 0.2, 1e8, 3e8),
+        ("components", 9_000, 2.0, 1e8, 4e8),
+        ("spheres", 1_000, 0.5, 2e8, 3e8),
     )
     left, right = cost.cluster_jobs(jobs).axes
     assert labels(left) == ("images", "seconds")
-    assert labels(right) == ("images", "peak memory, MB")
+    assert labels(right) == ("images", "added memory, MB")
     assert lines(left) == [([1_000, 9_000], [0.2, 2.0]), ([1_000], [0.5])]
-    assert lines(right) == [([1_000, 9_000], [300, 400]), ([1_000], [300])]
+    assert lines(right) == [([1_000, 9_000], [200, 300]), ([1_000], [100])]
     assert legend(left) == ["components", "spheres"]
 
 
@@ -352,8 +352,8 @@ def test_join_growth_draws_the_first_radius_of_each_hash():
     figure = figures_growth.join_growth(times, slopes)
     panels = figure.axes
     assert [axes.get_title(loc="left") for axes in panels[::3]] == [
-        "FINd, 256 bits, radius 31\nfamilies grow in number",
-        "dHash 64, 64 bits, radius 4\nfamilies grow in size",
+        "FINd, 256 bits, threshold 31\nfamilies grow in number",
+        "dHash 64, 64 bits, threshold 4\nfamilies grow in size",
     ]
     assert lines(panels[0])[0] == ([1_000, 9_000], [2.0, 90.0])
     assert texts(panels[0]) == ["1.73"]

@@ -117,6 +117,15 @@ def _matches(false: pd.DataFrame, against: str, kind: str) -> pd.DataFrame:
     return rows.pivot(index="method", columns="use", values="matches")
 
 
+def _second_class(area: pd.DataFrame) -> pd.Series:
+    """Return how many bits the mean distance grows from under 10 % covered to 10 to 20 %."""
+    second = area[area["area"].between(0.1, 0.2, inclusive="right")]
+    return (
+        second.groupby("method")["distance"].mean()
+        - area[area["area"] <= 0.1].groupby("method")["distance"].mean()
+    )
+
+
 def _covered(area: pd.DataFrame) -> pd.Series:
     """Return the mean distance of widely covered images over that of hardly covered ones."""
     much = area[area["area"] > 0.3].groupby("method")["distance"].mean()
@@ -151,7 +160,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "b-bounds-met": (
         lambda certain: (
             (met := _whole(certain)["fpr_high"] <= _whole(certain)["target"]).sum() == 20
-            and met[_whole(certain)["target"] == 1e-5].sum() <= 4
+            and met[_whole(certain)["target"] == 1e-5].sum() == 4
         ),
         ("confirmation_certainty",),
     ),
@@ -180,7 +189,8 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
                     "fpr"
                 ]
             )["as labelled"]
-            > max(1e-5, 10 * rates["merged"])
+            > 1e-5
+            and _near(rates["as labelled"] / rates["merged"], 14, 0.5)
         ),
         ("confirmation",),
     ),
@@ -231,7 +241,11 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("confirmation_differences",),
     ),
     "b-intervals": (
-        lambda tests: ((tests["low"] * tests["high"] > 0) & (tests["p"] > choice.LEVEL)).any(),
+        lambda tests: (
+            _near(_at(tests, "p", 1e-4)["pdq"], 0.26, 0.006)
+            and _at(tests, "high", 1e-4)["pdq"] < 0
+            and len(tests) * 2 == 44
+        ),
         ("confirmation_differences",),
     ),
     # Notebook 12
@@ -306,6 +320,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
             (ratio := _covered(area)).min() > 1.1
             and _near(ratio["find"], 1.5, 0.15)
             and _near(ratio["dhash256"], 2, 0.25)
+            and _second_class(area)[["ahash256", "whash256"]].abs().max() < 1.1
         ),
         ("bits_caption_area",),
     ),
@@ -353,11 +368,15 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("layouts_fixed",),
     ),
     "layouts-fusion": (
-        lambda table: (
+        lambda table, fixed: (
             (_layouts(table).loc[FUSED] >= _layouts(table).loc["FINd"]).all()
             and _layouts(table).loc[DMIDDLE, "natural"] > _layouts(table).loc[FUSED, "natural"]
+            and (
+                (at := fixed.pivot(index="layout", columns="variant", values="recall"))[FUSED]
+                < at["FINd"]
+            ).pipe(lambda below: set(below.index[below]) == {"4 full lines", "across the middle"})
         ),
-        ("layouts_recall",),
+        ("layouts_recall", "layouts_fixed"),
     ),
     "layouts-weighted": (
         lambda table: (
@@ -483,7 +502,8 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "tuned-libraries": (
         lambda tuned: (
             (ms := tuned.set_index("contender")["ms"])["pHash, libraries only"]
-            > ms["pHash of imagehash"] / 2
+            > 0.65 * ms["pHash of imagehash"]
+            and ms["pHash, libraries only"] < 0.83 * ms["pHash of imagehash"]
         ),
         ("tuned_phash",),
     ),
@@ -552,6 +572,34 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
             and _near(million["estimated_recall"], 0.5, 0.05)
         ),
         ("thresholds", "counting_histograms"),
+    ),
+    "size-workflow": (
+        lambda *tables: (
+            (needs := _needs(*tables)).loc["search", "threshold"] == 72
+            and needs.loc["match", "threshold"] == 52
+            and _near(1e6 * needs.loc["search", "rate_b"], 10, 1.5)
+            and _near(1e6 * needs.loc["search", "rate"], 30, 5)
+        ),
+        ("thresholds", "counting_histograms", "confirmation"),
+    ),
+    "cluster-best": (
+        lambda clusters: (
+            (
+                rows := clusters.query(
+                    "method == 'find' and algorithm == 'components' and truth == 'merged'"
+                )
+            ).loc[rows["f1"].idxmax(), "radius"]
+            == 54
+        ),
+        ("clustering",),
+    ),
+    "cluster-untested": (
+        lambda jobs, likeness: (
+            _near((f1 := jobs[jobs["algorithm"] == "components"]["f1"]).iloc[0], 0.93, 0.01)
+            and _near(f1.iloc[-1], 0.91, 0.01)
+            and (false := likeness["other"] / likeness["hashes"]).iloc[1] < 1.2 * false.iloc[0]
+        ),
+        ("search_cluster_jobs", "growth_check"),
     ),
     "cluster-shrinks": (
         lambda slopes: (
@@ -648,8 +696,11 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "faults-landscape": (
         lambda faults: (
-            (wide := faults[faults["cols"] >= 1.1 * faults["rows"]])["bits_wrong"].min() > 90
-            and len(wide) > 0
+            (wide := faults[faults["cols"] >= 1.1 * faults["rows"]])["bits_wrong"]
+            .between(92.5, 123.5)
+            .all()
+            and wide["bits_wrong"].min() < 93.5
+            and wide["bits_wrong"].max() > 122.5
         ),
         ("baseline_faults",),
     ),

@@ -25,6 +25,7 @@ def test_predicates_read_the_tables_that_they_name(key):
     ("key", "column", "value"),
     [
         ("images-equal", "unreadable", 1),
+        ("large-families-hold-pairs", "images", 100),
         ("box-filter-leads", "seconds", 1.0),
         ("memory-of-lists", "bytes", 10**9),
         ("numba-box-fastest", "seconds", 1.0),
