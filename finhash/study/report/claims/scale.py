@@ -113,18 +113,19 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "ratio-sets": (
         lambda ratios: (
-            6.2 < _ratio(ratios, "other memes, noisy") < 9
+            4 < _ratio(ratios, "other memes, noisy") < 9
             and 2.4 < _ratio(ratios, "families of eight") < 3.7
         ),
         ("search_ratios",),
     ),
     "ratio-order": (
         lambda ratios: (
-            1.35
+            _ratio(ratios, "by family", "exhaustive join")
+            / _ratio(ratios, "shuffled", "exhaustive join")
+            > 1.35
+            and _ratio(ratios, "by family") / _ratio(ratios, "shuffled")
             < _ratio(ratios, "by family", "exhaustive join")
             / _ratio(ratios, "shuffled", "exhaustive join")
-            < 1.8
-            and _ratio(ratios, "by family") < 1.4 * _ratio(ratios, "shuffled")
         ),
         ("search_ratios",),
     ),
