@@ -223,7 +223,7 @@ def readme_block() -> str:
     rows = [
         ("FINd as published, file to hash", "{reference-ms} ms"),
         ("`finhash`, file to hash", "{deployed-ms} ms, {proved-bits} bits changed"),
-        ("hash all {images} images, 2 processes", "{whole-seconds} s"),
+        ("hash all {images} images, 2 workers", "{whole-seconds} s"),
         ("look up one image in a million", "{match-one} ms"),
         ("cluster a million images (simulated)", "{cluster-components-seconds} s"),
         (

@@ -118,8 +118,8 @@ def _plan(plan: pd.DataFrame) -> str:
     rows = [
         [
             tex(row.idea),
-            NONE if pd.isna(row.share) else percent(row.share, int(0.99 < row.share < 1)),
-            NONE if pd.isna(row.bound) else significant(row.bound, 2),
+            percent(row.share, int(0.99 < row.share < 1)),
+            significant(row.bound, 2) if row.bound < 100 else NONE,
             tex(row.difficulty),
             tex(row.risk),
         ]
@@ -130,6 +130,10 @@ def _plan(plan: pd.DataFrame) -> str:
 
 
 def _after(costs: pd.DataFrame, throughput: pd.DataFrame) -> str:
+    """Write time, memory and price of each step, and the slowdown if only this step is undone."""
+    costs = costs.copy()
+    # Without the last step, the job is that of the row above.
+    costs.loc[costs.index[-1], "alone"] = costs["ms"].iloc[-2] / costs["ms"].iloc[-1]
     rows = []
     for row in costs.to_dict("records"):
         rows.append(

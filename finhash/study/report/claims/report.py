@@ -88,8 +88,9 @@ def _steps(steps: pd.DataFrame) -> pd.Series:
     return seconds / seconds.sum()
 
 
-def _count_exponent(counts: pd.DataFrame) -> float:
-    return operations.exponent(counts["images"], counts["seconds"])["exponent"]
+def _count_exponent(counts: pd.DataFrame) -> pd.Series:
+    """Return the fitted exponent of time in the number of images, with its interval."""
+    return operations.exponent(counts["images"], counts["seconds"])
 
 
 def _side_exponent(sides: pd.DataFrame) -> float:
@@ -183,7 +184,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("baseline_steps",),
     ),
     "time-proportional": (
-        lambda counts: 0.9 < _count_exponent(counts) < 1.1,
+        lambda counts: _count_exponent(counts)["low"] < 1 < _count_exponent(counts)["high"],
         ("baseline_growth_count",),
     ),
     "grows-with-pixels": (lambda sides: 1 < _side_exponent(sides) < 1.4, ("baseline_growth_side",)),
