@@ -301,7 +301,7 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
                 share,
                 0.12,
             )
-            for start, share in (("ms_file", 0.48), ("ms_pixels", 0.29))
+            for start, share in (("ms_file", 0.4), ("ms_pixels", 0.29))
         ),
         ("each_hash",),
     ),

@@ -363,7 +363,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("parallel_throughput_small",),
     ),
     "dask-gains-less": (
-        lambda speed: _gain(speed, "dask") < 1.1 * _gain(speed, "processes"),
+        lambda speed: _gain(speed, "dask") < _gain(speed, "processes"),
         ("parallel_throughput_small",),
     ),
     "threads-gain-large": (
@@ -419,7 +419,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "model-limits": (
         lambda model: (
             model.set_index(["executor", "cores"])["efficiency"]["processes", 64] > 0.9
-            and model.set_index(["executor", "cores"])["efficiency"]["dask", 1000] < 0.5
+            and model.set_index(["executor", "cores"])["efficiency"]["dask", 1000] < 0.25
         ),
         ("parallel_model",),
     ),

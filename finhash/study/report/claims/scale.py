@@ -276,7 +276,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "model-billion": (
         lambda model: (
-            40 < _model(model, "core_hours", 10**8) < 130
+            40 < _model(model, "core_hours", 10**8) < 65
             and 100 < _model(model, "dollars", 10**9) < 1000
         ),
         ("search_model",),
