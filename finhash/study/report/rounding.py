@@ -139,19 +139,6 @@ def significant(value: float, digits: int) -> str:
     return f"{rounded:,.{max(decimals, 0)}f}"
 
 
-def duration(seconds: float) -> str:
-    r"""Return a duration in hours, minutes, seconds or milliseconds.
-
-    >>> print(duration(15_178), duration(75), duration(1.37), duration(0.0042), sep=", ")
-    4.2 hours, 1.2 minutes, 1.4\,s, 4.2\,ms
-    """
-    if seconds >= 3600:
-        return f"{seconds / 3600:.1f} hours"
-    if seconds >= 60:
-        return f"{seconds / 60:.1f} minutes"
-    return f"{seconds:.1f}\\,s" if seconds >= 0.1 else f"{milliseconds(seconds)}\\,ms"
-
-
 def scientific(rate: float) -> str:
     r"""Return a small rate as a power of ten with two significant digits.
 
@@ -184,24 +171,6 @@ def milliseconds(seconds: float) -> str:
     """
     value = seconds * 1e3
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 1 else fixed(value, 2)
-
-
-def times(ratio: float) -> str:
-    """Return a speed-up: one decimal below ten, none from ten on.
-
-    >>> times(3.14), times(712.4)
-    ('3.1', '712')
-    """
-    return whole(ratio) if ratio >= 9.95 else fixed(ratio, 1)
-
-
-def between(low: float, high: float) -> str:
-    r"""Return an interval of shares as percentages.
-
-    >>> print(between(0.25, 0.5))
-    25.0\,\% to 50.0\,\%
-    """
-    return f"{percent(low)} to {percent(high)}"
 
 
 def exponent(rate: float) -> int:

@@ -37,23 +37,11 @@ def test_durations_are_in_milliseconds(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "text"),
-    [(3.14, "3.1"), (9.94, "9.9"), (9.96, "10"), (712.4, "712"), (1e4, "10,000")],
-)
-def test_speed_ups_have_a_decimal_below_ten(ratio, text):
-    assert rounding.times(ratio) == text
-
-
-@pytest.mark.parametrize(
     ("rate", "text"),
     [(1.23e-5, r"$1.2\times10^{-5}$"), (1e-4, r"$1.0\times10^{-4}$"), (0, "0")],
 )
 def test_rates_are_powers_of_ten(rate, text):
     assert rounding.scientific(rate) == text
-
-
-def test_intervals_are_percentages():
-    assert rounding.between(0.25, 1) == r"25.0\,\% to 100.0\,\%"
 
 
 @pytest.mark.parametrize(("rate", "digit"), [(1e-2, 2), (1e-4, 4), (1e-6, 6)])
