@@ -355,7 +355,7 @@ def by_size(
     rows = []
     for images in sizes:
         promised = own.loc[own["fpr_high"] <= 1 / images, "threshold"].max()
-        # A distance that no pair has claims nothing new, so it is no threshold of its own.
+        # If no pair has this distance, the threshold finds the same pairs as the one below it.
         measured = curve.index[(curve["fpr"] <= 1 / images) & curve["occurs"]].max()
         recall = [curve["tpr"].get(threshold, math.nan) for threshold in (promised, measured)]
         rows.append((images, promised, recall[0], measured, recall[1]))

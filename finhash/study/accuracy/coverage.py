@@ -206,7 +206,7 @@ def _bootstrap_samples(units: np.ndarray, number: int, draws: int, seed: int) ->
 
 @click.command()
 @click.option("--samples", default=SAMPLES, help="Simulated collections for intervals.")
-@click.option("--rule-samples", default=RULE_SAMPLES, help="The same for thresholds.")
+@click.option("--rule-samples", default=RULE_SAMPLES, help="Simulated collections for thresholds.")
 def main(samples: int, rule_samples: int) -> None:
     """Simulate intervals and thresholds on the committed hashes of set A; save two tables."""
     names = list(REACH)

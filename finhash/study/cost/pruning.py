@@ -124,7 +124,7 @@ def about_one_centre(hashes: np.ndarray, families: np.ndarray, radius: int) -> p
     hashes : ndarray of uint8, shape (n, bytes)
         All hashes.
     families : ndarray of int, shape (n,)
-        Family of each hash. Families of a single hash are chosen only if there are no others.
+        Family of each hash. A family of one hash is chosen only if all families have one hash.
     radius : int
         Threshold, in bits.
 

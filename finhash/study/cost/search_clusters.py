@@ -14,7 +14,7 @@ from finhash.study.accuracy import clustering
 from finhash.study.data import simulated
 
 COMPILED_ON = 30_000
-"""Hashes that are clustered before the timed call. The join of so many is a pruned one."""
+"""Number of hashes clustered before the timed call: enough for the pruned join to be compiled."""
 
 LONGEST = 25
 """Seconds after which no further sample of a clustering job is taken."""

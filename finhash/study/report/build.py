@@ -31,7 +31,7 @@ PART = "part1"
 """Source of the text that both reports share."""
 
 README_RECALLS = ("find", "phash256", "dhash256", "ahash256", "whash256")
-"""Methods whose recall on set B stands in the README."""
+"""Methods whose recall on set B the README lists."""
 
 CONDITION = re.compile(r"\\(given|lacking|claim|otherwise)\{([\w.-]+)\}\{")
 """Beginning of LaTeX that is printed only if a result exists or a claim holds, or only if not."""

@@ -251,7 +251,7 @@ def roc(
 
 
 def _middle(table: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the rows of FINd's middle half by rising target; none if there is no table."""
+    """Return the rows of FINd's middle half, sorted by target; an empty table if there is none."""
     if table is None:
         return pd.DataFrame({"target": [], "recall": []})
     return table[table["method"] == "find_middle"].sort_values("target")
@@ -532,7 +532,7 @@ def caption_area(table: pd.DataFrame) -> Figure:
 def variants(table: pd.DataFrame) -> Figure:
     """Plot the recall of hashes with chosen bits, one panel per false positive rate below 1e-4.
 
-    Colour and marker stand for the hash that was changed; markers of changed hashes are open.
+    Colour and marker show the original hash; its variants have open markers.
     Recall is measured on families that had no part in choosing the bits; a line spans the folds.
 
     Parameters

@@ -270,7 +270,7 @@ def throughput(small: pd.DataFrame, large: pd.DataFrame) -> Figure:
         for k, row in enumerate(table[hashes].itertuples()):
             axes.barh(k, row.throughput, color="white", edgecolor=DARK, linewidth=0.8)
             axes.barh(k, row.with_start, color=BLUE, edgecolor=DARK, linewidth=0.8)
-            # The number stands in the bar, or to its right if the bar is short.
+            # Write the number inside the bar, or to its right if the bar is short.
             inside = row.with_start > 0.15 * top
             end = row.with_start if inside else max(row.with_start, row.throughput)
             axes.text(

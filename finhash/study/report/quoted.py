@@ -17,6 +17,12 @@ from finhash.study.accuracy import twins
 from finhash.study.cost import operations, parallel
 from finhash.study.data import memes
 from finhash.study.report import available
+from finhash.study.report.measures import (
+    false_share,
+    gain_of_two,
+    labelled_pairs,
+    step_shares,
+)
 from finhash.study.report.rounding import (
     NONE,
     Numbers,
@@ -135,11 +141,6 @@ def _p(value: float) -> str:
     return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
 
 
-def _share(steps: pd.DataFrame, step: str) -> float:
-    seconds = steps.groupby("step")["seconds"].median()
-    return seconds[step] / seconds.sum()
-
-
 def _growth(column: str) -> Callable[[pd.DataFrame], float]:
     return lambda table: operations.exponent(table["images"], table["seconds"])[column]
 
@@ -159,22 +160,6 @@ def _uncertified(table: pd.DataFrame) -> pd.DataFrame:
     by_kind = table.set_index("kind")
     number = by_kind["images"] - by_kind["certified"]
     return pd.DataFrame({"number": number, "share": number / by_kind["images"]})
-
-
-def _pairs(histograms: pd.DataFrame, column: str) -> float:
-    rows = histograms[(histograms["labels"] == "as labelled") & (histograms["method"] == "find")]
-    return rows[column].sum()
-
-
-def _prevalence(histograms: pd.DataFrame) -> float:
-    same = _pairs(histograms, "same")
-    return same / (same + _pairs(histograms, "other"))
-
-
-def _false_share(histograms: pd.DataFrame) -> float:
-    """Return the share of false matches at perfect recall and a false positive rate of 1e-3."""
-    false = 1e-3 * _pairs(histograms, "other")
-    return false / (_pairs(histograms, "same") + false)
 
 
 def _largest(table: pd.DataFrame) -> pd.DataFrame:
@@ -216,8 +201,7 @@ def _largest_side(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _gain_of(executor: str) -> Number:
-    query = one("gain", executor=executor, workers=2)
-    return Number("parallel_throughput_small", query, _fixed1)
+    return Number("parallel_throughput_small", lambda t: gain_of_two(t, executor), _fixed1)
 
 
 def _rate(table: pd.DataFrame, contender: str) -> float:
@@ -279,7 +263,7 @@ OPEN_SET = "retrieval_open_set"
 NUMBERS: dict[str, Number] = {
     # Part 1: cost today
     "reference-ms": Number("ladder", warm(RUNGS["reference"]), milliseconds),
-    "share-box": Number("baseline_steps", lambda t: _share(t, "box filter"), _percent0),
+    "share-box": Number("baseline_steps", lambda t: step_shares(t)["box filter"], _percent0),
     "growth-power": Number("baseline_growth_count", _growth("exponent"), _fixed2),
     "growth-low": Number("baseline_growth_count", _growth("low"), _fixed2),
     "growth-high": Number("baseline_growth_count", _growth("high"), _fixed2),
@@ -331,11 +315,15 @@ NUMBERS: dict[str, Number] = {
     # Part 2: data and method
     "pairs-billion": Number(
         "counting_histograms",
-        lambda t: (_pairs(t, "same") + _pairs(t, "other")) / 1e9,
+        lambda t: labelled_pairs(t).sum() / 1e9,
         _fixed1,
     ),
-    "prevalence": Number("counting_histograms", _prevalence, lambda share: percent(share, 2)),
-    "false-claims-3": Number("counting_histograms", _false_share, _percent0),
+    "prevalence": Number(
+        "counting_histograms",
+        lambda t: labelled_pairs(t)["same"] / labelled_pairs(t).sum(),
+        lambda share: percent(share, 2),
+    ),
+    "false-claims-3": Number("counting_histograms", false_share, _percent0),
     "effective-families": Number(
         "thresholds_effective", lambda t: t["families"].iloc[0], lambda n: significant(n, 1)
     ),

@@ -11,6 +11,7 @@ import pandas as pd
 from finhash import methods
 from finhash.accuracy import rates
 from finhash.study import project, results
+from finhash.study.cost.operations import DOLLARS_PER_CORE_HOUR
 from finhash.study.report.rounding import (
     NONE,
     Texts,
@@ -26,9 +27,6 @@ from finhash.study.report.rounding import (
     without_empty_columns,
 )
 from finhash.study.results import medians
-
-PRICE = 0.05
-"""Assumed dollars per core-hour."""
 
 USES = {
     "human review": "review by people",
@@ -322,7 +320,7 @@ def _bill(core_hours: float | None, dollars: float | None = None) -> str:
     """Return core time and its price."""
     if core_hours is None:
         return NONE
-    price = core_hours * PRICE if dollars is None else dollars
+    price = core_hours * DOLLARS_PER_CORE_HOUR if dollars is None else dollars
     cost = f"\\${significant(price, 1 if price < 10 else 2)}" if price >= 0.01 else r"under \$0.01"
     return f"{_time(core_hours * 3600)}, {cost}"
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from finhash.accuracy.findings import LEVEL
+from finhash.study.report.measures import near
 from finhash.study.results import medians
 
 DCT = ("find", "phash256", "pdq")
@@ -17,10 +18,6 @@ SHORTER = {"find64": "find"} | {
     f"{name}64": f"{name}256" for name in ("ahash", "phash", "dhash", "whash")
 }
 """Hash of 64 bits -> the one of 256 bits that is made in the same way."""
-
-
-def _near(value: float, expected: float, tolerance: float) -> bool:
-    return abs(value - expected) <= tolerance
 
 
 def _rates(rates: pd.DataFrame, column: str, labels: str = "merged") -> pd.Series:
@@ -120,13 +117,13 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "auc-orders-otherwise": (
         lambda rates: (
             _rates(rates, "auc").idxmax() == "ahash256"
-            and _near(_rates(rates, "tpr_1e-05")["ahash256"], 0.49, 0.02)
-            and _near(_rates(rates, "tpr_1e-05")["find"], 0.73, 0.02)
+            and near(_rates(rates, "tpr_1e-05")["ahash256"], 0.49, 0.02)
+            and near(_rates(rates, "tpr_1e-05")["find"], 0.73, 0.02)
         ),
         ("rates",),
     ),
     "no-hash-finds-all": (
-        lambda rates: _near(_rates(rates, "tpr_1e-03").max(), 0.935, 0.01),
+        lambda rates: near(_rates(rates, "tpr_1e-03").max(), 0.935, 0.01),
         ("rates",),
     ),
     "64-bits-find-less": (
@@ -138,28 +135,28 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("rates",),
     ),
     "labels-lower-recall": (
-        lambda rates: _near(_rates(rates, "tpr_1e-05", "as labelled")["find"], 0.31, 0.02),
+        lambda rates: near(_rates(rates, "tpr_1e-05", "as labelled")["find"], 0.31, 0.02),
         ("rates",),
     ),
     "a-rate-suits-a-size": (
         lambda shares: (
-            _near(shares.set_index("times")["1e-04"][1], 0.96, 0.01)
-            and _near(shares.set_index("times")["1e-04"][100], 0.18, 0.01)
+            near(shares.set_index("times")["1e-04"][1], 0.96, 0.01)
+            and near(shares.set_index("times")["1e-04"][100], 0.18, 0.01)
         ),
         ("rates_prevalence",),
     ),
     "copies-threshold-misses": (
         lambda untuned: (
             untuned.query("radius == 31")["fpr"].max() == 0
-            and _near(untuned.set_index("method")["recall"]["pdq"], 0.08, 0.01)
+            and near(untuned.set_index("method")["recall"]["pdq"], 0.08, 0.01)
         ),
         ("rates_published_radii",),
     ),
     # One image under two names
     "readers-agree": (
         lambda agreed: (
-            _near(agreed.set_index("found_by")["agreement"]["all"], 0.97, 0.01)
-            and _near(agreed.set_index("found_by")["kappa"]["all"], 0.82, 0.02)
+            near(agreed.set_index("found_by")["agreement"]["all"], 0.97, 0.01)
+            and near(agreed.set_index("found_by")["kappa"]["all"], 0.82, 0.02)
         ),
         ("twins_agreement",),
     ),
@@ -169,8 +166,8 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "labels-are-wrong": (
         lambda share: (
-            _near(_at(share, 1e-5, "share").min(), 0.976, 0.01)
-            and _near(_at(share, 1e-5, "share").max(), 0.997, 0.003)
+            near(_at(share, 1e-5, "share").min(), 0.976, 0.01)
+            and near(_at(share, 1e-5, "share").max(), 0.997, 0.003)
         ),
         ("twins_false_share",),
     ),
@@ -183,7 +180,7 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("resampling_coverage",),
     ),
     "dhash-covers-less": (
-        lambda covered: _near(
+        lambda covered: near(
             covered.query(
                 "method == 'dhash256' and interval == 'half-samples'"
                 " and target == 1e-4 and families == 956"
@@ -199,7 +196,7 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "one-pair-of-families": (
         lambda heavy: (
-            _near(heavy.set_index("method")["share"]["find"], 0.54, 0.03)
+            near(heavy.set_index("method")["share"]["find"], 0.54, 0.03)
             and (heavy["recall"].rank() == heavy["without"].rank()).all()
         ),
         ("resampling_heaviest",),
@@ -279,8 +276,8 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "cost-lowers-the-threshold": (
         lambda costs: (
-            _near(_least_cost(costs, 1)["threshold"], 82, 2)
-            and _near(_least_cost(costs, 100)["threshold"], 60, 2)
+            near(_least_cost(costs, 1)["threshold"], 82, 2)
+            and near(_least_cost(costs, 100)["threshold"], 60, 2)
         ),
         ("costs",),
     ),
@@ -295,7 +292,7 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     # Cost of each hash
     "find-is-cheapest": (
         lambda cost: all(
-            _near(
+            near(
                 cost.set_index("method")[start]["find"]
                 / _others(cost.set_index("method")[start]).min(),
                 share,
@@ -306,7 +303,7 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("each_hash",),
     ),
     "find-is-cheapest-on-large": (
-        lambda growth: _near(
+        lambda growth: near(
             _side(growth, 2000)["find"] / _others(_side(growth, 2000)).min(), 0.48, 0.12
         ),
         ("each_hash_growth",),
@@ -314,7 +311,7 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "memory-of-whash-and-pdq-grows": (
         lambda memory: (
             _peaks(memory)[["whash256", "pdq"]].min() > 50
-            and _near(
+            and near(
                 memory[~memory["method"].isin(["whash256", "whash64", "pdq"])]["bytes"].max(),
                 1.56e6,
                 0.2e6,
@@ -335,7 +332,7 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
 RETRIEVAL: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "nearest-is-right": (
         lambda found: (
-            _near(_retrieved(found, "p1")["find"], 0.999, 0.0006)
+            near(_retrieved(found, "p1")["find"], 0.999, 0.0006)
             and _retrieved(found, "p1")["dhash256"] > 0.9999
         ),
         ("retrieval",),
@@ -349,7 +346,7 @@ RETRIEVAL: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "copies-do-not-matter": (
         lambda cases, found: all(
-            _near(
+            near(
                 _retrieved(cases[cases["case"] == "without copies"], score)[name],
                 _retrieved(found, score)[name],
                 0.001,
@@ -361,50 +358,50 @@ RETRIEVAL: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "small-threshold-identifies": (
         lambda opened: (
-            _near(_threshold(opened, "match", "identified")["find"], 0.93, 0.01)
-            and _near(_threshold(opened, "search", "identified")["find"], 0.995, 0.002)
+            near(_threshold(opened, "match", "identified")["find"], 0.93, 0.01)
+            and near(_threshold(opened, "search", "identified")["find"], 0.995, 0.002)
             and _threshold(opened, "search", "mistaken")["find"] < 0.0003
         ),
         ("retrieval_open_set",),
     ),
     "review-accepts-strangers": (
         lambda opened: (
-            _near(_threshold(opened, "human review", "mistaken")["find"], 0.0009, 0.0002)
-            and _near(_threshold(opened, "human review", "false_accepts")["find"], 0.63, 0.01)
+            near(_threshold(opened, "human review", "mistaken")["find"], 0.0009, 0.0002)
+            and near(_threshold(opened, "human review", "false_accepts")["find"], 0.63, 0.01)
         ),
         ("retrieval_open_set",),
     ),
     "few-queries-meet-strangers": (
-        lambda opened: _near(_threshold(opened, "search", "false_accepts")["find"], 0.05, 0.01),
+        lambda opened: near(_threshold(opened, "search", "false_accepts")["find"], 0.05, 0.01),
         ("retrieval_open_set",),
     ),
     "components-and-spheres": (
         lambda clusters: (
             _f1(clusters, "components").idxmax() == 54
             and _f1(clusters, "spheres").idxmax() == 76
-            and _near(_f1(clusters, "components").max(), 0.92, 0.01)
-            and _near(_f1(clusters, "spheres").max(), 0.93, 0.01)
+            and near(_f1(clusters, "components").max(), 0.92, 0.01)
+            and near(_f1(clusters, "spheres").max(), 0.93, 0.01)
         ),
         ("clustering",),
     ),
     "components-fall-spheres-stay": (
         lambda clusters: (
-            _near(_f1(clusters, "components")[74], 0.5, 0.05)
-            and _near(_f1(clusters, "components")[80], 0.025, 0.015)
+            near(_f1(clusters, "components")[74], 0.5, 0.05)
+            and near(_f1(clusters, "components")[80], 0.025, 0.015)
             and _f1(clusters, "spheres").loc[68:84].min() > _f1(clusters, "spheres").max() - 0.045
         ),
         ("clustering",),
     ),
     "held-out-clusters": (
         lambda halves: (
-            _near(_held_out(halves, "components", "f1").mean(), 0.93, 0.015)
-            and _near(_held_out(halves, "spheres", "f1").mean(), 0.935, 0.015)
+            near(_held_out(halves, "components", "f1").mean(), 0.93, 0.015)
+            and near(_held_out(halves, "spheres", "f1").mean(), 0.935, 0.015)
         ),
         ("clustering_held_out",),
     ),
     "rule-suits-components": (
         lambda halves: (
-            _near(_held_out(halves, "components", "given").mean(), 0.92, 0.015)
+            near(_held_out(halves, "components", "given").mean(), 0.92, 0.015)
             and _held_out(halves, "spheres", "given").mean() < 0.8
         ),
         ("clustering_held_out",),
@@ -423,17 +420,17 @@ RETRIEVAL: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "components-need-less-when-growing": (
         lambda slopes: (
-            _near(_slope(slopes, "components")["bits"]["find"], -5, 1)
+            near(_slope(slopes, "components")["bits"]["find"], -5, 1)
             and (_slope(slopes, "components")["high"] < 0).all()
-            and _near(_slope(slopes, "spheres")["bits"]["find"], -1.3, 0.5)
+            and near(_slope(slopes, "spheres")["bits"]["find"], -1.3, 0.5)
             and _slope(slopes, "spheres")["high"]["find"] >= 0
         ),
         ("clustering_per_doubling",),
     ),
     "kept-threshold-loses": (
         lambda grown: (
-            _near(_loss_of_60(grown, "components"), 0.46, 0.06)
-            and _near(_loss_of_60(grown, "spheres"), 0.027, 0.015)
+            near(_loss_of_60(grown, "components"), 0.46, 0.06)
+            and near(_loss_of_60(grown, "spheres"), 0.027, 0.015)
         ),
         ("clustering_growth",),
     ),
@@ -449,24 +446,24 @@ CHANGES: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "strong-changes-of-light": (
         lambda robust: (
-            _near(_lost(robust)["resize", "0.25"], 0.06, 0.02)
-            and _near(_lost(robust)["gamma", "2"], 0.10, 0.02)
-            and _near(_lost(robust)["watermark", "0.75"], 0.12, 0.02)
+            near(_lost(robust)["resize", "0.25"], 0.06, 0.02)
+            and near(_lost(robust)["gamma", "2"], 0.10, 0.02)
+            and near(_lost(robust)["watermark", "0.75"], 0.12, 0.02)
         ),
         ("robustness",),
     ),
     "geometry-costs-most": (
         lambda robust: (
-            _near(_lost(robust)["rotation", "3"], 0.32, 0.04)
-            and _near(_lost(robust)["crop", "5"], 0.55, 0.04)
-            and _near(_lost(robust)[["flip", "screenshot"]].min(), 0.85, 0.02)
+            near(_lost(robust)["rotation", "3"], 0.32, 0.04)
+            and near(_lost(robust)["crop", "5"], 0.55, 0.04)
+            and near(_lost(robust)[["flip", "screenshot"]].min(), 0.85, 0.02)
         ),
         ("robustness",),
     ),
     "long-captions-cost": (
         lambda robust: (
-            _near(_lost(robust)["caption_changed", "2 lines"], 0.11, 0.03)
-            and _near(_lost(robust)["caption_changed", "3 lines"], 0.50, 0.04)
+            near(_lost(robust)["caption_changed", "2 lines"], 0.11, 0.03)
+            and near(_lost(robust)["caption_changed", "3 lines"], 0.50, 0.04)
         ),
         ("robustness",),
     ),
@@ -479,8 +476,8 @@ CHANGES: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "nearest-survives-small-crops": (
         lambda robust: (
-            _near(_nearest_right(robust, "crop", "5"), 0.976, 0.01)
-            and _near(_nearest_right(robust, "crop", "10"), 0.28, 0.02)
+            near(_nearest_right(robust, "crop", "5"), 0.976, 0.01)
+            and near(_nearest_right(robust, "crop", "10"), 0.28, 0.02)
         ),
         ("robustness",),
     ),
@@ -489,22 +486,22 @@ CHANGES: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
 
 BITS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "captions-flip-high-frequencies": (
-        lambda bits: _near(_higher_rows(bits, "find"), 1.4, 0.15),
+        lambda bits: near(_higher_rows(bits, "find"), 1.4, 0.15),
         ("bits",),
     ),
     "captions-flip-outer-rows": (
         lambda bits: (
-            _near(_rows(bits, "dhash256").loc[4:11].mean(), 0.05, 0.01)
-            and _near(_rows(bits, "dhash256").drop(range(4, 12)).mean(), 0.29, 0.015)
+            near(_rows(bits, "dhash256").loc[4:11].mean(), 0.05, 0.01)
+            and near(_rows(bits, "dhash256").drop(range(4, 12)).mean(), 0.29, 0.015)
         ),
         ("bits",),
     ),
     "averages-say-the-same": (
         lambda bits, rates: (
             bits.groupby("method")["same"].mean().nsmallest(2).index.isin(PIXELS).all()
-            and _near(_rates(rates, "effective_bits")["ahash256"], 33, 1)
-            and _near(_rates(rates, "effective_bits")["whash256"], 37, 1)
-            and _near(_rates(rates, "effective_bits")["find"], 200, 10)
+            and near(_rates(rates, "effective_bits")["ahash256"], 33, 1)
+            and near(_rates(rates, "effective_bits")["whash256"], 37, 1)
+            and near(_rates(rates, "effective_bits")["find"], 200, 10)
         ),
         ("bits", "rates"),
     ),
@@ -525,7 +522,7 @@ BITS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
             )
             .between(0.045, 0.075)
             .all()
-            and _near(_at(made, 1e-5, "recall")["FINd"], 0.755, 0.02)
+            and near(_at(made, 1e-5, "recall")["FINd"], 0.755, 0.02)
         ),
         ("bits_variants",),
     ),
@@ -542,7 +539,7 @@ BITS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("bits_variant_intervals",),
     ),
     "middle-clusters-better": (
-        lambda own, clusters: _near(
+        lambda own, clusters: near(
             own[own["algorithm"] == "components"]["f1"].max() - _f1(clusters, "components").max(),
             0.045,
             0.01,
@@ -551,7 +548,7 @@ BITS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "fusions-add-little": (
         lambda fused: all(
-            _near(
+            near(
                 _at(fused, 1e-5, "recall")[f"FINd + {part}"]
                 - max(_at(fused, 1e-5, "recall")[["FINd", part]]),
                 gain,
@@ -566,8 +563,8 @@ BITS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "middle-rows-need-no-find": (
         lambda fused: (
-            _near(_at(fused, 1e-5, "recall")["FINd + dHash, middle rows"], 0.914, 0.005)
-            and _near(_at(fused, 1e-5, "recall")["dHash, middle rows"], 0.94, 0.005)
+            near(_at(fused, 1e-5, "recall")["FINd + dHash, middle rows"], 0.914, 0.005)
+            and near(_at(fused, 1e-5, "recall")["dHash, middle rows"], 0.94, 0.005)
         ),
         ("bits_fusion",),
     ),

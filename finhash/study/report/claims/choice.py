@@ -9,6 +9,7 @@ from finhash.accuracy import findings, thresholds
 from finhash.study import results
 from finhash.study.accuracy import choice, published, twins
 from finhash.study.data import memes
+from finhash.study.report.measures import near
 
 SHORT = ("find64", "ahash64", "phash64", "dhash64", "whash64")
 """Hashes of 64 bits."""
@@ -27,10 +28,6 @@ GEOMETRIC = ("border", "flip", "screenshot")
 
 MIDDLE, DMIDDLE, FUSED = "FINd, middle half", "dHash, middle half", "FINd + dHash, middle rows"
 """Variants of the table ``layouts_recall``."""
-
-
-def _near(value: float, expected: float, tolerance: float) -> bool:
-    return abs(value - expected) <= tolerance
 
 
 def _merged(table: pd.DataFrame) -> pd.DataFrame:
@@ -146,13 +143,13 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         lambda found: (
             len(_merged(found)) == 36
             and _missed(found).index.tolist() == ["dhash64"]
-            and _near((_missed(found)["fpr"] / _missed(found)["target"]).item(), 1.2, 0.05)
+            and near((_missed(found)["fpr"] / _missed(found)["target"]).item(), 1.2, 0.05)
         ),
         ("confirmation",),
     ),
     "b-find-recall": (
         lambda found: all(
-            _near(_at(_merged(found), "recall", target)["find"], recall, 0.005)
+            near(_at(_merged(found), "recall", target)["find"], recall, 0.005)
             for target, recall in ((1e-3, 0.91), (1e-4, 0.81), (1e-5, 0.50))
         ),
         ("confirmation",),
@@ -190,7 +187,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
                 ]
             )["as labelled"]
             > 1e-5
-            and _near(rates["as labelled"] / rates["merged"], 14, 0.5)
+            and near(rates["as labelled"] / rates["merged"], 14, 0.5)
         ),
         ("confirmation",),
     ),
@@ -213,28 +210,28 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "b-find64": (
         lambda tests: (
-            _near(_at(tests, "difference", 1e-4)["find64"], -0.12, 0.01)
+            near(_at(tests, "difference", 1e-4)["find64"], -0.12, 0.01)
             and _at(tests, "p", 1e-4)["find64"] >= choice.LEVEL
         ),
         ("confirmation_differences",),
     ),
     "b-middle": (
         lambda tests: (
-            _near(_at(tests, "difference", 1e-4)["find_middle"], 0.08, 0.01)
+            near(_at(tests, "difference", 1e-4)["find_middle"], 0.08, 0.01)
             and _at(tests, "p", 1e-4)["find_middle"] >= choice.LEVEL
         ),
         ("confirmation_differences",),
     ),
     "b-dhash": (
         lambda tests: (
-            _near(_at(tests, "difference", 1e-5)["dhash256"], -0.19, 0.01)
+            near(_at(tests, "difference", 1e-5)["dhash256"], -0.19, 0.01)
             and _at(tests, "p", 1e-5)["dhash256"] >= choice.LEVEL
         ),
         ("confirmation_differences",),
     ),
     "b-pdq": (
         lambda tests: (
-            _near(_at(tests, "difference", 1e-4)["pdq"], -0.024, 0.006)
+            near(_at(tests, "difference", 1e-4)["pdq"], -0.024, 0.006)
             and _at(tests, "p", 1e-4)["pdq"] >= choice.LEVEL
             and _at(tests, "p_equivalent", 1e-4)["pdq"] >= choice.LEVEL
         ),
@@ -242,7 +239,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "b-intervals": (
         lambda tests: (
-            _near(_at(tests, "p", 1e-4)["pdq"], 0.26, 0.006)
+            near(_at(tests, "p", 1e-4)["pdq"], 0.26, 0.006)
             and _at(tests, "high", 1e-4)["pdq"] < 0
             and len(tests) * 2 == 44
         ),
@@ -252,7 +249,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "a-largest-families": (
         lambda sizes: (
             len(sizes) == 1034
-            and _near(
+            and near(
                 (pairs := sizes["images"] * (sizes["images"] - 1))[:20].sum() / pairs.sum(),
                 0.5,
                 0.05,
@@ -278,14 +275,14 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
             .abs()
             .idxmax()
             == "whash256"
-            and _near(recall["difference"].min(), -0.06, 0.01)
+            and near(recall["difference"].min(), -0.06, 0.01)
         ),
         ("rates_published_difference",),
     ),
     "a-noise-cap": (
         lambda effect: (
             _noise(effect, "auc")["noisy"].max() < 0.988 + 1e-9
-            and _near(_noise(effect, "tpr_1e-02")["noisy"].max(), 1 - published.NOISE, 0.001)
+            and near(_noise(effect, "tpr_1e-02")["noisy"].max(), 1 - published.NOISE, 0.001)
         ),
         ("rates_label_noise",),
     ),
@@ -318,8 +315,8 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "a-caption-area": (
         lambda area: (
             (ratio := _covered(area)).min() > 1.1
-            and _near(ratio["find"], 1.5, 0.15)
-            and _near(ratio["dhash256"], 2, 0.25)
+            and near(ratio["find"], 1.5, 0.15)
+            and near(ratio["dhash256"], 2, 0.25)
             and _second_class(area)[["ahash256", "whash256"]].abs().max() < 1.1
         ),
         ("bits_caption_area",),
@@ -330,40 +327,40 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "layouts-natural": (
         lambda table: (
-            _near((natural := _layouts(table)["natural"])[MIDDLE], 0.78, 0.01)
-            and _near(natural["FINd"], 0.63, 0.01)
+            near((natural := _layouts(table)["natural"])[MIDDLE], 0.78, 0.01)
+            and near(natural["FINd"], 0.63, 0.01)
             and natural[DMIDDLE] > natural[MIDDLE]
         ),
         ("layouts_recall",),
     ),
     "layouts-across": (
         lambda table: (
-            _near(
+            near(
                 (across := _layouts(table)["across the middle"])["FINd"] - across[MIDDLE],
                 0.19,
                 0.01,
             )
-            and _near(across["FINd"] - across[DMIDDLE], 0.11, 0.01)
+            and near(across["FINd"] - across[DMIDDLE], 0.11, 0.01)
         ),
         ("layouts_recall",),
     ),
     "layouts-lines": (
         lambda lines, table: (
-            _near(lines.loc[lines["lines"] >= 3, "images"].sum(), 0.2, 0.025)
+            near(lines.loc[lines["lines"] >= 3, "images"].sum(), 0.2, 0.025)
             and (_layouts(table)["3 full lines"] < _layouts(table)["stand-in"]).all()
         ),
         ("layouts_lines", "layouts_recall"),
     ),
     "layouts-fixed": (
         lambda fixed: (
-            _near(
+            near(
                 (three := fixed[fixed["layout"] == "3 full lines"].set_index("variant")["recall"])[
                     "dHash, middle rows"
                 ],
                 0.18,
                 0.01,
             )
-            and _near(three[MIDDLE], 0.53, 0.01)
+            and near(three[MIDDLE], 0.53, 0.01)
         ),
         ("layouts_fixed",),
     ),
@@ -395,16 +392,14 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         lambda false: (
             (found := _matches(false, "ordinary", "drawings")["search"])["find"] == 1
             and found["pdq"] == 1
-            and _near(found["dhash256"], 15, 1)
+            and near(found["dhash256"], 15, 1)
         ),
         ("ordinary_false",),
     ),
     "ordinary-memes": (
         lambda false: (
             (_matches(false, "memes", "all").loc[["find", "phash256", "pdq"]] == 0).all(axis=None)
-            and _near(
-                false[false["matched"] == 0].query("kind == 'all'")["high"].min(), 0.04, 0.002
-            )
+            and near(false[false["matched"] == 0].query("kind == 'all'")["high"].min(), 0.04, 0.002)
         ),
         ("ordinary_false",),
     ),
@@ -425,9 +420,9 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "ordinary-all": (
         lambda found: (
-            _near(_ordinary(found).loc["all", "all"], 0.70, 0.01)
-            and _near(_ordinary(found).loc["all", "memes"], 0.73, 0.01)
-            and _near(
+            near(_ordinary(found).loc["all", "all"], 0.70, 0.01)
+            and near(_ordinary(found).loc["all", "memes"], 0.73, 0.01)
+            and near(
                 found.query("method == 'find' and transform == 'all' and kind == 'all'")
                 .eval("high - low")
                 .item(),
@@ -526,22 +521,22 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "needs-search": (
         lambda *tables: (
-            _near((search := _needs(*tables).loc["search"])["recall"], 0.80, 0.015)
-            and _near(search["recall_b"], 0.80, 0.015)
+            near((search := _needs(*tables).loc["search"])["recall"], 0.80, 0.015)
+            and near(search["recall_b"], 0.80, 0.015)
         ),
         ("thresholds", "counting_histograms", "confirmation"),
     ),
     "needs-review": (
         lambda *tables: (
-            _near((review := _needs(*tables).loc["human review"])["recall"], 0.92, 0.01)
-            and _near(review["recall_b"], 0.92, 0.01)
+            near((review := _needs(*tables).loc["human review"])["recall"], 0.92, 0.01)
+            and near(review["recall_b"], 0.92, 0.01)
         ),
         ("thresholds", "counting_histograms", "confirmation"),
     ),
     "needs-match": (
         lambda *tables: (
-            _near((match := _needs(*tables).loc["match"])["recall"], 0.5, 0.02)
-            and _near(match["recall_b"], 0.5, 0.02)
+            near((match := _needs(*tables).loc["match"])["recall"], 0.5, 0.02)
+            and near(match["recall_b"], 0.5, 0.02)
             and match["target"] == 1e-5
         ),
         ("thresholds", "counting_histograms", "confirmation"),
@@ -560,8 +555,8 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "size-limit": (
         lambda: (
-            _near(findings.smallest_rate(families := _families()), 7e-6, 0.5e-6)
-            and _near(families, 1000, 60)
+            near(findings.smallest_rate(families := _families()), 7e-6, 0.5e-6)
+            and near(families, 1000, 60)
         ),
         (),
     ),
@@ -569,7 +564,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         lambda *tables: (
             pd.isna((million := _sized(*tables).loc[10**6])["threshold"])
             and million["estimated"] == 54
-            and _near(million["estimated_recall"], 0.5, 0.05)
+            and near(million["estimated_recall"], 0.5, 0.05)
         ),
         ("thresholds", "counting_histograms"),
     ),
@@ -577,8 +572,8 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         lambda *tables: (
             (needs := _needs(*tables)).loc["search", "threshold"] == 72
             and needs.loc["match", "threshold"] == 52
-            and _near(1e6 * needs.loc["search", "rate_b"], 10, 1.5)
-            and _near(1e6 * needs.loc["search", "rate"], 30, 5)
+            and near(1e6 * needs.loc["search", "rate_b"], 10, 1.5)
+            and near(1e6 * needs.loc["search", "rate"], 30, 5)
         ),
         ("thresholds", "counting_histograms", "confirmation"),
     ),
@@ -595,8 +590,8 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "cluster-untested": (
         lambda jobs, likeness: (
-            _near((f1 := jobs[jobs["algorithm"] == "components"]["f1"]).iloc[0], 0.93, 0.01)
-            and _near(f1.iloc[-1], 0.91, 0.01)
+            near((f1 := jobs[jobs["algorithm"] == "components"]["f1"]).iloc[0], 0.93, 0.01)
+            and near(f1.iloc[-1], 0.91, 0.01)
             and (false := likeness["other"] / likeness["hashes"]).iloc[1] < 1.2 * false.iloc[0]
         ),
         ("search_cluster_jobs", "growth_check"),
@@ -641,7 +636,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("robustness",),
     ),
     "costs-range": (
-        lambda costs: _near(_least(costs)[1], 82, 2) and _near(_least(costs)[1000], 48, 2),
+        lambda costs: near(_least(costs)[1], 82, 2) and near(_least(costs)[1000], 48, 2),
         ("costs",),
     ),
     "costs-growth": (
@@ -659,20 +654,20 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "middle-search": (
         lambda given, found: (
             _at(given[given["use"] == "search"], "threshold", 1e-4)["find_middle"] == 68
-            and _near(_at(_merged(found), "recall", 1e-4)["find_middle"], 0.95, 0.005)
+            and near(_at(_merged(found), "recall", 1e-4)["find_middle"], 0.95, 0.005)
         ),
         ("thresholds", "confirmation"),
     ),
     "middle-match": (
         lambda given, found: (
             _at(given[given["use"] == "match"], "threshold", 1e-5)["find_middle"] == 24
-            and _near(_at(_merged(found), "recall", 1e-5)["find_middle"], 0.5, 0.03)
-            and _near(_at(_merged(found), "recall", 1e-5)["find"], 0.5, 0.03)
+            and near(_at(_merged(found), "recall", 1e-5)["find_middle"], 0.5, 0.03)
+            and near(_at(_merged(found), "recall", 1e-5)["find"], 0.5, 0.03)
         ),
         ("thresholds", "confirmation"),
     ),
     "middle-across": (
-        lambda table: _near(
+        lambda table: near(
             (across := _layouts(table)["across the middle"])["FINd"] - across[MIDDLE], 0.19, 0.01
         ),
         ("layouts_recall",),

@@ -8,21 +8,16 @@ from finhash.study.cost import operations, parallel
 from finhash.study.cost.baseline import DECODING
 from finhash.study.cost.ladder import DEPLOYED
 from finhash.study.cost.large import DECODE, DRAFT, OLD, PEERS
+from finhash.study.report.measures import gain_of_two, step_shares
 from finhash.study.results import medians
 
 OTHERS = ["ahash64", "phash64", "dhash64", "whash64"]
 """Hashes of imagehash in ``ladder``."""
 
 
-def _share(steps: pd.DataFrame) -> pd.Series:
-    """Return each step's share of the time, from ``baseline_steps``."""
-    seconds = steps.groupby("step", sort=False)["seconds"].median()
-    return seconds / seconds.sum()
-
-
 def _without(steps: pd.DataFrame, *names: str) -> float:
     """Return how many times faster a hash would be without steps, from ``baseline_steps``."""
-    return 1 / (1 - _share(steps)[list(names)].sum())
+    return 1 / (1 - step_shares(steps)[list(names)].sum())
 
 
 def _ratio(table: pd.DataFrame, tool: str) -> pd.Series:
@@ -87,11 +82,6 @@ def _rates(found: pd.DataFrame) -> pd.DataFrame:
     return found.pivot(index="method", columns="radius", values=["recall", "fpr"])
 
 
-def _gain(speed: pd.DataFrame, executor: str) -> float:
-    """Return the gain of two workers, from a table of ``parallel.throughput``."""
-    return speed.set_index(["executor", "workers"])["gain"][executor, 2]
-
-
 def _job(table: pd.DataFrame, column: str) -> pd.Series:
     """Return a column of a table with one row per executor."""
     return table.set_index("executor")[column]
@@ -133,7 +123,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     # 01
     "box-filter-leads": (
-        lambda steps: 0.72 < _share(steps)["box filter"] < 0.88,
+        lambda steps: 0.72 < step_shares(steps)["box filter"] < 0.88,
         ("baseline_steps",),
     ),
     "profilers-distort": (
@@ -146,7 +136,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "amdahl-order": (
         lambda steps: (
-            _share(steps).nlargest(3).index.tolist() == ["box filter", "luma", "DCT"]
+            step_shares(steps).nlargest(3).index.tolist() == ["box filter", "luma", "DCT"]
             and 25 < _without(steps, "box filter", "luma") < 45
         ),
         ("baseline_steps",),
@@ -202,7 +192,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
             3.5 < _without(steps, "box filter") < 6.5
             and 1.15 < _without(steps, "luma") < 1.35
             and 1.01 < _without(steps, "DCT") < 1.04
-            and 150 < 1 / _share(steps)[list(DECODING)].sum() < 350
+            and 150 < 1 / step_shares(steps)[list(DECODING)].sum() < 350
             and _without(steps, "open, decode") < 1.02
         ),
         ("baseline_steps",),
@@ -268,7 +258,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "worth-depends": (
         lambda reverted, steps: (
-            12 < _alone(reverted)["+ DCT, compiled"] < 28 and _share(steps)["DCT"] < 0.03
+            12 < _alone(reverted)["+ DCT, compiled"] < 28 and step_shares(steps)["DCT"] < 0.03
         ),
         ("ladder_reverted", "baseline_steps"),
     ),
@@ -352,24 +342,24 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     # 04
     "processes-double": (
-        lambda speed: 1.6 < _gain(speed, "processes") < 2.2,
+        lambda speed: 1.6 < gain_of_two(speed, "processes") < 2.2,
         ("parallel_throughput_small",),
     ),
     "threads-gain-less": (
         lambda speed: (
-            1.2 < _gain(speed, "threads") < 1.8
-            and _gain(speed, "threads") < _gain(speed, "processes")
+            1.2 < gain_of_two(speed, "threads") < 1.8
+            and gain_of_two(speed, "threads") < gain_of_two(speed, "processes")
         ),
         ("parallel_throughput_small",),
     ),
     "dask-gains-less": (
-        lambda speed: _gain(speed, "dask") < _gain(speed, "processes"),
+        lambda speed: gain_of_two(speed, "dask") < gain_of_two(speed, "processes"),
         ("parallel_throughput_small",),
     ),
     "threads-gain-large": (
         lambda speed: (
-            1.7 < _gain(speed, "threads") < 2.15
-            and _gain(speed, "threads") > _gain(speed, "processes")
+            1.7 < gain_of_two(speed, "threads") < 2.15
+            and gain_of_two(speed, "threads") > gain_of_two(speed, "processes")
         ),
         ("parallel_throughput_large",),
     ),

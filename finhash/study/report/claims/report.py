@@ -8,6 +8,7 @@ from finhash import methods
 from finhash.accuracy.findings import LEVEL
 from finhash.study import results
 from finhash.study.cost import operations
+from finhash.study.report.measures import false_share, gain_of_two, step_shares
 from finhash.study.results import medians
 
 DEPLOYED = "+ simplejpeg"
@@ -39,11 +40,6 @@ def _cell(robustness: pd.DataFrame, transform: str, strength: str | None = None)
     return rows["recall"].mean()
 
 
-def _gain(throughput: pd.DataFrame, executor: str) -> float:
-    rows = throughput[(throughput["executor"] == executor) & (throughput["workers"] == 2)]
-    return rows["gain"].iloc[0]
-
-
 def _speed_up(ladder: pd.DataFrame) -> float:
     return medians(ladder)["reference"] / medians(ladder)[DEPLOYED]
 
@@ -62,7 +58,7 @@ def _b(confirmation: pd.DataFrame, method: str, target: float) -> float:
 
 
 def _beyond(clustering: pd.DataFrame, algorithm: str, beyond: int) -> float:
-    """Return the F1 of FINd's clusters so many bits above the best threshold."""
+    """Return the F1 of FINd's clusters ``beyond`` bits above the best threshold."""
     rows = results.headline(clustering, "truth")
     rows = rows[(rows["algorithm"] == algorithm) & (rows["method"] == "find")]
     scores = rows.dropna(subset=["f1"]).set_index("radius")["f1"].sort_index()
@@ -83,11 +79,6 @@ def _largest_side(costs: pd.DataFrame) -> pd.Series:
     return costs[costs["side"] == costs["side"].max()].set_index("contender")["ms"]
 
 
-def _steps(steps: pd.DataFrame) -> pd.Series:
-    seconds = steps.groupby("step", sort=False)["seconds"].median()
-    return seconds / seconds.sum()
-
-
 def _count_exponent(counts: pd.DataFrame) -> pd.Series:
     """Return the fitted exponent of time in the number of images, with its interval."""
     return operations.exponent(counts["images"], counts["seconds"])
@@ -103,12 +94,6 @@ def _changed(exactness: pd.DataFrame) -> pd.Series:
     return exactness.set_index("contender")["bits_changed"]
 
 
-def _false_share(histograms: pd.DataFrame) -> float:
-    rows = histograms.query("labels == 'as labelled' and method == 'find'")
-    false = 1e-3 * rows["other"].sum()
-    return false / (rows["same"].sum() + false)
-
-
 def _rows(bits: pd.DataFrame) -> pd.Series:
     return bits[bits["method"] == "find"].groupby("row")["same"].mean()
 
@@ -120,7 +105,7 @@ def _per_doubling(table: pd.DataFrame) -> pd.Series:
 
 
 def _hashing_hours(whole_set: pd.DataFrame, images: int) -> float:
-    """Return the core-hours to hash so many images with two processes."""
+    """Return the core-hours to hash a number of images with two processes."""
     row = whole_set[whole_set["executor"] == "processes"].iloc[0]
     return row["seconds"] * row["workers"] / row["images"] * images / 3600
 
@@ -178,8 +163,8 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "luma-second": (
         lambda steps: (
-            _steps(steps).drop("box filter").idxmax() == "luma"
-            and _steps(steps)["luma"] > 0.5 * (1 - _steps(steps)["box filter"])
+            step_shares(steps).drop("box filter").idxmax() == "luma"
+            and step_shares(steps)["luma"] > 0.5 * (1 - step_shares(steps)["box filter"])
         ),
         ("baseline_steps",),
     ),
@@ -217,11 +202,11 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "certificate-needed": (lambda table: table["fast_bits_changed"].sum() > 0, ("certificate",)),
     "decoder-exact": (lambda table: table["pixels_changed"].sum() == 0, ("certificate",)),
     "two-processes": (
-        lambda speed: _gain(speed, "processes") > 1.5,
+        lambda speed: gain_of_two(speed, "processes") > 1.5,
         ("parallel_throughput_small",),
     ),
     "threads-gil": (
-        lambda speed: _gain(speed, "threads") < _gain(speed, "processes") - 0.1,
+        lambda speed: gain_of_two(speed, "threads") < gain_of_two(speed, "processes") - 0.1,
         ("parallel_throughput_small",),
     ),
     "below-imagehash": (
@@ -249,7 +234,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "cluster-survives": (lambda table: table["identical"].all(), ("parallel_cluster",)),
     # Part 2
     "prevalence-matters": (
-        lambda h: _false_share(h) > 0.1,
+        lambda h: false_share(h) > 0.1,
         ("counting_histograms",),
     ),
     "few-effective": (
