@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from finhash.hamming import Gallery, Pairs, join, join_blocks
 from finhash.hamming.kernels.leaders import majority
 from finhash.hamming.words import as_rows, columns
+from finhash.jit import kernel
 
 LOOKED_UP = 1024
 """Hashes from which ``spheres`` chooses centres at a time, and looks up their neighbours."""
@@ -314,7 +314,7 @@ def _check(method: str) -> None:
         raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _root(parent, label):
     """Return the smallest label of the family, and shorten the way to it."""
     while parent[label] != label:
@@ -323,7 +323,7 @@ def _root(parent, label):
     return label
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _merge(parent, labels, i, j):
     """Merge the families of each pair."""
     for pair in range(len(i)):
@@ -334,7 +334,7 @@ def _merge(parent, labels, i, j):
             parent[first] = second
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _roots(parent):
     """Return the smallest label of each label's family."""
     roots = np.empty_like(parent)
@@ -343,7 +343,7 @@ def _roots(parent):
     return roots
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count(degree, i, j):
     """Add one neighbour for each end of each pair."""
     for pair in range(len(i)):
@@ -351,7 +351,7 @@ def _count(degree, i, j):
         degree[j[pair]] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _claim(centre, i, j):
     """Make every unclaimed ``i`` a centre, and let centres claim their unclaimed ``j``."""
     for pair in range(len(i)):

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from tqdm import tqdm
 
 from finhash import hamming
 from finhash.accuracy import rates
+from finhash.jit import kernel
 from finhash.jobs.table import HashTable
 
 BLOCK = 2**22
@@ -357,7 +357,7 @@ class _Counter:
         self.cells, self.counts = cells, counts
 
 
-@njit(cache=True)
+@kernel
 def _cells(labels, i, j, distance, families, distances):
     """Return the ravelled index of the cell of each pair between families, ``int64 [pairs]``."""
     cells, number = np.empty(len(i), np.int64), 0
@@ -369,7 +369,7 @@ def _cells(labels, i, j, distance, families, distances):
     return cells[:number].copy()
 
 
-@njit(cache=True)
+@kernel
 def _weighted_counts(weights, first, second, distance, count, reach):
     """Sum the weighted counts by distance: ``float64 [reach + 1, draws]``.
 

@@ -1,12 +1,7 @@
-"""FINd compiled by Numba: a fast path, a proof that its bits are exact, and an exact fallback.
+"""FINd compiled by Numba: a fast path, proved exact by a certificate, and an exact fallback.
 
-Each bit of a hash says whether a DCT coefficient exceeds the lower median of all 256 coefficients.
-Rounding affects a bit only if its coefficient lies very close to the median. This happens in flat,
-striped or symmetric images. ``hash_rgb`` therefore computes the coefficients in a fast order first,
-together with a bound on their distance from those of the published program. If no coefficient is
-so close to the median that the bound allows another bit, the bits are proved equal to the published
-ones. Otherwise the image is hashed again by the published operations in the published order. The
-idea is that of adaptive-precision geometric predicates (Shewchuk 1997).
+The fast path computes the coefficients in a fast order. If ``finhash.find.certificate`` proves the
+bits, they are the published ones; otherwise the fallback hashes the image again.
 
 **Fast path.** ``1000 luma = 299 r + 587 g + 114 b`` is an integer, so sums over windows are exact
 in integers, in any order. For each row of windows, the kernel first sums each colour channel down
@@ -15,59 +10,25 @@ converts the sums to luma, and computes window sums as differences of the runnin
 row. A window has at most 10 x 10 pixels, so a column's sum fits 16 bits, and the running total of a
 row 31 bits.
 
-**Bound.** Let ``u = 2**-53`` be the unit roundoff and ``g(n) = n u / (1 - n u)``. A product of n
-factors ``1 + d`` with ``|d| <= u`` differs from 1 by at most ``g(n)`` (Higham 2002, lemma 3.1). Let
-``A >= 0`` be the exact window means times 1000, and let ``D`` be the stored DCT matrix, which both
-paths use. Let ``B = D A D'`` be the exact coefficients, and ``M = |D| A |D'|``. Each rounded
-operation below multiplies the terms of its result by one factor ``1 + d``.
-
-* *Published path*, times 1000. The term of a pixel is affected by the rounding of a constant, one
-  product and at most two sums, then by at most n - 1 sums in a window of n pixels, and by one
-  division: n + 4 factors. Each of the two matrix products sums 64 products, which adds at most 64
-  factors per term. Hence ``|B_published - B| <= g(n + 132) M``.
-* *Fast path*. The integer sum is exact. It is multiplied by two rounded reciprocals: 4 factors. The
-  two matrix products add at most 64 factors per term each, in any order, and with or without fused
-  multiply-add. Hence ``|B_fast - B| <= g(132) M``.
-
-Let ``r = max_i sum_k |D[i, k]|``. As ``A <= 255,000``, ``M <= 255,000 r**2``. As ``n <= 100``,
-``|B_published - B_fast| <= e`` with ``e = 255,000 r**2 (g(232) + g(132))``.
-
-**Certificate.** Let m be the lower median of the fast coefficients, found at place c. Suppose that
-every other coefficient is farther than ``2 e`` from m. Each of the two coefficients in a comparison
-moves by at most ``e`` between the paths, so each coefficient is on the same side of the one at c in
-both paths. In the published path, too, 127 coefficients are then below the one at c and 128 above
-it. The lower median is at c there as well, and all bits are equal. ``MARGIN`` is twice ``2 e``,
-which also covers the rounding of e, of r and of the test itself.
-
 **Fallback.** ``published_hash`` repeats the operations of the published program in their order.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from finhash.find.certificate import MARGIN
 from finhash.find.geometry import (
+    DCT,
+    DCT_T,
     KEPT,
-    MAX_SIDE,
     SAMPLES,
+    Side,
     check_sides,
-    dct_matrix,
     flatten,
-    half_width,
-    sample_points,
+    kept_per_side,
+    side,
 )
-
-DCT = np.array(dct_matrix())
-"""The DCT matrix, ``float64 [16, 64]``."""
-
-DCT_T = np.ascontiguousarray(DCT.T)
-"""Its transpose, contiguous."""
-
-MARGIN = 4 * 255_000 * np.abs(DCT).sum(axis=1).max() ** 2 * (232 + 132) * 2.0**-53
-"""Distance from the median beyond which bits are proved, in coefficients of ``1000 luma``."""
+from finhash.jit import kernel
 
 
 def hash_rgb(rgb: NDArray[np.uint8], bits: int = 256) -> NDArray[np.uint8]:
@@ -121,7 +82,7 @@ def fast_hash(rgb: NDArray[np.uint8], bits: int = 256) -> tuple[float, NDArray[n
         col.start,
         col.stop,
         col.inverse,
-        _kept(bits),
+        kept_per_side(bits),
     )
     return margin, packed
 
@@ -146,46 +107,8 @@ def dct(samples: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def cut(coefficients: NDArray[np.float64], bits: int = 256) -> NDArray[np.uint8]:
     """Return the packed hash of 16 x 16 coefficients."""
-    packed: NDArray[np.uint8] = _cut(coefficients, _kept(bits))[1]
+    packed: NDArray[np.uint8] = _cut(coefficients, kept_per_side(bits))[1]
     return packed
-
-
-@dataclass(frozen=True)
-class Side:
-    """The 64 windows of the box filter along one side of an image.
-
-    Attributes
-    ----------
-    start, stop : ndarray of uint16, shape (64,)
-        First pixel of each window, and the one after its last, clipped to the image.
-    inverse : ndarray of float64, shape (64,)
-        One divided by the number of pixels of each clipped window.
-    first : ndarray of int64, shape (64,)
-        First pixel of each window before clipping; negative if it lies outside the image.
-    width : int
-        Pixels of each window before clipping.
-    """
-
-    start: NDArray[np.uint16]
-    stop: NDArray[np.uint16]
-    inverse: NDArray[np.float64]
-    first: NDArray[np.int64]
-    width: int
-
-
-@lru_cache(maxsize=MAX_SIDE)
-def side(size: int) -> Side:
-    """Return the windows along a side of ``size`` pixels."""
-    points, half = np.array(sample_points(size)), half_width(size)
-    start, stop = np.maximum(0, points - half), np.minimum(size, points + half)
-    return Side(
-        # With unsigned indices, compiled code need not check for negative ones.
-        start=start.astype(np.uint16),
-        stop=stop.astype(np.uint16),
-        inverse=1.0 / (stop - start),
-        first=points - half,
-        width=2 * half,
-    )
 
 
 def _prepare(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Side, Side]:
@@ -194,14 +117,7 @@ def _prepare(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Side, Side]:
     return flatten(rgb), side(rows), side(cols)
 
 
-def _kept(bits: int) -> int:
-    """Return the number of coefficients per side for a hash of ``bits``."""
-    if bits not in (256, 64):
-        raise ValueError(f"bits is {bits}; it must be 256 or 64")
-    return KEPT if bits == 256 else KEPT // 2
-
-
-@njit(cache=True, nogil=True)
+@kernel
 def _fast(flat, grey, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse, kept):
     """Return the margin and the packed hash by the fast path."""
     samples = _integer_samples(
@@ -210,7 +126,7 @@ def _fast(flat, grey, row_start, row_stop, row_inverse, col_start, col_stop, col
     return _cut(np.dot(np.dot(DCT, samples), DCT_T), kept)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _integer_samples(
     flat, grey, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse
 ):
@@ -251,50 +167,74 @@ def _integer_samples(
     return samples
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sum_rows(first, last, both, column):
     """Set ``column`` to ``first + both * last``; ``both`` is 0 for a window of one row, else 1."""
     for p in range(column.size):
         column[p] = np.uint16(first[p]) + both * np.uint16(last[p])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add_row(row, column):
     """Add a row to ``column``."""
     for p in range(column.size):
         column[p] += np.uint16(row[p])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add_rows(first, second, column):
     """Add two rows to ``column``."""
     for p in range(column.size):
         column[p] += np.uint16(first[p]) + np.uint16(second[p])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _cut(coefficients, kept):
     """Return the margin around the lower median, and the packed bits in reversed order."""
     values = coefficients[:kept, :kept].copy().ravel()
-    half = values.size // 2
-    ordered = np.partition(values, half - 1)
-    median = ordered[half - 1]
-    margin = min(median - ordered[: half - 1].max(), ordered[half:].min() - median)
+    median, times = _select(values, values.size // 2 - 1)
+    margin = np.inf if times == 1 else 0.0
     packed = np.zeros(values.size // 8, np.uint8)
     for p in range(values.size):
-        if values[values.size - 1 - p] > median:
+        value = values[values.size - 1 - p]
+        if value != median:
+            margin = min(margin, abs(value - median))
+        if value > median:
             packed[p // 8] |= 128 >> p % 8
     return margin, packed
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def _select(values, rank):
+    """Return the value that would have index ``rank`` if sorted, and how often it occurs.
+
+    Each guess halves the values between the bounds on average. NumPy's ``partition`` is as fast,
+    but Numba compiles it for seven seconds.
+    """
+    low, high = -np.inf, np.inf
+    for guess in values:
+        if low < guess < high:
+            less = equal = 0
+            for value in values:
+                less += value < guess
+                equal += value == guess
+            if less > rank:
+                high = guess
+            elif less + equal > rank:
+                return guess, equal
+            else:
+                low = guess
+    return np.nan, 0  # not reached: values are numbers
+
+
+@kernel
 def luma_row(row: NDArray[np.uint8], luma: NDArray[np.float64]) -> None:
     """Write the published luma of one row of interleaved RGB into ``luma``."""
     for j in range(luma.size):  # constant strides can be vectorised
         luma[j] = 0.299 * row[3 * j] + 0.587 * row[3 * j + 1] + 0.114 * row[3 * j + 2]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_to_windows(
     framed: NDArray[np.float64],
     first: NDArray[np.int64],
@@ -313,7 +253,7 @@ def add_to_windows(
         total[j] = running
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _published_samples(flat, row_start, row_stop, col_start, col_stop, col_first, width):
     """Return the window means, summed in the published order.
 
@@ -335,7 +275,7 @@ def _published_samples(flat, row_start, row_stop, col_start, col_stop, col_first
     return samples
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _published_dct(samples, dct, dct_t):
     """Return the DCT coefficients, each summed in the published order.
 

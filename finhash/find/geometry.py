@@ -4,6 +4,8 @@ The formulas are those of FIN's published program.
 """
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,13 +41,29 @@ def flatten(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return flat
 
 
-def half_width(size: int) -> int:
-    """Return half the width of the box filter's window along a side, in pixels.
+def kept_per_side(bits: int) -> int:
+    """Return the number of DCT coefficients per side for a hash of ``bits``."""
+    if bits not in (256, 64):
+        raise ValueError(f"bits is {bits}; it must be 256 or 64")
+    return KEPT if bits == 256 else KEPT // 2
 
-    With ``w = int((size + 63) / 64)`` for a side of ``size`` pixels, it is ``int((w + 2) / 2)``.
+
+def window_size(size: int, divisor: int = SAMPLES) -> int:
+    """Return the box filter's window along a side, before widening: ``size / divisor``, rounded up.
+
+    The published formula is ``int((size + divisor - 1) / divisor)``.
     """
-    window = int((size + SAMPLES - 1) / SAMPLES)
+    return int((size + divisor - 1) / divisor)
+
+
+def half_window(window: int) -> int:
+    """Return half the width that the box filter gives to a window: ``int((window + 2) / 2)``."""
     return int((window + 2) / 2)
+
+
+def half_width(size: int) -> int:
+    """Return half the width of the box filter's window along a side of ``size`` pixels."""
+    return half_window(window_size(size))
 
 
 def sample_points(size: int) -> list[int]:
@@ -64,3 +82,48 @@ def dct_matrix() -> list[list[float]]:
         [math.cos((math.pi / 2 / SAMPLES) * (i + 1) * (2 * j + 1)) for j in range(SAMPLES)]
         for i in range(KEPT)
     ]
+
+
+DCT = np.array(dct_matrix())
+"""The DCT matrix, ``float64 [16, 64]``."""
+
+DCT_T = np.ascontiguousarray(DCT.T)
+"""Its transpose, contiguous."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """The 64 windows of the box filter along one side of an image.
+
+    Attributes
+    ----------
+    start, stop : ndarray of uint16, shape (64,)
+        First pixel of each window, and the one after its last, clipped to the image.
+    inverse : ndarray of float64, shape (64,)
+        One divided by the number of pixels of each clipped window.
+    first : ndarray of int64, shape (64,)
+        First pixel of each window before clipping; negative if it lies outside the image.
+    width : int
+        Pixels of each window before clipping.
+    """
+
+    start: NDArray[np.uint16]
+    stop: NDArray[np.uint16]
+    inverse: NDArray[np.float64]
+    first: NDArray[np.int64]
+    width: int
+
+
+@lru_cache(maxsize=MAX_SIDE)
+def side(size: int) -> Side:
+    """Return the windows along a side of ``size`` pixels."""
+    points, half = np.array(sample_points(size)), half_width(size)
+    start, stop = np.maximum(0, points - half), np.minimum(size, points + half)
+    return Side(
+        # With unsigned indices, compiled code need not check for negative ones.
+        start=start.astype(np.uint16),
+        stop=stop.astype(np.uint16),
+        inverse=1.0 / (stop - start),
+        first=points - half,
+        width=2 * half,
+    )

@@ -1,11 +1,11 @@
-"""FINd on a GPU: many images at once, with the certificate of ``finhash.find.compiled``.
+"""FINd on a GPU: many images at once, with ``finhash.find.certificate``.
 
 Each block of threads hashes one image. Sums over windows are taken as on the CPU: colour channels
 down each column, then luma, then along the row, in integers and therefore exactly. The rounded
 operations are also those of the CPU's fast path: two reciprocals and two products per sample, then
 two sums of 64 products. Only the order of these sums differs, and products may be fused with sums.
-The bound proved in ``finhash.find.compiled`` holds for any order, fused or not. The certificate is
-therefore the same, and the CPU hashes the images that it rejects again, in the published order.
+The bound proved in ``finhash.find.certificate`` holds for any order, fused or not. The certificate
+is therefore the same, and the CPU hashes the images that it rejects again, in the published order.
 
 The kernel computes in double precision. In single precision the bound would be 2**29 times as
 large.
@@ -24,8 +24,9 @@ import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
 
-from finhash.find.compiled import DCT, DCT_T, MARGIN, published_hash, side
-from finhash.find.geometry import KEPT, MAX_SIDE, SAMPLES, check_sides
+from finhash.find.certificate import MARGIN
+from finhash.find.compiled import published_hash
+from finhash.find.geometry import DCT, DCT_T, KEPT, MAX_SIDE, SAMPLES, check_sides, side
 
 SIZE = 256 << 20
 """Bytes of pixels per batch, some 1,400 images of 250 x 250, about ten per multiprocessor."""
@@ -134,7 +135,7 @@ class Batch:
     def fetch(self) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
         """Return margins ``float64 [n]`` and packed hashes ``uint8 [n, 32]`` of the fast path.
 
-        A hash is proved exact if its margin exceeds ``compiled.MARGIN``.
+        A hash is proved exact if its margin exceeds ``certificate.MARGIN``.
         """
         margins = self._margins.copy_to_host(stream=self.stream)
         packed = self._packed.copy_to_host(stream=self.stream)

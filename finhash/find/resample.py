@@ -23,13 +23,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from PIL import Image
 
 from finhash.find.geometry import MAX_SIDE, flatten
 from finhash.find.lanes import FRACTION, LANES, SQUARE, mean, transpose_square, weigh
 from finhash.find.thumbnail import reduction, thumbnail, thumbnail_size
+from finhash.jit import kernel
 
 ROW = 3 * 4 * MAX_SIDE
 """Bytes per row after averaging, at most: fewer than 4 pixels per pixel of the output."""
@@ -213,7 +213,7 @@ def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(x < 1.0, near, np.where(x < 2.0, far, 0.0))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _shrink(source, plan, work, output):
     """Write the shrunk pixels of an image."""
     state, scratch = _start(), _scratch(plan)
@@ -225,7 +225,7 @@ def _shrink(source, plan, work, output):
         _resize(bottom, plan, work, state, output)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _start():
     """Return the state before the first rows.
 
@@ -235,13 +235,13 @@ def _start():
     return np.zeros(3, np.int64)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _scratch(plan):
     """Return an array for the transposed pixels that ``_load`` averages."""
     return np.empty((plan.chunk + SQUARE, plan.vertical, LANES), np.uint8)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _load(rows, start, left, last, plan, work, scratch):
     """Average a chunk of up to ``LANES`` rows of blocks, and write it transposed.
 
@@ -279,14 +279,14 @@ def _load(rows, start, left, last, plan, work, scratch):
                 column += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _copy(source, target):
     """Copy values; unlike a slice assignment, this loop is compiled into a block copy."""
     for p in range(source.size):
         target[p] = source[p]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _resize(bottom, plan, work, state, output):
     """Resize the width of the rows loaded, then the height as far as possible.
 
@@ -315,7 +315,7 @@ def _resize(bottom, plan, work, state, output):
     state[0], state[1], state[2] = done, first, y
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _transpose(source, target):
     """Transpose bytes; rows and columns are rounded up to multiples of ``SQUARE``."""
     rows, cols = source.shape

@@ -4,11 +4,12 @@ from functools import reduce
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core.extending import intrinsic
 
 from finhash.hamming.kernels.distances import GROUP, TILE, distance, group, measure
 from finhash.hamming.kernels.masks import LANES, bit_counts, in_each_lane
+from finhash.jit import kernel
 
 DELAY = 8
 """Steps whose cells ``histogram_rows`` keeps, the current one and those not counted yet."""
@@ -64,7 +65,7 @@ def _write_cells(typingctx, words, i, j, exact, side, tables, cells):
     return types.void(words, types.int64, types.int64, exact, word, word, cells), codegen
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _increment_cells(tables, cells):
     """Increment the two cells in each word of ``cells``."""
     for lane in range(np.uint64(LANES)):
@@ -72,14 +73,14 @@ def _increment_cells(tables, cells):
         tables[cells[lane] >> np.uint64(32)] += np.uint32(1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count_each(words, ends, row, start, stop, exact, counts):
     """Count the distances from a row to the columns ``start .. stop``, one by one."""
     for j in range(start, stop):
         counts[int(j >= ends[row]), distance(words, row, words, j, exact)] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def histogram_rows(words, ends, exact, lo, hi):
     """Return counts by distance of the pairs of rows ``lo .. hi`` with all later rows.
 
@@ -148,7 +149,7 @@ def histogram_rows(words, ends, exact, lo, hi):
     return counts
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def query_rows(left, right, firsts, ends, exact, lo, hi):
     """Return counts by distance for each of the rows ``lo .. hi``, as two arrays.
 

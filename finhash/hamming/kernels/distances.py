@@ -11,8 +11,10 @@ negative indices keeps a loop from being vectorised.
 from functools import cache
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.core.extending import intrinsic
+
+from finhash.jit import kernel
 
 TILE = 512
 """Columns per tile. Their words fit the L1 cache."""
@@ -73,7 +75,7 @@ def bit_count(typingctx, word):
     return word(word), codegen if isinstance(word, types.Integer) else None
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def distance(left, i, right, j, groups):
     """Return the distance between row ``i`` and column ``j``, or a lower bound.
 
@@ -91,13 +93,13 @@ def distance(left, i, right, j, groups):
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def group(i, hi):
     """Return the rows of the group at ``i``; row ``hi - 1`` replaces those beyond the block."""
     return i, min(i + 1, hi - 1), min(i + 2, hi - 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def least(left, rows, right, start, stop, groups):
     """Return the least ``distance`` of any of the rows to any of the columns ``start .. stop``."""
     least = np.uint64(64 * len(left))
@@ -107,7 +109,7 @@ def least(left, rows, right, start, stop, groups):
     return least
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def measure(left, rows, right, start, stop, exact, distances):
     """Write the rows' distances to the columns ``start .. stop`` into ``distances``."""
     first = np.uint64(start)
@@ -116,7 +118,7 @@ def measure(left, rows, right, start, stop, exact, distances):
             distances[r, j - first] = distance(left, rows[r], right, j, exact)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def gather(rows, ids, words):
     """Write the words of some of the rows into columns."""
     for k in range(len(ids)):

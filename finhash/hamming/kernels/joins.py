@@ -1,11 +1,11 @@
 """Numba loops that join sets of hashes."""
 
 import numpy as np
-from numba import njit
 
 from finhash.hamming.kernels import masks
 from finhash.hamming.kernels.distances import GROUP, LINE, PROBES, TILE, distance, group, least
 from finhash.hamming.kernels.keys import AS_GIVEN, SMALLER, append
+from finhash.jit import kernel
 
 LARGE = 16
 """Members from which on it pays to sort a centre's candidates by distance."""
@@ -23,7 +23,7 @@ NEVER = np.uint16(0)
 """Turn of a hash that no centre has taken."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def join_rows(left, left_ids, right, right_ids, ends, radius, itself, bound, exact, where, lo, hi):
     """Return the keys of the pairs within ``radius`` of rows ``lo .. hi``.
 
@@ -61,7 +61,7 @@ def join_rows(left, left_ids, right, right_ids, ends, radius, itself, bound, exa
     return keys[:count].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def take_members(batch, spreads, radius, words, before, turn, exact, lo, hi):
     """Let the centres of a batch take members among the hashes ``lo .. hi``.
 
@@ -98,7 +98,7 @@ def take_members(batch, spreads, radius, words, before, turn, exact, lo, hi):
     return taken[:count].copy(), near
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def join_members(
     batch, members, member_ids, distances, firsts, words, ids, turn, near, radius, exact, later,
     order, where, lo, hi,
@@ -151,7 +151,7 @@ def join_members(
     return keys[:count].copy(), candidates, compared
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _compare(
     members, member_ids, distances, first, last, chunk, chunk_ids, far, size, ends, sorted_chunk,
     sorted_ids, radius, exact, order, where, keys, count,
@@ -181,7 +181,7 @@ def _compare(
     return keys, count, compared
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sort(words, ids, far, size, ends, sorted_words, sorted_ids):
     """Sort candidates by their distance ``far``; let ``ends[d]`` be the number within ``d``."""
     ends[:] = 0

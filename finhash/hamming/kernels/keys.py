@@ -1,10 +1,10 @@
 """Numba loops that write, sort and read the keys of pairs."""
 
 import numpy as np
-from numba import njit
 
 from finhash.hamming.kernels.distances import distance
 from finhash.hamming.kernels.masks import COLUMNS, lowest
+from finhash.jit import kernel
 
 BUCKETS = 256
 """Ranges of first rows that are sorted one by one, each small enough for the CPU's cache."""
@@ -16,7 +16,7 @@ AS_GIVEN, SWAPPED, SMALLER = range(3)
 """Which number comes first in a key: the left hash's, the right one's, or the smaller one."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def append(mask, left, i, right, j, ids, exact, order, where, keys, count):
     """Append the keys of the pairs of row ``i`` with the columns of a mask.
 
@@ -42,7 +42,7 @@ def append(mask, left, i, right, j, ids, exact, order, where, keys, count):
     return keys, count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def unpack(keys, where, i, j, distance):
     """Write the rows and distances of keys."""
     mask = (np.uint64(1) << np.uint64(where.second)) - np.uint64(1)
@@ -53,7 +53,7 @@ def unpack(keys, where, i, j, distance):
         distance[k] = keys[k] & mask
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def first_row_range(keys, where):
     """Return the smallest and the largest first row of keys."""
     least, most = keys[0], keys[0]
@@ -62,7 +62,7 @@ def first_row_range(keys, where):
     return np.int64(least >> np.uint64(where.first)), np.int64(most >> np.uint64(where.first))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count(keys, top):
     """Count the keys in each bucket, which the bits from ``top`` on number."""
     counts = np.zeros(BUCKETS, np.int64)
@@ -71,7 +71,7 @@ def count(keys, top):
     return counts
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def distribute(keys, top, place, target):
     """Write each key at the next place of its bucket."""
     for key in keys:
@@ -80,7 +80,7 @@ def distribute(keys, top, place, target):
         place[bucket] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sort(keys, where, top, i, j, distance):
     """Sort keys that agree in the bits from ``top`` on, and write their pairs.
 

@@ -1,12 +1,12 @@
 """Numba loops that choose centres from a sample."""
 
 import numpy as np
-from numba import njit
 
 from finhash.hamming.kernels.distances import GROUP, STRIP, TILE, distance, group, measure
+from finhash.jit import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def greedy(words, n, apart, exact):
     """Return leaders: each hash that is not within ``apart`` of an earlier leader is one."""
     leaders, number = np.empty((len(words), n), np.uint64), 0
@@ -25,7 +25,7 @@ def greedy(words, n, apart, exact):
     return leaders[:, :number].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def nearest(words, leaders, exact, lo, hi):
     """Return the leader that is nearest to each of the hashes ``lo .. hi``."""
     number = leaders.shape[1]
@@ -44,7 +44,7 @@ def nearest(words, leaders, exact, lo, hi):
     return (best & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def majority(words, owner, number):
     """Return the bitwise majority of each leader's hashes; a tie gives 0."""
     votes = np.zeros((number, len(words), 64), np.int32)

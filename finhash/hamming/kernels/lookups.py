@@ -1,13 +1,13 @@
 """Numba loops that look up hashes in a gallery."""
 
 import numpy as np
-from numba import njit
 
 from finhash.hamming.kernels import masks
 from finhash.hamming.kernels.distances import GROUP, STRIP, TILE, bit_count, distance, group, least
+from finhash.jit import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill(rows, ids, first, room, blocks):
     """Write each centre's members word by word."""
     for c in range(len(first)):
@@ -17,7 +17,7 @@ def fill(rows, ids, first, room, blocks):
                 blocks[place] = rows[ids[first[c] + k], word]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def look_up(queries, query_ids, centres, places, blocks, ids, radius, exact, where, lo, hi):
     """Return the keys of the pairs of queries ``lo .. hi`` with members of groups."""
     number, spread = len(places), places[:, 2].max()
@@ -50,7 +50,7 @@ def look_up(queries, query_ids, centres, places, blocks, ids, radius, exact, whe
     return keys[:count].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def nearest_members(queries, centres, places, blocks, ids, exact, best, lo, hi):
     """Put the members of groups that are nearer into ``best``, for queries ``lo .. hi``.
 
@@ -86,19 +86,19 @@ def nearest_members(queries, centres, places, blocks, ids, exact, best, lo, hi):
                             _insert(own, d, ids[first + j + k])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _reach(best, bits):
     """Return the distance of the farthest neighbour found, or ``bits`` if some are missing."""
     return min(bits, np.int64(best[-1] >> np.uint64(32)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _room(first, last):
     """Return the number of members that a centre's block has room for."""
     return (last - first + masks.LANES - 1) // masks.LANES * masks.LANES
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _block_distance(queries, q, blocks, place, stride):
     """Return the distance of a query from the member of a block at ``place``."""
     total = np.uint64(0)
@@ -107,7 +107,7 @@ def _block_distance(queries, q, blocks, place, stride):
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def nearest_columns(queries, words, ids, bound, exact, best, lo, hi):
     """Put those of the columns that are nearer into ``best``, for queries ``lo .. hi``."""
     n = len(ids)
@@ -128,7 +128,7 @@ def nearest_columns(queries, words, ids, bound, exact, best, lo, hi):
                         _insert(own, distance(queries, q, words, k, exact), ids[k])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _insert(best, d, number):
     """Insert a neighbour into the sorted keys if it comes before the last one."""
     key = d << np.uint64(32) | np.uint64(number)

@@ -8,10 +8,12 @@ them.
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
+
+from finhash.jit import kernel
 
 COLUMNS = 64
 """Columns per mask. Arrays of columns are padded so that 64 columns can be read from any."""
@@ -140,7 +142,7 @@ def lowest(typing, mask):
     return types.int64(types.uint64), generate
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def between(first, stop):
     """Return the mask of the bits ``first .. stop``, where either may lie outside ``0 .. 64``."""
     mask = ~np.uint64(0)
@@ -161,7 +163,7 @@ def count_columns(typing, mask):
     return types.int64(types.uint64), generate
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def write_columns(mask, j, places, count):
     """Write the columns of a mask into ``places`` from ``count`` on, and return their end.
 

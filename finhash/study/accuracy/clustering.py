@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from tqdm import tqdm
 
 from finhash import cluster, hamming
 from finhash.accuracy import resampling
+from finhash.jit import kernel
 
 MIN_SAMPLES = 5
 """Number of images within the radius that make an image a core point of DBSCAN.
@@ -557,7 +557,7 @@ def _harmonic_mean(a: float, b: float) -> float:
     return 2 * a * b / (a + b) if a + b else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _agreement(
     clusters: np.ndarray, truth: np.ndarray, cluster_sizes: np.ndarray, family_sizes: np.ndarray
 ) -> tuple[float, float, float]:
@@ -585,7 +585,7 @@ def _agreement(
     return pairs, precision / len(truth), recall / len(truth)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _by_image(
     i: np.ndarray, j: np.ndarray, distance: np.ndarray, order: np.ndarray, place: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -600,7 +600,7 @@ def _by_image(
     return index, distances
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _root(root: np.ndarray, k: int) -> int:
     """Return the root of ``k`` and halve the path to it."""
     while root[k] != k:
@@ -609,7 +609,7 @@ def _root(root: np.ndarray, k: int) -> int:
     return k
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _grow(
     start: np.ndarray,
     index: np.ndarray,
@@ -637,7 +637,7 @@ def _grow(
                     root[max(first, second)] = min(first, second)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _roots(root: np.ndarray, members: np.ndarray) -> np.ndarray:
     """Return the root of each member."""
     labels = np.empty(len(members), np.int64)
@@ -646,7 +646,7 @@ def _roots(root: np.ndarray, members: np.ndarray) -> np.ndarray:
     return labels
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _pairs(
     start: np.ndarray, index: np.ndarray, end: np.ndarray, members: np.ndarray, active: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -665,7 +665,7 @@ def _pairs(
     return i[:number], j[:number]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _spheres(
     start: np.ndarray, index: np.ndarray, end: np.ndarray, order: np.ndarray
 ) -> np.ndarray:

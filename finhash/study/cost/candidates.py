@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from PIL import Image
 from scipy.ndimage import uniform_filter
 from tqdm import tqdm
 
-from finhash.find import compiled, reference
+from finhash.find import compiled, geometry, reference
 from finhash.find.geometry import half_width, sample_points
 from finhash.images import to_rgb
+from finhash.jit import kernel
 
 WEIGHTS = np.array([0.299, 0.587, 0.114])
 """Published weights of red, green and blue in luma."""
@@ -163,7 +163,7 @@ def dct_reference(samples: np.ndarray) -> np.ndarray:
 
 def dct_matmul(samples: np.ndarray) -> np.ndarray:
     """Compute two matrix products with BLAS, which chooses the order of additions."""
-    return compiled.DCT @ samples @ compiled.DCT_T
+    return geometry.DCT @ samples @ geometry.DCT_T
 
 
 DCT: dict[str, Dct] = {
@@ -290,7 +290,7 @@ def source(candidate: Callable) -> str:
     return re.sub(r"  # type: ignore.*", "", text)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _luma_rows(flat: np.ndarray) -> np.ndarray:
     """Return the luma of rows of interleaved RGB, in the published order."""
     luma = np.empty((flat.shape[0], flat.shape[1] // 3))
@@ -299,7 +299,7 @@ def _luma_rows(flat: np.ndarray) -> np.ndarray:
     return luma
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _box_rows(
     framed: np.ndarray, rows: np.ndarray, cols: np.ndarray, starts: np.ndarray, width: int
 ) -> np.ndarray:

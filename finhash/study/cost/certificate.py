@@ -8,6 +8,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from finhash.find import compiled
+from finhash.find.certificate import MARGIN
 from finhash.find.geometry import MAX_SIDE
 from finhash.images import ImageError, open_image, to_rgb
 from finhash.study import project
@@ -181,7 +182,7 @@ def _compare(rgb: np.ndarray, pillow: np.ndarray) -> tuple:
     published = compiled.published_hash(pillow)
     deployed = compiled.hash_rgb(rgb)
     return (
-        margin > compiled.MARGIN,
+        margin > MARGIN,
         int(np.bitwise_count(fast ^ published).sum()),
         int(np.bitwise_count(deployed ^ published).sum()),
         int((rgb != pillow).sum()),

@@ -18,7 +18,9 @@ from tqdm import tqdm
 
 from finhash import hamming, methods, thresholds
 from finhash.find import compiled
+from finhash.find.certificate import MARGIN
 from finhash.find.geometry import KEPT, SAMPLES
+from finhash.find.geometry import side as windows_along
 from finhash.images import ImageError, to_rgb
 from finhash.study import project, results, timing
 from finhash.study.cost import candidates, certificate
@@ -35,7 +37,7 @@ RESULTS = ("gpu_times", "gpu_exactness")
 STAGING = 256 << 20
 """Bytes of a batch, far more than CPU caches hold."""
 
-SINGLE = compiled.MARGIN * 2.0**29
+SINGLE = MARGIN * 2.0**29
 """Certificate's margin in single precision, whose unit roundoff is 2**29 times as large."""
 
 H200 = {
@@ -223,7 +225,7 @@ def doubtful(paths: Sequence[Path]) -> pd.DataFrame:
     margins = np.array([compiled.fast_hash(rgb)[0] for rgb in _decoded(paths, "margins")])
     rows = [
         (name, margin / 1000, len(margins), float((margins <= margin).mean()))
-        for name, margin in {"double": compiled.MARGIN, "single": SINGLE}.items()
+        for name, margin in {"double": MARGIN, "single": SINGLE}.items()
     ]
     return pd.DataFrame(rows, columns=["precision", "margin", "images", "share"])
 
@@ -262,7 +264,7 @@ def floors(side: int, number: int) -> pd.DataFrame:
     >>> floors(250, 1000).groupby("what")["items"].first().to_dict()
     {'all pairs': 499500, 'image': 1, 'image, sent': 1}
     """
-    windows = compiled.side(side)
+    windows = windows_along(side)
     tall = int((windows.stop - windows.start).sum(dtype=int))
     pairs = _pairs(number)
     rows = [
@@ -467,7 +469,7 @@ def _compare_hashes(images: Iterable[np.ndarray]) -> tuple[int, int, int, int]:
             margins, fast = batch.fetch()
             counts += [
                 len(group),
-                np.count_nonzero(margins <= compiled.MARGIN),
+                np.count_nonzero(margins <= MARGIN),
                 int(np.bitwise_count(fast ^ expected).sum()),
                 int(np.bitwise_count(batch.hashes() ^ expected).sum()),
             ]

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import simplejpeg
-from numba import njit
 from PIL import Image
 
 from finhash import methods
+from finhash.jit import kernel
 from finhash.study import timing
 
 SIDE = 64
@@ -187,7 +187,7 @@ def _weights(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return first, count, (weight + np.copysign(0.5, weight)).astype(np.int32)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _resize(
     rgb: np.ndarray,
     first_x: np.ndarray,

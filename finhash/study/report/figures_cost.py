@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from finhash import methods
-from finhash.find import compiled
+from finhash.find.certificate import MARGIN
 from finhash.find.geometry import MAX_SIDE
 from finhash.study.cost import operations
 from finhash.study.report.style import (
@@ -189,7 +189,7 @@ def margins(table: pd.DataFrame) -> Figure:
         label = kind if kind == "random" else "images of the set"
         axes.bar(rows["exponent"] + 0.3 + 0.4 * k, share, 0.4, color=colour, label=label)
     # The kernel weighs colours by 299, 587 and 114, so its coefficients are in luma / 1000.
-    bound = np.log10(compiled.MARGIN / 1000)
+    bound = np.log10(MARGIN / 1000)
     axes.axvline(bound, color=DARK, linewidth=1)
     for text, side, shift in (("proved exact →", "left", 4), ("← computed again", "right", -4)):
         axes.annotate(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finhash.find import compiled
+from finhash.find.certificate import MARGIN
 from finhash.study.cost import certificate
 from tests.conftest import jpeg_bytes, noise
 
@@ -13,7 +13,7 @@ def test_flat_image_is_not_certified_but_exact():
     table = certificate.of_pixels([np.full((9, 9, 3), 7, np.uint8), noise(64, 64)], 2)
     assert table["certified"].tolist() == [False, True]
     assert not table[["bits_changed", "pixels_changed"]].any(axis=None)
-    assert (table["margin"] > compiled.MARGIN / 1000).tolist() == [False, True]
+    assert (table["margin"] > MARGIN / 1000).tolist() == [False, True]
 
 
 @pytest.mark.slow  # spawns processes

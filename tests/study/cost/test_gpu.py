@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from finhash.find import compiled
+from finhash.find.certificate import MARGIN
 from finhash.study import results
 from finhash.study.cost import gpu
 from finhash.study.data import datasets
@@ -62,7 +63,7 @@ def test_single_precision_leaves_more_to_the_second_path(tmp_path):
     found = gpu.doubtful(sorted(tmp_path.iterdir())).set_index("precision")
     assert found["images"].tolist() == [3, 3]
     assert found["share"]["single"] > found["share"]["double"]
-    assert found["margin"]["single"] == pytest.approx(2**29 * compiled.MARGIN / 1000)
+    assert found["margin"]["single"] == pytest.approx(2**29 * MARGIN / 1000)
 
 
 def test_floors_are_proportional_to_pairs():
