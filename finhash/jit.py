@@ -49,6 +49,33 @@ def kernel(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - Numba has no 
     return compiled
 
 
+def inlined(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - Numba has no types
+    """Compile a function into each kernel that calls it, so that no call remains.
+
+    Parameters
+    ----------
+    function : callable
+        Function in Numba's subset of Python, which only kernels call.
+
+    Returns
+    -------
+    callable
+        Compiled function.
+
+    Examples
+    --------
+    >>> @inlined
+    ... def double(x):
+    ...     return 2 * x
+    >>> @kernel
+    ... def sum_of_doubles(x, y):
+    ...     return double(x) + double(y)
+    >>> sum_of_doubles(1, 2)
+    6
+    """
+    return njit(nogil=True, forceinline=True)(function)
+
+
 class _Cache(FunctionCache):  # type: ignore[misc]  # Numba has no types
     """Numba's cache, apart from two properties.
 

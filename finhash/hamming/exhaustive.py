@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finhash.hamming import pairs
-from finhash.hamming.kernels.distances import largest_group, word_groups
+from finhash.hamming.kernels.distances import bounds, cheapest_bound
 from finhash.hamming.kernels.joins import join_rows
 from finhash.hamming.words import Columns
 
@@ -45,13 +45,12 @@ def tasks(
     n, itself = len(left.ids), right is None
     right = left if right is None else right
     words = len(left.words)
-    bound = word_groups(words, largest_group(words, radius))
-    exact = word_groups(words)
+    bound = cheapest_bound(words, radius)
     if ends is None:
         ends = np.full(n, len(right.ids))
     rows = max(1, min(ROWS, limit // max(1, len(right.ids))))
     for lo in range(0, n, rows):
         yield partial(
-            join_rows, left.words, left.ids, right.words, right.ids, ends, radius, itself, bound,
-            exact, where, lo, min(n, lo + rows),
+            join_rows, left.words, left.ids, right.words, right.ids, ends, radius, itself,
+            bounds(words), bound, where, lo, min(n, lo + rows),
         )  # fmt: skip

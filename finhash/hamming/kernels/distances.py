@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numba.core.extending import intrinsic
 
-from finhash.jit import kernel
+from finhash.jit import inlined, kernel
 
 TILE = 512
 """Columns per tile. Their words fit the L1 cache."""
@@ -43,8 +43,7 @@ def word_groups(words: int, size: int = 1) -> tuple[tuple[int, ...], ...]:
     """Return the indices of a hash's words in groups of ``size``.
 
     The kernels take the groups as an argument, because tuples of different lengths have different
-    types. Numba therefore compiles a kernel once per grouping, and LLVM unrolls the loops over the
-    groups and their words.
+    types. LLVM therefore unrolls the loops over the groups and their words.
 
     >>> word_groups(4)
     ((0,), (1,), (2,), (3,))
@@ -54,15 +53,34 @@ def word_groups(words: int, size: int = 1) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(range(first, first + size)) for first in range(0, words, size))
 
 
-def largest_group(words: int, radius: int) -> int:
-    """Return the largest group size whose lower bound still exceeds ``radius`` for random hashes.
+@cache
+def bounds(words: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """Return the word groups of three lower bounds, from the distance itself to the cheapest.
+
+    A kernel takes all three and the number of the one to use. Their types depend on ``words`` only,
+    so the kernel is compiled once for all radii.
+
+    >>> [len(groups) for groups in bounds(4)]
+    [4, 2, 1]
+    >>> [len(groups) for groups in bounds(1)]
+    [1, 1, 1]
+    """
+    few = next((size for size in range(2, words) if words % size == 0), 1)
+    return word_groups(words), word_groups(words, few), word_groups(words, words)
+
+
+def cheapest_bound(words: int, radius: int) -> int:
+    """Return the number of the cheapest bound that still exceeds ``radius`` for random hashes.
 
     The differing bits of two random hashes are random too. ORing ``f`` random words sets a share
     ``1 - 2**-f`` of the 64 bits, so the bound is about ``64 * words / f * (1 - 2**-f)``. The factor
     0.7 leaves room for its spread.
     """
-    sizes = (f for f in range(2, words + 1) if words % f == 0)
-    return max((f for f in sizes if radius < 0.7 * 64 * words / f * (1 - 2**-f)), default=1)
+    sizes = [len(groups[0]) for groups in bounds(words)]
+    exceeding = (
+        k for k, f in enumerate(sizes) if k and radius < 0.7 * 64 * words / f * (1 - 2**-f)
+    )
+    return max(exceeding, default=0)
 
 
 @intrinsic
@@ -99,7 +117,7 @@ def group(i, hi):
     return i, min(i + 1, hi - 1), min(i + 2, hi - 1)
 
 
-@kernel
+@inlined
 def least(left, rows, right, start, stop, groups):
     """Return the least ``distance`` of any of the rows to any of the columns ``start .. stop``."""
     least = np.uint64(64 * len(left))
@@ -107,6 +125,16 @@ def least(left, rows, right, start, stop, groups):
         for row in rows:
             least = min(least, distance(left, row, right, j, groups))
     return least
+
+
+@inlined
+def least_bound(left, rows, right, start, stop, groupings, chosen):
+    """Return the ``least`` lower bound, by one of three groupings of the words (see ``bounds``)."""
+    if chosen == 0:
+        return least(left, rows, right, start, stop, groupings[0])
+    if chosen == 1:
+        return least(left, rows, right, start, stop, groupings[1])
+    return least(left, rows, right, start, stop, groupings[2])
 
 
 @kernel

@@ -3,7 +3,15 @@
 import numpy as np
 
 from finhash.hamming.kernels import masks
-from finhash.hamming.kernels.distances import GROUP, LINE, PROBES, TILE, distance, group, least
+from finhash.hamming.kernels.distances import (
+    GROUP,
+    LINE,
+    PROBES,
+    TILE,
+    distance,
+    group,
+    least_bound,
+)
 from finhash.hamming.kernels.keys import AS_GIVEN, SMALLER, append
 from finhash.jit import kernel
 
@@ -24,13 +32,16 @@ NEVER = np.uint16(0)
 
 
 @kernel
-def join_rows(left, left_ids, right, right_ids, ends, radius, itself, bound, exact, where, lo, hi):
+def join_rows(
+    left, left_ids, right, right_ids, ends, radius, itself, groupings, bound, where, lo, hi
+):
     """Return the keys of the pairs within ``radius`` of rows ``lo .. hi``.
 
     A row is paired with columns before its entry of ``ends``, and only with later columns if
-    ``itself`` is true, which means that ``left`` and ``right`` are one set. ``bound`` and ``exact``
-    are word groups for the lower bound and for the distance.
+    ``itself`` is true, which means that ``left`` and ``right`` are one set. Of the lower
+    bounds by ``groupings``, number ``bound`` is used.
     """
+    exact = groupings[0]
     keys, count, order = np.empty(0, np.uint64), 0, SMALLER if itself else AS_GIVEN
     for start in range(lo // TILE * TILE if itself else 0, ends[hi - 1] if hi > lo else 0, TILE):
         last = min(hi, start + TILE) if itself else hi
@@ -45,7 +56,7 @@ def join_rows(left, left_ids, right, right_ids, ends, radius, itself, bound, exa
             # tile. The distances are then computed without it.
             if probes < PROBES or passed * 2 < probes:
                 probes += 1
-                if least(left, rows, right, first, stop, bound) > radius:
+                if least_bound(left, rows, right, first, stop, groupings, bound) > radius:
                     continue
                 passed += 1
             for row in range(i, min(i + GROUP, last)):

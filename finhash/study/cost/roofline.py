@@ -23,8 +23,9 @@ from finhash.hamming.kernels import counting, masks
 from finhash.hamming.kernels.distances import (
     GROUP,
     TILE,
+    bounds,
+    cheapest_bound,
     group,
-    largest_group,
     least,
     word_groups,
 )
@@ -217,8 +218,8 @@ def roofline(hashes: np.ndarray, radius: int, repeats: int) -> pd.DataFrame:
             ``measured / bound``.
     """
     words, padded = as_words(hashes), columns(as_rows(hashes)).words
-    bound = word_groups(len(words), largest_group(len(words), radius))
     exact = word_groups(len(words))
+    bound = bounds(len(words))[cheapest_bound(len(words), radius)]
     n = words.shape[1]
     rows, ends = min(n, 1024) // 12 * 12, np.arange(1, n + 1)  # whole groups of 3 and of 4 rows
     histogram = njit(nogil=True)(
