@@ -1,4 +1,4 @@
-"""Decode paths, encoded bytes, PIL images and RGB arrays, in the order that FINd defines.
+"""Decode paths, files, encoded bytes, PIL images and RGB arrays, in the order that FINd defines.
 
 Pillow's global settings are respected and never changed: its limit on the number of pixels
 (``Image.MAX_IMAGE_PIXELS``) and whether truncated files are errors
@@ -11,8 +11,8 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO, Literal
+from contextlib import contextmanager, suppress
+from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 import simplejpeg
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from finhash.find.geometry import MAX_SIDE
+from finhash.find.loading import shrink, shrink_image
 from finhash.find.thumbnail import thumbnail
 
 _SCRATCH_LIMIT = 2**24
@@ -28,8 +29,24 @@ _SCRATCH_LIMIT = 2**24
 _HEAD = 2**16
 """Bytes that are read before it is known whether a file is a JPEG; most small JPEGs have fewer."""
 
-Source = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
-"""A path, encoded bytes, a PIL image, or RGB pixels of shape (rows, cols, 3)."""
+
+class BinaryFile(Protocol):
+    """A file opened in binary mode, or an object that can be read like one."""
+
+    def read(self) -> bytes:
+        """Return all bytes from the current position on."""
+        ...
+
+    def seek(self, offset: int, /) -> object:
+        """Move to a position; raise ``io.UnsupportedOperation`` if the file cannot."""
+        ...
+
+
+EncodedImage = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
+"""A path, encoded bytes, or an open binary file."""
+
+Source = EncodedImage | Image.Image | NDArray[np.uint8]
+"""An encoded image, a PIL image, or RGB pixels of shape (rows, cols, 3)."""
 
 
 class _Scratch(threading.local):
@@ -41,15 +58,19 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-class ImageError(ValueError):
-    """An image that cannot be hashed; the subclasses give the reason."""
+class ImageError(ValueError, OSError):
+    """An image that cannot be hashed; the subclasses give the reason.
+
+    It is an ``OSError`` because Pillow raises that type for most images that it cannot read. Code
+    that catches Pillow's errors, such as clients of the published class, thus catches these too.
+    """
 
 
-class EmptyImageError(ImageError):
+class EmptyImageError(ImageError, UnidentifiedImageError):
     """An image of zero bytes or zero pixels."""
 
 
-class NotAnImageError(ImageError):
+class NotAnImageError(ImageError, UnidentifiedImageError):
     """Content in a format unknown to Pillow, or the path of a pipe, socket or device."""
 
 
@@ -57,7 +78,7 @@ class DamagedImageError(ImageError):
     """A truncated or corrupt image."""
 
 
-class ImageTooLargeError(ImageError):
+class ImageTooLargeError(ImageError, Image.DecompressionBombError):
     """An image with more pixels than Pillow's limit allows."""
 
 
@@ -66,15 +87,16 @@ def open_image(source: Source) -> Image.Image:
 
     Parameters
     ----------
-    source : str, path-like, bytes, PIL.Image.Image or ndarray
-        Path of an image file, its encoded bytes, a PIL image, or decoded RGB pixels as ``uint8``
-        of shape ``(rows, cols, 3)``.
+    source : str, path-like, bytes-like, binary file, PIL.Image.Image or ndarray
+        Path of an image file; its encoded bytes, as ``bytes``, ``bytearray`` or ``memoryview``; a
+        file opened in binary mode, or ``BytesIO``; a PIL image; or decoded RGB pixels as ``uint8``
+        of shape ``(rows, cols, 3)``. An open file is read from its start, as in
+        ``PIL.Image.open``, or from its position if it cannot seek. It is left open.
 
     Returns
     -------
     PIL.Image.Image
-        The image, fully loaded, in its own mode. A PIL image is returned as it is. Files are
-        closed.
+        The image, fully loaded, in its own mode. A PIL image is returned as it is.
 
     Raises
     ------
@@ -113,7 +135,7 @@ def to_rgb(source: Source, *, reuse: bool = False) -> NDArray[np.uint8]:
 
     Parameters
     ----------
-    source : str, path-like, bytes, PIL.Image.Image or ndarray
+    source : str, path-like, bytes-like, binary file, PIL.Image.Image or ndarray
         Source as in ``open_image``. A PIL image is left unchanged.
     reuse : bool, default False
         Whether the pixels may lie in this thread's scratch buffer, which is faster. They are then
@@ -165,8 +187,8 @@ def jpeg_luma(source: Source, *, reuse: bool = False) -> NDArray[np.uint8] | Non
     Returns
     -------
     ndarray of uint8, shape (rows, cols), or None
-        Luma with ``max(rows, cols) <= 512``. None if the source is not the path or the bytes of an
-        ordinary JPEG in grey or YCbCr.
+        Luma with ``max(rows, cols) <= 512``. None if the source is not the path, the file or the
+        bytes of an ordinary JPEG in grey or YCbCr.
 
     Raises
     ------
@@ -199,28 +221,20 @@ def _shrink_array(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return RGB or grey pixels, shrunk if a side is too long."""
     if max(pixels.shape) <= MAX_SIDE:
         return pixels
-    from finhash.find.resample import shrink  # loads Numba
-
     return shrink(pixels)
 
 
 def _shrink(image: Image.Image) -> NDArray[np.uint8]:
     """Return the RGB pixels of a PIL image, shrunk in its own mode if a side is too long."""
     if max(image.size) > MAX_SIDE and image.mode in ("RGB", "L"):
-        from finhash.find.resample import shrink_image  # loads Numba
-
         pixels = shrink_image(image)
         return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
     small = thumbnail(image)
     return np.asarray(small if small.mode == "RGB" else small.convert("RGB"))
 
 
-def _open(source: str | os.PathLike[str] | bytes) -> BinaryIO:
+def _open(source: EncodedImage) -> BinaryIO:
     """Open the encoded image as a seekable binary file that is not empty."""
-    if isinstance(source, bytes):
-        if not source:
-            raise EmptyImageError("0 bytes; pass the content of an image file")
-        return io.BytesIO(source)
     if isinstance(source, str | os.PathLike):
         status = os.stat(source)
         regular = stat.S_ISREG(status.st_mode)
@@ -231,9 +245,55 @@ def _open(source: str | os.PathLike[str] | bytes) -> BinaryIO:
             raise EmptyImageError("0 bytes; copy or download the file again")
         # Unbuffered, because a JPEG is read in one or two calls.
         return open(source, "rb", buffering=0)
+    if isinstance(source, bytes | bytearray | memoryview):
+        content = bytes(source)
+    elif hasattr(source, "read"):
+        content = content_of(source)
+    else:
+        raise TypeError(
+            f"cannot read an image from {type(source).__name__}; "
+            "pass a path, bytes, a binary file, a PIL image or a uint8 array"
+        )
+    if not content:
+        raise EmptyImageError("0 bytes; pass the content of an image file")
+    return io.BytesIO(content)
+
+
+def content_of(file: BinaryFile) -> bytes:
+    """Read an open file from its start, or from its position if it cannot seek.
+
+    Parameters
+    ----------
+    file : binary file
+        File opened in binary mode, or ``BytesIO``. It is left open.
+
+    Returns
+    -------
+    bytes
+        The content.
+
+    Raises
+    ------
+    TypeError
+        If the file is opened in text mode or returns something else than bytes.
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> import io
+    >>> from finhash.images import content_of
+    >>> content_of(io.BytesIO(b"content"))
+    b'content'
+    """
+    if not isinstance(file, io.TextIOBase):  # its read() would try to decode the image as text
+        with suppress(AttributeError, io.UnsupportedOperation):
+            file.seek(0)
+        content = file.read()
+        if isinstance(content, bytes):
+            return content
     raise TypeError(
-        f"cannot read an image from {type(source).__name__}; "
-        "pass a path, bytes, a PIL image or a uint8 array"
+        f"cannot read bytes from {type(file).__name__}; pass a file opened in binary mode ('rb')"
     )
 
 

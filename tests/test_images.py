@@ -2,29 +2,77 @@
 
 import io
 import os
+import pickle
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from finhash import FINDHasher, find_hash, images
 from finhash.find.thumbnail import thumbnail
 from tests.conftest import VECTORS, jpeg_bytes, noise
 
 
+class Pipe(io.RawIOBase):
+    """Binary stream that cannot seek, such as the body of an HTTP response."""
+
+    def __init__(self, content):
+        self._file = io.BytesIO(content)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        return self._file.readinto(buffer)
+
+
 @pytest.mark.parametrize("size", [(90, 60), (1100, 700), (64, 2000)])
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF"])
-def test_path_bytes_and_pil_image_give_the_same_pixels(tmp_path, size, form):
+def test_paths_bytes_files_and_pil_images_give_the_same_pixels(tmp_path, size, form):
     path = tmp_path / "image"
     Image.fromarray(noise(size[1], size[0])).save(path, form)
     from_path = images.to_rgb(path)
     assert max(from_path.shape) <= 512
     np.testing.assert_array_equal(from_path, images.to_rgb(str(path)))
-    np.testing.assert_array_equal(from_path, images.to_rgb(path.read_bytes()))
+    content = path.read_bytes()
+    for kind in (bytes, bytearray, memoryview, io.BytesIO, Pipe):
+        np.testing.assert_array_equal(from_path, images.to_rgb(kind(content)))
     with Image.open(path) as image:
         np.testing.assert_array_equal(from_path, images.to_rgb(image))
+    with path.open("rb") as file:
+        np.testing.assert_array_equal(from_path, images.to_rgb(file))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("function", [images.to_rgb, images.open_image])
+def test_files_are_read_from_their_start_and_left_open(tmp_path, form, function):
+    path = tmp_path / "image"
+    Image.fromarray(noise(40, 30)).save(path, form)
+    with path.open("rb") as file:
+        for _ in range(2):
+            file.seek(7)
+            np.testing.assert_array_equal(function(file), function(path))
+            assert find_hash(file) == find_hash(path)
+            assert not file.closed
+
+
+def test_bytes_of_a_memoryview_may_lie_apart():
+    content = jpeg_bytes()
+    doubled = bytes(byte for byte in content for _ in range(2))
+    np.testing.assert_array_equal(images.to_rgb(memoryview(doubled)[::2]), images.to_rgb(content))
+
+
+def test_files_that_return_no_bytes_are_refused(tmp_path):
+    path = tmp_path / "image.jpg"
+    path.write_bytes(jpeg_bytes())
+    with path.open() as file, pytest.raises(TypeError, match="binary mode"):
+        images.to_rgb(file)
+    with pytest.raises(TypeError, match="StringIO"):
+        images.to_rgb(io.StringIO("text"))
+    with path.open("ab") as file, pytest.raises(OSError, match="read"):
+        images.to_rgb(file)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
@@ -83,6 +131,13 @@ def test_luma_of_a_grey_jpeg_is_the_image():
     np.testing.assert_array_equal(images.jpeg_luma(buffer.getvalue()), rgb[:, :, 1])
 
 
+def test_luma_of_a_file_is_that_of_its_bytes():
+    content = jpeg_bytes(700, 600)
+    with io.BytesIO(content) as file:
+        np.testing.assert_array_equal(images.jpeg_luma(file), images.jpeg_luma(content))
+        assert not file.closed
+
+
 @pytest.mark.parametrize("form", ["PNG", "GIF", "TIFF"])
 def test_only_jpegs_have_jpeg_luma(form):
     buffer = io.BytesIO()
@@ -137,9 +192,29 @@ def test_find_hash_and_find_hasher_agree_on_all_sources(tmp_path):
 def test_unusable_content_raises_the_error_for_its_reason(tmp_path, content, error):
     path = tmp_path / "image.jpg"
     path.write_bytes(content)
-    for source in (path, content):
-        with pytest.raises(error):
-            images.to_rgb(source)
+    for source in (path, content, bytearray(content), io.BytesIO(content)):
+        for kind in (error, images.ImageError, ValueError, OSError):
+            with pytest.raises(kind) as raised:
+                images.to_rgb(source)
+            assert raised.type is error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (images.EmptyImageError, UnidentifiedImageError),
+        (images.NotAnImageError, UnidentifiedImageError),
+        (images.DamagedImageError, OSError),
+        (images.ImageTooLargeError, Image.DecompressionBombError),
+    ],
+)
+def test_errors_are_of_the_types_that_pillow_raises(error, kind):
+    raised = pickle.loads(pickle.dumps(error("what is wrong; what to do")))
+    assert isinstance(raised, kind)
+    assert isinstance(raised, ValueError)
+    assert isinstance(raised, OSError)
+    assert str(raised) == "what is wrong; what to do"
+    assert raised.errno is raised.strerror is None
 
 
 def test_corrupt_png_is_damaged():

@@ -64,6 +64,20 @@ def load() -> bool:
     return True
 
 
+def used() -> bool:
+    """Return whether this process has shrunk or hashed an image for FINd without compiled code.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from finhash.find import loading
+    >>> hashed = loading.hash_rgb(np.zeros((16, 16, 3), np.uint8))
+    >>> loading.used() or loading.load()
+    True
+    """
+    return _State.spent != 0.0
+
+
 def hash_rgb(rgb: NDArray[np.uint8], bits: int = 256) -> NDArray[np.uint8]:
     """Return the packed FINd hash of an RGB or grey image; see ``finhash.find.compiled.hash_rgb``.
 

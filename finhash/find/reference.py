@@ -13,17 +13,33 @@ them:
   rows horizontally.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
-from imagehash import ImageHash
 from PIL import Image
 
-from finhash.find.geometry import KEPT, SAMPLES, dct_matrix, half_width, sample_points
+from finhash.find.geometry import (
+    KEPT,
+    SAMPLES,
+    dct_matrix,
+    half_window,
+    sample_points,
+    window_size,
+)
 from finhash.find.thumbnail import thumbnail
 
+if TYPE_CHECKING:
+    from imagehash import ImageHash
+
+LUMA = (0.299, 0.587, 0.114)
+"""Published weights of red, green and blue in luma."""
+
 DCT = dct_matrix()
+"""The DCT matrix, 16 lists of 64 numbers."""
 
 
-def find_hash(image: Image.Image, published: bool = False) -> ImageHash:
+def find_hash(image: Image.Image, published: bool = False) -> "ImageHash":
     """Return the FINd hash of an image.
 
     Parameters
@@ -51,6 +67,8 @@ def find_hash(image: Image.Image, published: bool = False) -> ImageHash:
     >>> str(reference.find_hash(image))[:16]
     'b3bab38a4c05b3ba'
     """
+    from imagehash import ImageHash  # loads SciPy
+
     small = shrink(image)
     cols, rows = small.size
     luma = fill_luma(small)
@@ -69,27 +87,37 @@ def shrink(image: Image.Image) -> Image.Image:
     return thumbnail(image.copy())
 
 
-def fill_luma(image: Image.Image) -> list[float]:
-    """Return the luma of each pixel, row by row."""
+def fill_luma(image: Image.Image, weights: tuple[float, float, float] = LUMA) -> list[float]:
+    """Return the luma of each pixel, row by row: the weighted sum of red, green and blue."""
+    red, green, blue = weights
     cols, rows = image.size
     rgb = image.convert("RGB")
     luma = [0.0] * (rows * cols)
     for i in range(rows):
         for j in range(cols):
             r, g, b = rgb.getpixel((j, i))  # type: ignore[misc]  # an RGB pixel is a tuple
-            luma[i * cols + j] = 0.299 * r + 0.587 * g + 0.114 * b
+            luma[i * cols + j] = red * r + green * g + blue * b
     return luma
 
 
-def box_filter(luma: list[float], rows: int, cols: int, published: bool = False) -> list[float]:
+def box_filter(
+    luma: Sequence[float],
+    rows: int,
+    cols: int,
+    published: bool = False,
+    windows: tuple[int, int] | None = None,
+) -> list[float]:
     """Return the mean luma of a window around each pixel, row by row.
 
     The window covers pixels ``i - h`` to ``i + h - 1``, an even number, so it is not centred on
-    pixel ``i``. At the borders it is clipped.
+    pixel ``i``. At the borders it is clipped. ``windows`` are its height and width before widening,
+    by default those that follow from ``rows`` and ``cols``.
     """
-    stride, half_rows, half_cols = cols, half_width(rows), half_width(cols)
+    stride = cols
+    height, width = windows or (window_size(rows), window_size(cols))
     if published:
-        stride, half_rows, half_cols = rows, half_cols, half_rows
+        stride, height, width = rows, width, height
+    half_rows, half_cols = half_window(height), half_window(width)
     blurred = [0.0] * (rows * cols)
     for i in range(rows):
         top, bottom = max(0, i - half_rows), min(rows, i + half_rows)
@@ -103,7 +131,7 @@ def box_filter(luma: list[float], rows: int, cols: int, published: bool = False)
     return blurred
 
 
-def decimate(blurred: list[float], rows: int, cols: int) -> list[list[float]]:
+def decimate(blurred: Sequence[float], rows: int, cols: int) -> list[list[float]]:
     """Return 64 x 64 samples of the filtered image; images smaller than that repeat pixels."""
     samples = []
     for i in sample_points(rows):
@@ -111,7 +139,9 @@ def decimate(blurred: list[float], rows: int, cols: int) -> list[list[float]]:
     return samples
 
 
-def dct_64_to_16(samples: list[list[float]]) -> list[list[float]]:
+def dct_64_to_16(
+    samples: Sequence[Sequence[float]], matrix: Sequence[Sequence[float]] = DCT
+) -> list[list[float]]:
     """Return the 16 x 16 lowest DCT coefficients ``D A D'``; each sum starts at 0.0, in order."""
     half_done = []
     for i in range(KEPT):
@@ -119,7 +149,7 @@ def dct_64_to_16(samples: list[list[float]]) -> list[list[float]]:
         for j in range(SAMPLES):
             total = 0.0
             for k in range(SAMPLES):
-                total += DCT[i][k] * samples[k][j]
+                total += matrix[i][k] * samples[k][j]
             row.append(total)
         half_done.append(row)
     coefficients = []
@@ -128,13 +158,13 @@ def dct_64_to_16(samples: list[list[float]]) -> list[list[float]]:
         for j in range(KEPT):
             total = 0.0
             for k in range(SAMPLES):
-                total += half_done[i][k] * DCT[j][k]
+                total += half_done[i][k] * matrix[j][k]
             row.append(total)
         coefficients.append(row)
     return coefficients
 
 
-def lower_median(values: list[float]) -> float:
+def lower_median(values: Sequence[float]) -> float:
     """Return the lower median by Torben Mogensen's method, which counts instead of sorting."""
     low, high = min(values), max(values)
     half = (len(values) + 1) // 2
@@ -166,7 +196,7 @@ def lower_median(values: list[float]) -> float:
     return above
 
 
-def hash_bits(coefficients: list[list[float]]) -> list[list[int]]:
+def hash_bits(coefficients: Sequence[Sequence[float]]) -> list[list[int]]:
     """Return 16 x 16 bits, 1 where a coefficient exceeds the median, with both axes reversed."""
     median = lower_median([value for row in coefficients for value in row])
     bits = [[0] * KEPT for _ in range(KEPT)]

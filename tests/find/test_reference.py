@@ -37,6 +37,21 @@ def test_published_faults_change_landscape_images():
     assert reference.find_hash(image, published=True) != reference.find_hash(image)
 
 
+def test_weights_windows_and_matrix_can_be_given():
+    image = Image.fromarray(noise(6, 9))
+    green = noise(6, 9)[:, :, 1].ravel().tolist()
+    assert reference.fill_luma(image, (0.0, 1.0, 0.0)) == green
+    rows, cols = 130, 60  # as many windows of 3 rows and 1 column
+    luma = noise(rows, cols)[:, :, 0].ravel().tolist()
+    found = reference.box_filter(luma, rows, cols, windows=(3, 1))
+    assert found == reference.box_filter(luma, rows, cols)
+    assert found != reference.box_filter(luma, rows, cols, windows=(1, 3))
+    samples = noise(64, 64)[:, :, 0].tolist()
+    twice = [[2 * value for value in row] for row in reference.DCT]
+    four_times = [[4 * value for value in row] for row in reference.dct_64_to_16(samples)]
+    assert reference.dct_64_to_16(samples, twice) == four_times
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 256])
 def test_lower_median(count):
     values = [float(v) for v in noise(1, count).ravel()[:count]]

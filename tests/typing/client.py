@@ -4,7 +4,8 @@ It covers the calls of the README's example. mypy and Pyright report an error fo
 ``assert_type`` that the library's annotations contradict.
 """
 
-from collections.abc import Sequence
+import io
+from collections.abc import MutableSequence, Sequence
 from pathlib import Path
 from typing import assert_type
 
@@ -26,11 +27,46 @@ def one_image(path: Path) -> None:
     assert_type(finhash.find_hash(path.read_bytes()), ImageHash)
     assert_type(FINDHasher().fromFile(str(path)), ImageHash)
     assert_type(FINDHasher().fromImage(Image.open(path)), ImageHash)
+    with path.open("rb") as file:
+        assert_type(find_hash(file), ImageHash)
+        assert_type(FINDHasher().fromFile(file), ImageHash)
+    assert_type(find_hash(io.BytesIO()), ImageHash)
+    assert_type(find_hash(memoryview(b"")), ImageHash)
     try:
         assert_type(open_image(path), Image.Image)
     except ImageError as error:
         assert_type(error, ImageError)
     assert_type(to_rgb(path), NDArray[np.uint8])
+
+
+class Mine(FINDHasher):
+    LUMA_FROM_R_COEFF = 0.5
+
+    @classmethod
+    def boxFilter(  # noqa: N802
+        cls,
+        input: Sequence[float],
+        output: MutableSequence[float],
+        rows: int,
+        cols: int,
+        rowWin: int,  # noqa: N803
+        colWin: int,  # noqa: N803
+    ) -> None:
+        output[:] = input
+
+
+def published_class(image: Image.Image) -> None:
+    hasher = Mine()
+    luma, blurred = [0.0] * (image.width * image.height), [0] * (image.width * image.height)
+    samples, half_done, coefficients = ([[0] * 64 for _ in range(n)] for n in (64, 16, 16))
+    hasher.fillFloatLumaFromBufferImage(image, luma)
+    found = hasher.findHash256FromFloatLuma(
+        luma, blurred, image.height, image.width, samples, half_done, coefficients
+    )
+    assert_type(found, ImageHash)
+    assert_type(hasher.DCT_matrix, list[list[float]])
+    assert_type(FINDHasher.computeBoxFilterWindowSize(250), int)
+    assert_type(hasher.prettyHash(found), NDArray[np.int_] | None)
 
 
 def many_images(paths: Sequence[str]) -> None:
