@@ -76,6 +76,26 @@ def inlined(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - Numba has no
     return njit(nogil=True, forceinline=True)(function)
 
 
+def is_kept(compiled: Any) -> bool:  # noqa: ANN401 - Numba has no types
+    """Return whether machine code of a kernel is kept on this machine.
+
+    Parameters
+    ----------
+    compiled : callable
+        Result of ``kernel``.
+
+    Examples
+    --------
+    >>> @kernel
+    ... def triple(x):
+    ...     return 3 * x
+    >>> is_kept(triple)
+    False
+    """
+    cache = compiled._cache
+    return isinstance(cache, _Cache) and cache.is_kept()
+
+
 class _Cache(FunctionCache):  # type: ignore[misc]  # Numba has no types
     """Numba's cache, apart from two properties.
 
@@ -89,6 +109,10 @@ class _Cache(FunctionCache):  # type: ignore[misc]  # Numba has no types
         self._cache_file = IndexDataCacheFile(
             self._cache_path, self._impl.filename_base, source_stamp=_digest(folder)
         )
+
+    def is_kept(self) -> bool:
+        """Return whether there is machine code for some types, made from the present sources."""
+        return bool(self._cache_file._load_index())
 
     @contextmanager
     def _guard_against_spurious_io_errors(self) -> Iterator[None]:

@@ -61,6 +61,17 @@ def test_machine_code_is_kept_until_a_module_of_the_folder_changes(tmp_path):
 
 
 @pytest.mark.slow
+def test_kept_machine_code_is_found_without_loading_it(tmp_path):
+    write_modules(tmp_path)
+    program = "import module; from finhash import jit; print(jit.is_kept(module.six_times))"
+    assert run(program, tmp_path) == "False"
+    run(PROGRAM, tmp_path)
+    assert run(program, tmp_path) == "True"
+    (tmp_path / "helper.py").write_text(HELPER + "\n# changed\n")
+    assert run(program, tmp_path) == "False"
+
+
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_ignored(tmp_path):
     write_modules(tmp_path)
     full = tmp_path / "cache"

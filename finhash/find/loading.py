@@ -64,6 +64,21 @@ def load() -> bool:
     return True
 
 
+def is_compiled() -> bool:
+    """Return whether loading takes little time, because the code has been compiled before.
+
+    Examples
+    --------
+    >>> from finhash.find import loading
+    >>> loading.load() and isinstance(loading.is_compiled(), bool)
+    True
+    """
+    from finhash.find import compiled
+    from finhash.jit import is_kept
+
+    return _State.compiled or is_kept(compiled._fast)
+
+
 def used() -> bool:
     """Return whether this process has shrunk or hashed an image for FINd without compiled code.
 

@@ -16,6 +16,8 @@ import pandas as pd
 import psutil
 from tqdm import tqdm
 
+from finhash.find import loading
+
 T = TypeVar("T")
 
 SHORTEST = 0.005
@@ -29,6 +31,8 @@ def time_calls(
     items: int | Mapping[Any, int] = 1,
 ) -> pd.DataFrame:
     """Time functions in alternation, so that a slow spell of the machine affects them all.
+
+    FINd's compiled code is loaded first, as in a process that hashes many images.
 
     Parameters
     ----------
@@ -53,6 +57,7 @@ def time_calls(
         seconds : float
             Wall time per item, in seconds.
     """
+    loading.load()
     rows, loops = [], {}
     number = dict.fromkeys(contenders, items) if isinstance(items, int) else items
     for name, call in contenders.items():
@@ -89,6 +94,7 @@ def traced_peak(call: Callable[[], object]) -> int:
     >>> traced_peak(lambda: bytearray(10**6)) >= 10**6
     True
     """
+    loading.load()
     call()  # objects that are made once and cached, such as compiled code, are not counted
     tracemalloc.start()
     try:
@@ -177,6 +183,7 @@ def _time(call: Callable[[], object], loops: int) -> float:
 
 def _rss_around(function: Callable[..., T], arguments: tuple) -> tuple[T, int, int]:
     """Call a function; return its result, and resident bytes before the call and at the peak."""
+    loading.load()
     before = psutil.Process().memory_info().rss
     result = function(*arguments)
     return result, before, _peak_rss()

@@ -9,6 +9,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from finhash import hamming, methods
+from finhash.find import loading
 from finhash.images import Source, open_image
 from finhash.jobs.table import HashTable
 from finhash.study import project, results, timing
@@ -76,6 +77,7 @@ def cpu_share(paths: Sequence[Path], names: Sequence[str]) -> pd.DataFrame:
         share : float
             CPU seconds divided by wall seconds; above 1 if the method uses several threads.
     """
+    loading.load()
     rows = []
     for name in names:
         call = timing.over(methods.get(name).hash, paths)
@@ -263,6 +265,7 @@ def summary(
 
 def _hash(name: str, sources: Sequence[Source]) -> None:
     """Hash every source with one method and discard the hashes."""
+    loading.load()
     hash_one = methods.get(name).hash
     for source in sources:
         hash_one(source)

@@ -144,18 +144,21 @@ TRADES = {
 FIRST_HASH = "import finhash, numpy; finhash.find_hash(numpy.zeros((9, 9, 3), numpy.uint8))"
 """Program that imports the package and computes one hash."""
 
+LOAD = "from finhash.find import loading; loading.load()"
+"""Program that loads FINd's compiled code."""
+
 START_PROGRAMS = {
     "python": "pass",
     "import finhash": "import finhash",
     "find_hash": FIRST_HASH,
+    "load": LOAD,
 }
 """Programs for ``cold_start`` that separate the package's cost from the interpreter's."""
 
 COMPILE_PROGRAMS = {
-    "find_hash, not yet compiled": (
+    "compile and load": (
         "import os, tempfile\n"
-        "with tempfile.TemporaryDirectory() as os.environ['NUMBA_CACHE_DIR']:\n"
-        f"    {FIRST_HASH}"
+        f"with tempfile.TemporaryDirectory() as os.environ['NUMBA_CACHE_DIR']:\n    {LOAD}"
     ),
 }
 """Programs for ``cold_start`` with an empty compilation cache."""

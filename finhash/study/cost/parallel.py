@@ -28,6 +28,7 @@ import simplejpeg
 from PIL import Image
 from tqdm import tqdm
 
+from finhash.find import loading
 from finhash.images import ImageError, open_image
 from finhash.jobs.batch import hash_files
 from finhash.jobs.dispatch import TASK_SECONDS, Dispatcher, Tasks
@@ -123,7 +124,7 @@ def whole_jobs(paths: Sequence[Path], settings: Sequence[Setting], repeats: int)
             CPU time of the calling process per job, in seconds.
     """
     timing.read_files(paths)
-    hash_files(paths[:1], executor="serial", progress=False)
+    loading.load()
     rows = []
     for repeat in tqdm(range(repeats), "whole jobs", unit="round", leave=False):
         for executor, workers in settings:
@@ -613,7 +614,8 @@ def _decode(data: bytes) -> None:
 
 def _hash_on(pool: Workers, paths: Sequence[Path]) -> None:
     """Hash files with workers that have been started; the rows are collected and discarded."""
-    tasks = Tasks(map(os.fsdecode, paths), len(paths))
+    items = ((name, name, None) for name in map(os.fsdecode, paths))
+    tasks = Tasks(items, len(paths))
     Dispatcher(pool, ["find"], _Rows(), int).run(tasks)
 
 

@@ -291,7 +291,7 @@ NUMBERS: dict[str, Number] = {
         "ladder", gain("+ DCT, compiled", RUNGS["certified"]), lambda ratio: fixed(ratio, 1)
     ),
     "start-compile": Number("ladder_cold_start", _compiling, _fixed0),
-    "start-hash": Number("ladder_cold_start", warm("find_hash"), _fixed1),
+    "start-load": Number("ladder_cold_start", warm("load"), _fixed1),
     "large-luma-share": Number(
         "large_images_costs",
         lambda t: one("over_find", contender="find_luma")(_largest_side(t)),

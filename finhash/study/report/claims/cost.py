@@ -334,9 +334,10 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "first-hash": (
         lambda start: (
-            0.4 < medians(start)["find_hash"] < 2.5
+            medians(start)["find_hash"] < 0.5
+            and 0.4 < medians(start)["load"] < 2.5
             and medians(start)["import finhash"] - medians(start)["python"] < 0.1
-            and 6 < start[start["state"] == "cold"].set_index("contender")["seconds"].max() < 18
+            and 2 < start[start["state"] == "cold"].set_index("contender")["seconds"].max() < 9
         ),
         ("ladder_cold_start",),
     ),

@@ -221,7 +221,11 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("ladder_kernel",),
     ),
     "cold-start": (
-        lambda start: medians(start)["find_hash"] > 0.2,
+        lambda start: (
+            medians(start)["find_hash"]
+            < medians(start)["load"]
+            < start.loc[start["contender"] == "compile and load", "seconds"].item()
+        ),
         ("ladder_cold_start",),
     ),
     "job-memory-flat": (
