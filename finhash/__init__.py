@@ -4,10 +4,16 @@
     Hash one image.
 ``hash_files``
     Hash many files, on several cores or a cluster, into a ``HashTable``.
+``hash_images``
+    Hash a stream of images with ids, which need not be files, into a ``HashTable``.
 ``HashTable``
     Paths, hashes and errors of many files, stored as Parquet.
+``Gallery``
+    Hashes to look up, to add and to remove, in memory or in a folder that processes share.
 ``evaluate``
     Find which hash, at which threshold, suits one's own labelled images.
+``warm_up``
+    Compile and load all code before the first request.
 ``FINDHasher``
     Drop-in replacement for the class of the published FINd program.
 
@@ -51,21 +57,35 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["FINDHasher", "HashTable", "evaluate", "find_hash", "hash_files"]
+__all__ = [
+    "FINDHasher",
+    "Gallery",
+    "HashTable",
+    "evaluate",
+    "find_hash",
+    "hash_files",
+    "hash_images",
+    "warm_up",
+]
 
 if TYPE_CHECKING:
     from finhash.evaluation import evaluate
+    from finhash.hamming.gallery import Gallery
     from finhash.hasher import FINDHasher, find_hash
-    from finhash.jobs.batch import hash_files
+    from finhash.jobs.batch import hash_files, hash_images
     from finhash.jobs.table import HashTable
+    from finhash.warm import warm_up
 else:
     # Hidden from type checkers, which would otherwise accept any name.
     _MODULES = {
         "FINDHasher": "finhash.hasher",
+        "Gallery": "finhash.hamming.gallery",
         "HashTable": "finhash.jobs.table",
         "evaluate": "finhash.evaluation",
         "find_hash": "finhash.hasher",
         "hash_files": "finhash.jobs.batch",
+        "hash_images": "finhash.jobs.batch",
+        "warm_up": "finhash.warm",
     }
 
     def __getattr__(name: str) -> object:

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from finhash.hamming import exhaustive, pairs, pruned
+from finhash.hamming import exhaustive, live, pairs, pruned
 from finhash.hamming.exhaustive import ROWS
-from finhash.hamming.gallery import Gallery, tasks, ungrouped
-from finhash.hamming.gallery import nearest as nearest_of
 from finhash.hamming.kernels import counting
 from finhash.hamming.kernels.distances import word_groups
+from finhash.hamming.layout import ungrouped
+from finhash.hamming.snapshot import Snapshot
 from finhash.hamming.words import (
     Hashes,
     Pairs,
@@ -25,11 +25,14 @@ from finhash.hamming.words import (
     as_words,
     both_as_words,
     by_family,
-    check_lengths,
+    check_comparable,
+    check_k,
     check_radius,
     check_rows,
     columns,
+    fixed,
     length,
+    read_only,
     threads,
 )
 
@@ -66,8 +69,10 @@ def join(a: Hashes, b: Hashes | None = None, *, radius: int, workers: int = 1) -
     Raises
     ------
     ValueError
-        If the hashes have a wrong dtype or shape or differ in length, or if ``radius`` is not
-        between 0 and their number of bits.
+        If the hashes have a wrong dtype or shape or differ in length, if two galleries have hashes
+        of different methods, or if ``radius`` is not between 0 and the number of bits.
+    TypeError
+        If ``radius`` is not a whole number.
 
     Examples
     --------
@@ -80,7 +85,9 @@ def join(a: Hashes, b: Hashes | None = None, *, radius: int, workers: int = 1) -
     >>> i.tolist(), j.tolist(), distance.tolist()
     ([0], [1], [1])
     """
-    where = _shifts(a, b, radius)
+    a, b = fixed(a), None if b is None else fixed(b)
+    radius = check_radius(radius, length(a))
+    where = _shifts(a, b)
     keys = list(_keys(a, b, radius, where, workers, LIMIT, _call))
     return pairs.ordered(keys, len(a), where, workers)
 
@@ -114,6 +121,8 @@ def join_blocks(
     ------
     ValueError
         As for ``join``, and if ``limit`` is less than 1.
+    TypeError
+        If ``radius`` is not a whole number.
 
     Examples
     --------
@@ -128,16 +137,19 @@ def join_blocks(
     """
     if limit < 1:
         raise ValueError(f"limit is {limit}; a block needs at least 1 pair")
-    where = _shifts(a, b, radius)
+    a, b = fixed(a), None if b is None else fixed(b)
+    radius = check_radius(radius, length(a))
+    where = _shifts(a, b)
     return _keys(a, b, radius, where, workers, limit, partial(_unpack, where))
 
 
-def _shifts(a: Hashes, b: Hashes | None, radius: int) -> pairs.Shifts:
+def _shifts(a: Hashes, b: Hashes | None) -> pairs.Shifts:
     """Check the arguments of a join, and return the place of its rows in the keys of pairs."""
-    bits, other = length(a), a if b is None else b
-    check_lengths(bits, length(other))
-    check_radius(radius, bits)
-    return pairs.shifts(len(a), len(other), bits)
+    other = a if b is None else b
+    check_comparable(a, other)
+    # Tasks count the removed hashes of a gallery too.
+    last = other.size if isinstance(other, Snapshot) else len(other)
+    return pairs.shifts(len(a), last, length(a))
 
 
 def _keys(
@@ -152,8 +164,8 @@ def _keys(
     """Compute the keys of all pairs in blocks, and yield what ``read`` makes of each block."""
     left = as_rows(a)
     with threads(workers) as each:
-        if isinstance(b, Gallery):
-            found = tasks(columns(left), b.parts, radius, where, limit)
+        if isinstance(b, Snapshot):
+            found = live.tasks(columns(left), b.parts, b.removed, radius, where, limit)
         else:
             right, work = None if b is None else as_rows(b), pruned.Work()
             found = pruned.tasks(left, right, radius, where, limit, each, workers, work)
@@ -196,8 +208,10 @@ def nearest(
     Raises
     ------
     ValueError
-        If the hashes have a wrong dtype or shape or differ in length, or if ``k`` is not between 1
-        and ``m``.
+        If the hashes have a wrong dtype or shape or differ in length, if two galleries have hashes
+        of different methods, or if ``k`` is not between 1 and ``m``.
+    TypeError
+        If ``k`` is not a whole number.
 
     Examples
     --------
@@ -209,12 +223,15 @@ def nearest(
     >>> index.tolist(), distance.tolist()
     ([[0, 2]], [[1, 1]])
     """
+    queries, gallery = fixed(queries), fixed(gallery)
+    check_comparable(queries, gallery)
+    k = check_k(k, len(gallery))
     rows = as_rows(queries)
-    parts = gallery.parts if isinstance(gallery, Gallery) else [ungrouped(as_rows(gallery))]
-    check_lengths(length(queries), length(gallery))
-    if not 1 <= k <= len(gallery):
-        raise ValueError(f"k is {k}; it must be between 1 and the gallery's {len(gallery)} hashes")
-    task = partial(nearest_of, columns(rows), parts, k)
+    if isinstance(gallery, Snapshot):
+        parts, removed = gallery.parts, gallery.removed
+    else:
+        parts, removed = [ungrouped(as_rows(gallery))], live.NONE
+    task = partial(live.nearest, columns(rows), parts, removed, k)
     best = np.concatenate(list(_by_rows(task, len(rows), ROWS, workers)))
     return best.astype(np.uint32).astype(np.int32), (best >> np.uint64(32)).astype(np.uint16)
 
@@ -257,7 +274,7 @@ def pair_histogram(
     [63, 64]
     """
     words, ends = by_family(as_words(hashes), families)
-    task = partial(counting.histogram_rows, words, ends, word_groups(len(words)))
+    task = partial(counting.histogram_rows, read_only(words), ends, word_groups(len(words)))
     # More rows per task than elsewhere: each task clears and sums large tables.
     same, other = reduce(add, _by_rows(task, len(ends), 4 * ROWS, workers))
     return same, other
@@ -316,12 +333,14 @@ def query_histograms(
     >>> start, stop, same[:, 1].tolist(), other.sum(axis=1).tolist()
     (0, 3, [1, 1, 0], [1, 1, 2])
     """
+    hashes, gallery = fixed(hashes), None if gallery is None else fixed(gallery)
     left, right = both_as_words(hashes, gallery)
     check_rows(rows)
     labels = as_labels(labels, len(hashes))
     owners = labels if gallery is None else as_labels(gallery_labels, len(gallery))
     order = np.argsort(owners, kind="stable")
     right, owners = np.ascontiguousarray(right[:, order]), owners[order]
+    left, right = read_only(left), read_only(right)
     # Sorted by label, the hashes that share a query's label are one range of columns.
     firsts = np.searchsorted(owners, labels, "left")
     ends = np.searchsorted(owners, labels, "right")

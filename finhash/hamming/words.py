@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from operator import index
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +37,16 @@ class Packed(ABC):
     ----------
     bits : int
         Length of a hash.
+    method : str or None
+        Name of the method that made the hashes; None if it is not known.
     """
 
     bits: int
+    method: str | None
+
+    @abstractmethod
+    def snapshot(self) -> "Packed":
+        """Return the present state, which later changes leave as it is."""
 
     @property
     @abstractmethod
@@ -107,8 +115,19 @@ def columns(rows: NDArray[np.uint64], ids: NDArray[np.int32] | None = None) -> C
         ids = np.arange(n, dtype=np.int32)
         words[:, :n] = rows.T
     else:
-        gather(rows, ids, words)
+        gather(read_only(rows), ids, words)
     return Columns(words, ids)
+
+
+def read_only(array: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return a view that cannot be written to.
+
+    Numba compiles read-only and writeable arrays separately. Given only read-only ones, it compiles
+    a kernel once.
+    """
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def aligned(words: int, n: int) -> NDArray[np.uint64]:
@@ -129,7 +148,7 @@ def both_as_words(
     """Return the words of two sets of hashes; if ``b`` is None, those of ``a`` twice."""
     left = as_words(a, word)
     right = left if b is None else as_words(b, word)
-    check_lengths(length(a), length(a if b is None else b))
+    check_comparable(a, a if b is None else b)
     return left, right
 
 
@@ -158,6 +177,11 @@ def length(hashes: Hashes) -> int:
     return hashes.bits if isinstance(hashes, Packed) else 8 * check_hashes(hashes).shape[1]
 
 
+def is_packed(hashes: object) -> TypeGuard[NDArray[np.uint8]]:
+    """Return whether an object is an array of dtype ``uint8`` with two dimensions."""
+    return isinstance(hashes, np.ndarray) and hashes.dtype == np.uint8 and hashes.ndim == 2
+
+
 def check_lengths(bits: int, others: int) -> None:
     """Raise ``ValueError`` unless two sets have hashes of the same number of bits."""
     if bits != others:
@@ -166,10 +190,53 @@ def check_lengths(bits: int, others: int) -> None:
         )
 
 
-def check_radius(radius: int, bits: int) -> None:
-    """Raise ``ValueError`` unless ``0 <= radius <= bits``."""
+def check_methods(one: str | None, other: str | None) -> None:
+    """Raise ``ValueError`` if two sets have hashes of different known methods."""
+    if None not in (one, other) and one != other:
+        raise ValueError(
+            f"cannot compare hashes by {one!r} with hashes by {other!r}; pass hashes of one method"
+        )
+
+
+def fixed(hashes: Hashes) -> Hashes:
+    """Return the present state of a gallery, or an array as it is."""
+    return hashes.snapshot() if isinstance(hashes, Packed) else hashes
+
+
+def check_comparable(a: Hashes, b: Hashes) -> None:
+    """Raise ``ValueError`` if two sets have hashes of different lengths or known methods."""
+    check_lengths(length(a), length(b))
+    if isinstance(a, Packed) and isinstance(b, Packed):
+        check_methods(a.method, b.method)
+
+
+def check_radius(radius: int, bits: int) -> int:
+    """Return the radius as an ``int``; raise an error unless ``0 <= radius <= bits``."""
+    radius = whole_number("radius", radius, "the largest number of bits that may differ")
     if not 0 <= radius <= bits:
         raise ValueError(f"radius is {radius}; it must be between 0 and the hashes' {bits} bits")
+    return radius
+
+
+def check_k(k: int, hashes: int) -> int:
+    """Return ``k`` as an ``int``; raise an error unless ``1 <= k <= hashes``."""
+    k = whole_number("k", k, "the number of neighbours per query")
+    if not 1 <= k <= hashes:
+        raise ValueError(f"k is {k}; it must be between 1 and the gallery's {hashes} hashes")
+    return k
+
+
+def whole_number(name: str, value: Any, meaning: str) -> int:  # noqa: ANN401
+    """Return an argument as an ``int``; raise ``TypeError`` unless it is a whole number."""
+    try:
+        # Python counts True as a whole number; as an argument it is a mistake.
+        if not isinstance(value, bool):
+            return index(value)
+    except TypeError:
+        pass
+    raise TypeError(
+        f"{name} is {value!r} of type {type(value).__name__}; pass a whole number, {meaning}"
+    )
 
 
 def check_rows(rows: int) -> None:

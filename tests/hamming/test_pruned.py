@@ -6,28 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finhash import hamming
-from finhash.hamming import centres, gallery, pairs, pruned, words
+from finhash.hamming import centres, layout, pairs, pruned, words
 from tests.hamming.test_scan import BY_WIDTH, assert_pairs, brute_force, check_joins, random_hashes
 
-
-@pytest.fixture(autouse=True, scope="module")
-def centres_for_few_hashes():
-    """Look for centres however few the hashes are, in small batches."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pruned, "FEWEST", 1)
-        patch.setattr(pruned, "BATCH", 5)
-        patch.setattr(centres, "MEMBERS", 2)
-        patch.setattr(centres, "GROUPED", 0)
-        patch.setattr(centres, "PROBE", 2)
-        patch.setattr(centres, "SAMPLE", 2)
-        # Of so few hashes, most of which have near duplicates, many pairs are close.
-        for module in (pruned, gallery):
-            patch.setattr(module, "SHARE", 0.4)
-        patch.setattr(centres, "CLOSE", 0.4)
-        patch.setattr(centres, "RARE", 0.4)
-        patch.setattr(centres, "LEADERS", 0.6)
-        patch.setattr(centres, "GATHERED", 1)
-        yield
+pytestmark = pytest.mark.usefixtures("centres_for_few_hashes")
 
 
 def work_of(a, b=None, radius=40):
@@ -143,7 +125,7 @@ def test_leaders_are_apart_and_the_majority_is_bitwise():
         np.testing.assert_array_equal(np.unpackbits(hash_), members.mean(axis=0) > 0.5)
 
 
-@pytest.mark.parametrize("number", [0, 1, 100, gallery.pairs.FEW + 1, 3 * gallery.pairs.FEW])
+@pytest.mark.parametrize("number", [0, 1, 100, pairs.FEW + 1, 3 * pairs.FEW])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_keys_are_sorted_as_their_pairs(number, workers):
     rng = np.random.default_rng(number)
@@ -186,22 +168,12 @@ def test_a_gallery_gives_the_results_of_its_hashes(width, data):
 def test_a_gallery_has_groups_and_keeps_its_own_hashes():
     hashes = random_hashes(500, 32)
     held = hamming.Gallery(hashes, workers=2)
-    (part,) = held.parts
+    (part,) = held.snapshot().parts
     assert len(part.groups.places) > 10
     before = hamming.nearest(hashes[:5], held, 3)
     queries = hashes[:5].copy()
     hashes[:] = 0
     np.testing.assert_array_equal(hamming.nearest(queries, held, 3), before)
-
-
-def test_additions_are_laid_out_together_with_those_of_similar_size():
-    hashes = random_hashes(2000, 32)
-    held = hamming.Gallery(hashes[:1000])
-    for start in range(1000, 2000, 10):
-        held.add(hashes[start : start + 10])
-    assert len(held) == 2000
-    assert len(held.parts) <= 5
-    np.testing.assert_array_equal(held.rows, words.as_rows(hashes))
 
 
 def test_no_centres_for_a_small_set_against_a_large_one():
@@ -217,7 +189,7 @@ def test_a_gallery_without_members_of_groups():
     flips = np.packbits(np.arange(256) // 20 == np.arange(3)[:, None], axis=1)
     hashes = np.concatenate([middle ^ flip for flip in flips])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gallery, "SHARE", 0)
+        patch.setattr(layout, "SHARE", 0)
         held = hamming.Gallery(hashes)
     expected = hamming.nearest(middle, hashes, 3)
     np.testing.assert_array_equal(hamming.nearest(middle, held, 3), expected)

@@ -58,7 +58,7 @@ def finhash_gallery(grouped: bool) -> Callable:
 
         arrays = [
             array
-            for part in laid_out.parts
+            for part in laid_out.snapshot().parts
             for array in (part.rows, *part.others, *(part.groups or ()))
         ]
         return search, sum(array.nbytes for array in arrays)

@@ -1,0 +1,69 @@
+"""The example service answers over HTTP, whichever of its two workers is asked."""
+
+import io
+
+import httpx
+import pytest
+from PIL import Image
+
+from finhash import Gallery
+from finhash.study.cost.service import serving
+from tests.conftest import jpeg_bytes
+
+
+@pytest.fixture
+def service(tmp_path):
+    """Run the service with two workers, and return a client that connects for each request."""
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with (
+        serving(tmp_path / "gallery", workers=2) as address,
+        httpx.Client(base_url=address, limits=limits, timeout=60) as client,
+    ):
+        yield client
+
+
+def everywhere(service, image, **params):
+    """Ask so often that both workers answer, and return their answer, which must be the same."""
+    answers = []
+    for _ in range(20):
+        answer = service.post("/search", content=image, params=params)
+        assert answer.status_code == 200
+        answers.append(answer.json())
+    assert answers.count(answers[0]) == 20
+    return answers[0]
+
+
+@pytest.mark.slow
+def test_add_look_up_and_remove(service, tmp_path):
+    images = [jpeg_bytes(seed=k) for k in range(20)]
+    assert everywhere(service, images[0]) == []
+    for k, image in enumerate(images):
+        assert service.post(f"/images/memes/{k}.jpg", content=image).status_code == 201
+        assert everywhere(service, image, radius=0) == [{"id": f"memes/{k}.jpg", "distance": 0}]
+    smaller = io.BytesIO()
+    Image.open(io.BytesIO(images[3])).resize((55, 55)).save(smaller, "PNG")
+    (best, *_) = everywhere(service, smaller.getvalue(), radius=90)
+    assert best["id"] == "memes/3.jpg"
+    distances = [one["distance"] for one in everywhere(service, images[3], radius=256, k=5)]
+    assert distances[0] == 0
+    assert len(distances) == 5
+    assert distances == sorted(distances)
+
+    answer = service.post("/images/memes/3.jpg", content=images[3])
+    assert answer.status_code == 422
+    assert "'memes/3.jpg' is in the gallery already" in answer.json()["detail"]
+    answer = service.post("/images/text", content=b"text")
+    assert answer.status_code == 422
+    assert "not in an image format" in answer.json()["detail"]
+    assert service.post("/search", content=b"").status_code == 422
+    answer = service.post("/search", content=images[3], params={"radius": 257})
+    assert "radius is 257; it must be between 0 and" in answer.json()["detail"]
+    assert service.delete("/images/memes/99.jpg").status_code == 404
+
+    for k in range(2):
+        assert service.delete(f"/images/memes/{k}.jpg").status_code == 204
+        assert everywhere(service, images[k], radius=0) == []
+    assert service.post("/images/again", content=images[0]).status_code == 201
+    assert everywhere(service, images[0], radius=0) == [{"id": "again", "distance": 0}]
+    stored = Gallery.load(tmp_path / "gallery")
+    assert set(stored.ids) == {f"memes/{k}.jpg" for k in range(2, 20)} | {"again"}
