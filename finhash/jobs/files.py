@@ -11,7 +11,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the same folder; rename it to ``path`` if the block succeeds.
 
     Missing folders are created. If the block raises, the temporary file is deleted, and a file that
-    already existed at ``path`` stays as it was.
+    already existed at ``path`` stays as it was. The file is complete even if the machine then loses
+    power: its content is on disk before it is renamed.
 
     Parameters
     ----------
@@ -41,6 +42,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
+        with partial.open("r+b") as file:
+            os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,39 +1,89 @@
-"""Parquet files of hash tables: single tables, and the parts in a job's output folder."""
+"""Parquet files of hash tables: single tables, and the parts in a job's output folder.
+
+Each file's metadata has an entry ``"finhash"``: JSON with the versions of the software that made
+the hashes, and with ``"format": 1``. Later versions of finhash read all files of format 1. Files
+without the number are older and are read as format 1. If the columns or their meaning change, the
+number grows; a version of finhash that does not know the number refuses the file.
+
+Format 1 has the columns ``path``, one per method, and ``error``, as described by
+``finhash.HashTable``. Parts also have the column ``key``: eight bytes that identify the path, and
+eight bytes that identify the state of the file, zero if its row is to be made again.
+
+Files without the entry are read too if other programs, such as pandas, Polars or DuckDB, have
+written a hash table: see ``finhash.jobs.columns``.
+"""
 
 import json
 import os
-from collections.abc import Collection, Iterable, Sequence
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from finhash.jobs.columns import conform, fixed_width
 from finhash.jobs.files import whole_file
 from finhash.jobs.rows import KEY, METADATA_KEY, keyed_schema, path_digest
+
+T = TypeVar("T")
+
+FORMAT = 1
+"""Number of the format of the files that this version writes; it reads this one and all before."""
+
+UNSETTLED = 60.0
+"""Seconds for which reading a folder is repeated while a run replaces its parts."""
+
+RETRY = 0.05
+"""Seconds between two readings of a folder."""
 
 
 def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
     """Write a table or a part; the file appears complete or not at all."""
+    facts = json.dumps({**provenance_of(table.schema), "format": FORMAT})
+    marked = table.replace_schema_metadata({METADATA_KEY: facts})
     with whole_file(path) as partial:
         # Hashes rarely repeat, so a dictionary would only make their columns larger.
         options: dict[str, Any] = {"compression": "zstd", "use_dictionary": ["error"]}
-        pq.write_table(table, partial, **options)
+        pq.write_table(marked, partial, **options)
 
 
 def read_table(path: str | os.PathLike[str]) -> pa.Table:
-    """Read a table or a part; raise ``ValueError`` if the file is not from finhash."""
-    _check_schema(pq.read_schema(path), path)
-    return pq.read_table(path)
+    """Read a table or a part; raise ``ValueError`` if the file is not a hash table."""
+    schema = pq.read_schema(path)
+    if METADATA_KEY in (schema.metadata or {}):
+        check_schema(schema, path)
+        return _unmarked(_columns(path))
+    try:
+        table = conform(_columns(path))
+    except ValueError as error:
+        raise ValueError(f"{path} is not a finhash table: {error}") from error
+    if not hash_columns(table.schema):
+        raise ValueError(
+            f"{path} is not a finhash table: no column holds hashes, which are binary values of "
+            "one length or, under the name of a method, hexadecimal digits"
+        )
+    return table
+
+
+def hash_columns(schema: pa.Schema) -> list[str]:
+    """Return the names of the columns of hashes, even of methods that are not registered here."""
+    return [
+        field.name
+        for field in schema
+        if pa.types.is_fixed_size_binary(field.type) and field.name != KEY
+    ]
 
 
 def provenance_of(schema: pa.Schema) -> dict[str, Any]:
-    """Return the provenance stored in a table's schema: at least ``"versions"``."""
-    provenance: dict[str, Any] = json.loads(schema.metadata[METADATA_KEY])
-    return provenance
+    """Return the provenance in a table's schema; empty if another program wrote the table."""
+    facts: dict[str, Any] = json.loads((schema.metadata or {}).get(METADATA_KEY, "{}"))
+    return facts
 
 
 def as_part(batches: Iterable[pa.RecordBatch], methods: Sequence[str]) -> pa.Table:
@@ -45,24 +95,34 @@ def as_part(batches: Iterable[pa.RecordBatch], methods: Sequence[str]) -> pa.Tab
 
 def part_files(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the parts in a folder, oldest first."""
-    return sorted(Path(folder).glob("part-*.parquet"))
+    files = [file for file in Path(folder).glob("part-*.parquet") if _NAME.fullmatch(file.name)]
+    return sorted(files, key=part_number)
+
+
+def part_number(file: Path) -> int:
+    """Return the number of a part; later parts have greater numbers."""
+    return int(file.stem.removeprefix("part-"))
+
+
+def part_path(folder: Path, number: int) -> Path:
+    """Return the path of the part of that number."""
+    return folder / f"part-{number:06d}.parquet"
 
 
 def check_parts(folder: str | os.PathLike[str]) -> None:
     """Raise ``ValueError`` unless a folder holds parts of a hash table; read only their schemas."""
-    files = part_files(folder)
-    if not files:
-        raise ValueError(
-            f"{folder} holds no parts of a finhash table: give a folder that hash_files wrote"
-        )
-    for file in files:
-        _check_schema(pq.read_schema(file), file)
+    _settled(folder, _schemas)
 
 
 def read_parts(
-    folder: str | os.PathLike[str], paths: Collection[str | os.PathLike[str]] | None = None
+    folder: str | os.PathLike[str],
+    paths: Collection[str | os.PathLike[str]] | None = None,
+    methods: Sequence[str] | None = None,
 ) -> pa.Table:
     """Read the newest row of each file from a folder of parts.
+
+    Another process may add to the folder or merge its parts meanwhile. The rows are those of one
+    moment.
 
     Parameters
     ----------
@@ -70,6 +130,8 @@ def read_parts(
         Output folder of ``hash_files``.
     paths : collection of str or path-like, optional
         Files whose rows are wanted, in this order. By default all files, sorted by path.
+    methods : sequence of str, optional
+        Columns of hashes to read, in this order. By default all.
 
     Returns
     -------
@@ -80,9 +142,10 @@ def read_parts(
     ------
     ValueError
         If the folder holds no parts, or has no row for one of ``paths``.
+    OSError
+        If the parts cannot be read, or another process kept replacing them for a minute.
     """
-    check_parts(folder)
-    table = pa.concat_tables([pq.read_table(file) for file in part_files(folder)])
+    table = _settled(folder, lambda files: _read(files, methods))
     digests, _, rows = newest(table[KEY])
     table = table.drop_columns(KEY)
     if paths is None:
@@ -95,6 +158,17 @@ def read_parts(
         first = next(islice(paths, int(known.argmin()), None))
         raise ValueError(f"{folder} has no row for {os.fsdecode(first)}: hash it first")
     return table.take(rows[places]).combine_chunks()
+
+
+def read_columns(file: Path, fields: pa.Schema) -> pa.Table:
+    """Return the columns ``fields`` of a part; those that it lacks are null."""
+    there = set(pq.read_schema(file).names)
+    table = _columns(file, [name for name in fields.names if name in there])
+    columns = [
+        table[field.name] if field.name in there else pa.nulls(len(table), field.type)
+        for field in fields
+    ]
+    return pa.table(columns, schema=fields)
 
 
 def newest(
@@ -123,15 +197,87 @@ def newest(
     return digests[rows, 0], digests[rows, 1], rows
 
 
-def fixed_width(column: pa.ChunkedArray) -> NDArray[np.uint8]:
-    """Return a fixed-width binary column without nulls as ``uint8``, shape ``(n, width)``."""
-    values, width = column.combine_chunks(), column.type.byte_width
-    start = values.offset * width
-    data = np.frombuffer(values.buffers()[1], np.uint8)[start : start + len(values) * width]
-    return data.reshape(len(values), width)
+_NAME = re.compile(r"part-\d+\.parquet")
 
 
-def _check_schema(schema: pa.Schema, path: str | os.PathLike[str]) -> None:
-    """Raise ``ValueError`` unless a file's schema is that of a finhash table."""
+def _settled(folder: str | os.PathLike[str], read: Callable[[list[Path]], T]) -> T:
+    """Return ``read(parts)`` for the parts of one moment; repeat it if a run replaces one."""
+    limit = time.monotonic() + UNSETTLED
+    while time.monotonic() < limit:
+        before = _states(folder)
+        # Between the two listings there is a moment at which the folder was just as listed.
+        if before is not None and before == _states(folder):
+            if not before:
+                raise ValueError(
+                    f"{folder} holds no parts of a finhash table: give a folder that hash_files "
+                    "wrote"
+                )
+            try:
+                result = read(list(before))
+            except FileNotFoundError:
+                pass
+            else:
+                # New parts do not matter, but rows move when a run replaces or removes parts.
+                after = _states(folder)
+                if after is not None and before.items() <= after.items():
+                    return result
+        time.sleep(RETRY)
+    raise OSError(
+        f"{folder} changed for {UNSETTLED:g} s while it was read: read it when the run that "
+        "writes it has ended"
+    )
+
+
+def _states(folder: str | os.PathLike[str]) -> dict[Path, tuple[int, int, int]] | None:
+    """Return what identifies the content of each part, oldest first; None if one vanished."""
+    try:
+        states = {file: file.stat() for file in part_files(folder)}
+    except FileNotFoundError:
+        return None
+    return {file: (s.st_ino, s.st_mtime_ns, s.st_size) for file, s in states.items()}
+
+
+def _schemas(files: Sequence[Path]) -> list[pa.Schema]:
+    """Return the schemas of parts; raise ``ValueError`` if a file is not a finhash table."""
+    schemas = [pq.read_schema(file) for file in files]
+    for schema, file in zip(schemas, files, strict=True):
+        check_schema(schema, file)
+    return schemas
+
+
+def _read(files: Sequence[Path], methods: Sequence[str] | None) -> pa.Table:
+    """Return the rows of parts, oldest first, with their keys."""
+    schemas = _schemas(files)
+    # A run that adds a method and is killed leaves parts that lack its column.
+    fields = pa.unify_schemas([schema.remove_metadata() for schema in schemas])
+    found = hash_columns(fields) if methods is None else methods
+    fields = pa.schema([fields.field(name) for name in ("path", *found, "error", KEY)])
+    tables = [read_columns(file, fields) for file in files]
+    facts = schemas[-1].metadata[METADATA_KEY]
+    return _unmarked(pa.concat_tables(tables).replace_schema_metadata({METADATA_KEY: facts}))
+
+
+def _columns(path: str | os.PathLike[str], names: Sequence[str] | None = None) -> pa.Table:
+    """Return columns of one file, by default all."""
+    # pyarrow.parquet.read_table would add columns for folders that are named like "year=2026".
+    with pq.ParquetFile(path) as file:
+        return file.read(columns=names)
+
+
+def check_schema(schema: pa.Schema, path: str | os.PathLike[str]) -> None:
+    """Raise ``ValueError`` unless a file is a finhash table in a format known here."""
     if METADATA_KEY not in (schema.metadata or {}):
         raise ValueError(f"{path} is not a finhash table: its metadata has no entry 'finhash'")
+    number = provenance_of(schema).get("format", FORMAT)
+    if number not in range(1, FORMAT + 1):
+        raise ValueError(
+            f"{path} has format {number!r}, but this version of finhash reads formats up to "
+            f"{FORMAT}: install a newer finhash"
+        )
+
+
+def _unmarked(table: pa.Table) -> pa.Table:
+    """Return a table without the number of the format, which describes only its file."""
+    facts = provenance_of(table.schema)
+    facts.pop("format", None)
+    return table.replace_schema_metadata({METADATA_KEY: json.dumps(facts)})

@@ -3,21 +3,35 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
-from finhash.jobs.parquet import as_part, newest, part_files, provenance_of, write_table
+from finhash import methods as registry
+from finhash.jobs.columns import fixed_width, packed
+from finhash.jobs.compaction import PART_ROWS, compact, read_keys
+from finhash.jobs.items import Item, Pair, together
+from finhash.jobs.parquet import (
+    as_part,
+    check_schema,
+    hash_columns,
+    newest,
+    part_files,
+    part_number,
+    part_path,
+    provenance_of,
+    read_columns,
+    write_table,
+)
 from finhash.jobs.provenance import difference, versions
 from finhash.jobs.rows import KEY, keyed_schema, path_digest, state_digest
-
-PART_ROWS = 2**16
-"""Rows per part at most; they are held in memory until the part is written."""
+from finhash.methods import MethodName
 
 SHORTEST, LONGEST = 1.0, 60.0
 """Least and greatest time between two parts, in seconds; in between, 1% of the run so far."""
@@ -25,12 +39,23 @@ SHORTEST, LONGEST = 1.0, 60.0
 CHECKED = 1024
 """Files whose states are compared at a time."""
 
+WAIT = 10.0
+"""Seconds for which a run waits for another one to leave the folder."""
+
+CHANGED = "RuntimeError: the file changed while its hashes were added; hash it again"
+"""Error of a row whose old hashes are those of another file than its new ones."""
+
 
 class Parts:
     """The output folder of one run: finished rows of earlier runs, and rows to be added.
 
-    Entering the context locks the folder and reads which files are done: 16 bytes per file.
-    Leaving it writes the rows added last, even after an exception, and unlocks the folder.
+    A folder keeps all its methods. New and changed files get the hashes of all of them. Files that
+    have not changed get only those that their rows lack, and keep the others.
+
+    Entering the context locks the folder and reads which images are done. That takes 80 bytes per
+    image, of which 24, and one per method, are kept. Leaving it writes the rows added last,
+    compacts the folder as described in ``finhash.jobs.compaction``, even after an exception, and
+    unlocks it.
 
     Parameters
     ----------
@@ -38,34 +63,48 @@ class Parts:
         Folder; created if missing.
     methods : sequence of str
         Names of hashes.
+    wait : float, default 10.0
+        Seconds to wait for another run that is using the folder.
+
+    Attributes
+    ----------
+    methods : list of str
+        From entering on, the names of all hashes of the folder: those that it had, then new ones.
 
     Raises
     ------
     RuntimeError
-        On entering, if another run has locked the folder.
+        On entering, if another run has locked the folder for ``wait`` seconds.
     ValueError
-        On entering, if the folder's rows were made by other methods or versions, or have another
-        number of bits.
+        On entering, if the folder's rows were made by versions with other hashes, have another
+        number of bits, or have a method that is not registered.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], methods: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        methods: Sequence[MethodName | str],
+        wait: float = WAIT,
+    ) -> None:
         self._folder = Path(folder)
-        self._methods = methods
-        self._rows: list[pa.RecordBatch] = []
+        self.methods: list[str] = list(methods)
+        self._wait = wait
+        self._rows: list[tuple[int, pa.RecordBatch]] = []
 
     def __enter__(self) -> "Parts":
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self._folder / ".lock")
         try:
-            self._lock.acquire(blocking=False)
+            self._lock.acquire(timeout=self._wait)
         except Timeout:
             raise RuntimeError(
-                f"{self._folder} is in use by another run: wait for its end or use another folder"
+                f"{self._folder} is in use by another run, for {self._wait:g} s already: wait for "
+                "its end or use another folder"
             ) from None
         try:
             for left in self._folder.glob(".*.partial"):  # of a run that was killed
                 left.unlink()
-            self._paths, self._states, _ = newest(self._keys())
+            self._open()
         except BaseException:
             self._lock.release()
             raise
@@ -81,79 +120,186 @@ class Parts:
         try:
             if self._rows or not part_files(self._folder):
                 self._write()
+            compact(self._folder, self.methods, unique=self._is_unique())
         finally:
             self._lock.release()
 
-    def missing(self, paths: Iterable[str], skipped: Callable[[int], object]) -> Iterator[str]:
-        """Yield the paths that have no finished row, or whose file has changed since.
+    def missing(self, pairs: Iterable[Pair], skipped: Callable[[int], object]) -> Iterator[Item]:
+        """Yield the images that have no finished row, or have changed since, or lack a method.
 
         Parameters
         ----------
-        paths : iterable of str
-            Files of the job.
+        pairs : iterable of (str, source)
+            Ids and sources of the job's images.
         skipped : callable
-            Called after each batch with the number of files skipped because they are finished.
+            Called after each batch with the number of images skipped because they are finished.
 
         Yields
         ------
-        str
-            Path of a file to hash.
+        id : str
+            Id of an image.
+        source : source
+            Its source.
+        only : tuple of str or None
+            Methods that its row lacks; None if all hashes are to be made.
         """
-        remaining = iter(paths)
         if not len(self._paths):
-            yield from remaining
-        while some := list(islice(remaining, CHECKED)):
-            digests = np.frombuffer(b"".join(map(path_digest, some)), "u8")
-            states = np.frombuffer(b"".join(map(state_digest, some)), "u8")
-            row = np.minimum(np.searchsorted(self._paths, digests), len(self._paths) - 1)
+            yield from ((name, source, None) for name, source in pairs)
+            return
+        for some in together(pairs, CHECKED):
+            digests = np.frombuffer(b"".join(path_digest(name) for name, _ in some), "u8")
+            states = np.frombuffer(b"".join(state_digest(source) for _, source in some), "u8")
+            row, known = self._find(digests)
             # State 0 is UNDONE: the file is missing, or its row is to be made again.
-            done = (self._paths[row] == digests) & (self._states[row] == states) & (states != 0)
+            known &= (self._states[row] == states) & (states != 0)
+            lacking = self._lacking[:, row]
+            done = known & ~lacking.any(axis=0)
             skipped(int(done.sum()))
-            yield from (path for path, is_done in zip(some, done, strict=True) if not is_done)
+            for k in np.flatnonzero(~done):
+                lacks = tuple(self.methods[j] for j in np.flatnonzero(lacking[:, k]))
+                yield *some[k], lacks if known[k] else None
 
     def add(self, position: int, rows: pa.RecordBatch) -> None:
-        """Keep the rows of finished files, and write a part if it is due.
+        """Keep the rows of finished images, and write a part if it is due.
 
         Parameters
         ----------
         position : int
-            Not used: a part's rows are found by their keys.
+            Number of the first image among all images of the run; orders the rows of a part.
         rows : pyarrow.RecordBatch
-            Rows with the columns of ``finhash.jobs.rows.keyed_schema``.
+            Rows with the columns of ``finhash.jobs.rows.keyed_schema``. Hashes that an image did
+            not lack are null; they are taken from its row in the folder.
         """
-        self._rows.append(rows)
+        self._rows.append((position, rows))
         now = time.monotonic()
         pause = min(LONGEST, max(SHORTEST, (now - self._started) / 100))
-        if now - self._written >= pause or sum(map(len, self._rows)) >= PART_ROWS:
+        if now - self._written >= pause or sum(len(rows) for _, rows in self._rows) >= PART_ROWS:
             self._write()
 
-    def _keys(self) -> pa.ChunkedArray:
-        """Return the keys of all parts, oldest first; check that this run may add to them."""
-        wanted = keyed_schema(self._methods)
-        chunks: list[pa.Array] = []
-        for file in part_files(self._folder):
-            with pq.ParquetFile(file) as part:
-                there = part.schema_arrow
-                if there.names != wanted.names:
-                    raise ValueError(
-                        f"{self._folder} has columns {there.names}, not {wanted.names}: "
-                        "use the same methods or another folder"
-                    )
-                for old, new in zip(there, wanted, strict=True):
-                    if old.type != new.type:
-                        raise ValueError(
-                            f"{self._folder} has hashes {old.name!r} of {old.type.bit_width} "
-                            f"bits, not {new.type.bit_width}: use another name or another folder"
-                        )
-                differ = difference(versions(), provenance_of(there)["versions"])
-                if differ:
-                    raise ValueError(f"{self._folder} was made by {differ}: use another folder")
-                chunks += part.read(columns=[KEY])[KEY].chunks
-        return pa.chunked_array(chunks, pa.binary(16))
+    def _open(self) -> None:
+        """Read which rows the folder has; check that this run may add to them."""
+        self._files = part_files(self._folder)
+        schemas = [pq.read_schema(file) for file in self._files]
+        for schema, file in zip(schemas, self._files, strict=True):
+            check_schema(schema, file)
+        there = [name for schema in schemas for name in hash_columns(schema)]
+        self.methods = list(dict.fromkeys([*there, *self.methods]))
+        for schema in schemas:
+            self._check(schema)
+        keys, self._ends = read_keys(self._files)
+        self._sizes = np.diff(self._ends, prepend=0)
+        self._paths, self._states, self._places = newest(keys)
+        self._unique = len(self._paths) == len(keys)
+        self._lacking = self._lacks()[:, self._places]
+        self._added: list[NDArray[np.uint64]] = []
+
+    def _check(self, there: pa.Schema) -> None:
+        """Raise ``ValueError`` unless this run's hashes can be compared with those of a part."""
+        methods = hash_columns(there)
+        for name in methods:
+            if name not in registry.METHODS:
+                raise ValueError(
+                    f"{self._folder} has hashes {name!r}, a method that is not registered here: "
+                    "register it, so that new rows get its hashes too, or use another folder"
+                )
+            bits, wanted = there.field(name).type.bit_width, registry.METHODS[name].bits
+            if bits != wanted:
+                raise ValueError(
+                    f"{self._folder} has hashes {name!r} of {bits} bits, not {wanted}: use another "
+                    "name or another folder"
+                )
+        differ = difference(versions(), provenance_of(there).get("versions", {}), methods)
+        if differ:
+            raise ValueError(f"{self._folder} was made by {differ}: use another folder")
+
+    def _lacks(self) -> NDArray[np.bool_]:
+        """Return which methods each row of the parts lacks, ``[methods, rows]``."""
+        fields = self._fields()
+        lacks = np.zeros((len(self.methods), sum(self._sizes)), bool)
+        for file, end, size in zip(self._files, self._ends, self._sizes, strict=True):
+            if _lacks_some(file, self.methods):
+                lacks[:, end - size : end] = _lacking(read_columns(file, fields), self.methods)
+        return lacks
+
+    def _fields(self) -> pa.Schema:
+        """Return the columns of the folder's parts."""
+        return keyed_schema(self.methods).remove_metadata()
+
+    def _is_unique(self) -> bool:
+        """Return whether no path has two rows in the parts."""
+        added = np.concatenate([self._paths[:0], *self._added])
+        again = len(self._paths) and self._find(added)[1].any()
+        return bool(self._unique and not again and len(np.unique(added)) == len(added))
+
+    def _find(self, digests: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Return the place of each path among those of earlier runs, and whether it is one."""
+        places = np.minimum(np.searchsorted(self._paths, digests), len(self._paths) - 1)
+        return places, self._paths[places] == digests
 
     def _write(self) -> None:
         """Write the rows held in memory as the next part."""
-        rows, self._rows = self._rows, []
-        last = max((int(file.stem.split("-")[1]) for file in part_files(self._folder)), default=0)
-        write_table(as_part(rows, self._methods), self._folder / f"part-{last + 1:06d}.parquet")
+        rows = sorted(self._rows, key=lambda item: item[0])
+        table = self._completed(as_part((batch for _, batch in rows), self.methods))
+        files = part_files(self._folder)
+        last = part_number(files[-1]) if files else 0
+        self._added.append(fixed_width(table[KEY]).view(np.uint64)[:, 0].copy())
+        write_table(table, part_path(self._folder, last + 1))
+        # Not earlier: if Ctrl-C interrupts the writing, leaving the context writes the rows again.
+        self._rows.clear()
         self._written = time.monotonic()
+
+    def _completed(self, table: pa.Table) -> pa.Table:
+        """Return new rows with the hashes that they did not lack, taken from their old rows."""
+        lacks = _lacking(table, self.methods)
+        rows = np.flatnonzero(lacks.any(axis=0))
+        if not len(rows):
+            return table
+        digests = fixed_width(table[KEY]).view(np.uint64).copy()
+        places = np.searchsorted(self._paths, digests[rows, 0])
+        old = self._old_rows(self._places[places])
+        changed = np.zeros(len(table), bool)
+        changed[rows] = self._states[places] != digests[rows, 1]
+        columns = {name: table[name] for name in table.column_names}
+        for name, lacked in zip(self.methods, lacks[:, rows], strict=True):
+            sources = np.arange(len(table))
+            sources[rows[lacked]] = len(table) + np.flatnonzero(lacked)
+            both = pa.chunked_array([*table[name].chunks, *old[name].chunks])
+            columns[name] = both.take(pa.array(sources, mask=changed))
+        digests[changed, 1] = 0
+        columns[KEY] = packed(digests.view(np.uint8))
+        reasons = table["error"].to_pylist()
+        columns["error"] = [CHANGED if c else r for c, r in zip(changed, reasons, strict=True)]
+        return pa.table(columns, schema=table.schema)
+
+    def _old_rows(self, places: NDArray[np.intp]) -> pa.Table:
+        """Return the rows of the parts that were there on entering, by their positions."""
+        parts = np.searchsorted(self._ends, places, side="right")
+        tables, order = [], []
+        for part in np.unique(parts):
+            wanted = np.flatnonzero(parts == part)
+            start = self._ends[part] - self._sizes[part]
+            table = read_columns(self._files[part], self._fields())
+            tables.append(table.take(places[wanted] - start))
+            order.append(wanted)
+        return pa.concat_tables(tables).take(np.argsort(np.concatenate(order)))
+
+
+def _lacks_some(file: Path, methods: Sequence[str]) -> bool:
+    """Return whether rows of a part can lack a method; read only the part's metadata."""
+    metadata = pq.read_metadata(file)
+    nulls = dict.fromkeys(methods, 0)
+    if not nulls.keys() <= set(metadata.schema.to_arrow_schema().names):
+        return True
+    for group in range(metadata.num_row_groups):
+        for column in map(metadata.row_group(group).column, range(metadata.num_columns)):
+            if column.path_in_schema in nulls:
+                nulls[column.path_in_schema] += column.statistics.null_count
+    # All rows without errors have the folder's first method, so its nulls are the rows with errors.
+    return len(set(nulls.values())) > 1
+
+
+def _lacking(table: pa.Table, methods: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which methods each row lacks although its image could be hashed."""
+    hashed: NDArray[np.bool_] = pc.call_function("equal", [table["error"], ""]).to_numpy()
+    nulls = [table[name].is_null().to_numpy() for name in methods]
+    return np.array(nulls, bool).reshape(len(methods), len(table)) & hashed

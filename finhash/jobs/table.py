@@ -3,24 +3,51 @@
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from finhash.jobs import parquet
+from finhash import methods as registry
+from finhash.jobs import csv_file, parquet, preview
+from finhash.jobs.columns import as_hex, conform, fixed_width, packed
+from finhash.jobs.items import text
+from finhash.jobs.provenance import difference
 from finhash.jobs.rows import KEY, METADATA_KEY
-from finhash.methods import MethodName
+from finhash.methods import RESERVED, MethodName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARQUET_SUFFIXES = (".parquet", ".pq", "")
+"""Endings of names of Parquet files."""
+
+
+class Changes(NamedTuple):
+    """Paths in which two tables differ, as returned by ``HashTable.compare``."""
+
+    added: list[str]
+    """Paths that only the other table has."""
+
+    removed: list[str]
+    """Paths that only this table has."""
+
+    changed: list[str]
+    """Paths whose hash differs, or is missing in one of the tables."""
 
 
 class HashTable:
     """Table of the hashes of many files: one row per file, one column per method.
 
-    ``hash_files`` returns one; ``HashTable.read`` reads one from disk.
+    ``hash_files`` returns one, ``HashTable.read`` reads one from disk, and
+    ``HashTable.from_hashes`` makes one of hashes that are already known. Tables never change:
+    methods return new ones. Two tables are equal (``==``) if they have the same paths, methods,
+    hashes and errors in the same order; the provenance is not compared.
 
     Parameters
     ----------
@@ -35,7 +62,15 @@ class HashTable:
         error : string
             Reason why the file has no hash, as ``"ExceptionType: message"``; empty if it has one.
 
-        The schema's metadata holds the provenance.
+        The schema's metadata holds the provenance. Types that other programs make of these
+        columns, such as hexadecimal digits, are converted, and a missing ``error`` is added.
+
+    Raises
+    ------
+    TypeError
+        If ``arrow`` is not a ``pyarrow.Table``.
+    ValueError
+        If it has no column ``path``, or a column cannot be converted.
 
     Examples
     --------
@@ -54,11 +89,20 @@ class HashTable:
     >>> table = HashTable.read(f"{folder.name}/hashes.parquet")
     >>> table.without_errors().hashes("dhash64").shape
     (1, 8)
+    >>> table
+    HashTable: 2 rows, 1 failed; methods: find, dhash64
+    ...
     >>> folder.cleanup()
     """
 
     def __init__(self, arrow: pa.Table) -> None:
-        self._arrow = arrow
+        if not isinstance(arrow, pa.Table):
+            raise TypeError(
+                f"HashTable takes a pyarrow.Table, not {type(arrow).__name__}: make a table of "
+                'hashes with HashTable.from_hashes(ids, {"find": hashes}), or read a file with '
+                "HashTable.read(path)"
+            )
+        self._arrow: pa.Table | None = conform(arrow)
 
     @classmethod
     def _from_batches(
@@ -69,13 +113,150 @@ class HashTable:
         return HashTable(table.combine_chunks())
 
     @classmethod
+    def from_hashes(
+        cls,
+        ids: Iterable[str | os.PathLike[str]],
+        hashes: Mapping[str, NDArray[np.uint8]],
+        errors: Iterable[str] | None = None,
+    ) -> "HashTable":
+        """Return a table of hashes that are already known.
+
+        Its provenance is empty; ``with_provenance`` adds facts.
+
+        Parameters
+        ----------
+        ids : iterable of str or path-like
+            Path or another id of each row.
+        hashes : mapping of str to ndarray of uint8, shape (n, bits / 8)
+            Hashes by name of method, most significant bit first.
+        errors : iterable of str, optional
+            Reason why each row has no hash; empty if it has one. The hashes of other rows are
+            ignored. By default all rows have hashes.
+
+        Returns
+        -------
+        HashTable
+            One row per id.
+
+        Raises
+        ------
+        TypeError
+            If an array is not ``uint8``.
+        ValueError
+            If an array has another shape, or a registered method another number of bits.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> HashTable.from_hashes(["17", "18"], {"dhash64": np.zeros((2, 8), np.uint8)})
+        HashTable: 2 rows, all hashed; methods: dhash64
+        path  dhash64        error
+        17    000000000000…
+        18    000000000000…
+        """
+        names = [text(os.fsdecode(name)) for name in ids]
+        reasons = [""] * len(names) if errors is None else list(errors)
+        if len(reasons) != len(names):
+            raise ValueError(f"there are {len(reasons)} errors for {len(names)} ids: pass one each")
+        rows = np.arange(len(names))
+        places = pa.array(rows, mask=np.array([bool(reason) for reason in reasons], bool))
+        columns = {
+            name: packed(_checked(name, values, len(names))).take(places)
+            for name, values in hashes.items()
+        }
+        texts = pa.array(names, pa.string()), pa.array(reasons, pa.string())
+        return HashTable(pa.table({"path": texts[0], **columns, "error": texts[1]}))
+
+    @classmethod
+    def from_pandas(cls, frame: "pd.DataFrame") -> "HashTable":
+        """Return the table of a data frame.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Column ``path``; columns of hashes, as ``bytes`` or hexadecimal digits, named after
+            their methods; optionally ``error``. Other columns are kept. The index is ignored.
+
+        Returns
+        -------
+        HashTable
+            The rows of the data frame, without provenance.
+
+        Raises
+        ------
+        ValueError
+            If there is no column ``path``, or a column of hashes cannot be converted.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> table = HashTable.from_pandas(pd.DataFrame({"path": ["17"], "dhash64": ["0f" * 8]}))
+        >>> table.hashes("dhash64").tolist()
+        [[15, 15, 15, 15, 15, 15, 15, 15]]
+        """
+        arrow = pa.Table.from_pandas(frame, preserve_index=False)
+        return HashTable(conform(arrow, guess=True))
+
+    @classmethod
+    def concat(cls, tables: Iterable["HashTable"]) -> "HashTable":
+        """Return the rows of several tables, one table after the other.
+
+        Parameters
+        ----------
+        tables : iterable of HashTable
+            Tables with the same methods. A path that occurs in several tables keeps all its rows.
+
+        Returns
+        -------
+        HashTable
+            All rows, without columns other than ``path``, hashes and ``error``. The provenance
+            holds the facts that all tables share.
+
+        Raises
+        ------
+        ValueError
+            If there is no table, methods or numbers of bits differ, or tables were made by versions
+            of the software that give other hashes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> first = HashTable.from_hashes(["17"], {"dhash64": np.zeros((1, 8), np.uint8)})
+        >>> second = HashTable.from_hashes(["18"], {"dhash64": np.ones((1, 8), np.uint8)})
+        >>> HashTable.concat([first, second]).paths
+        ['17', '18']
+        """
+        several = list(tables)
+        if not several:
+            raise ValueError("there are no tables to concatenate: pass at least one")
+        first = several[0]
+        columns = ["path", *first.methods, "error"]
+        for other in several[1:]:
+            _check_comparable(first, other)
+        arrow = pa.concat_tables(
+            [table.arrow.select(columns).replace_schema_metadata(None) for table in several],
+            promote_options="default",  # tables of other programs may allow nulls in all columns
+        )
+        shared = {
+            name: fact
+            for name, fact in first.provenance.items()
+            if all(name in t.provenance and t.provenance[name] == fact for t in several)
+        }
+        return HashTable(arrow).with_provenance(**shared)
+
+    @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "HashTable":
         """Read a file made by ``write``, or a folder given to ``hash_files`` as ``out``.
+
+        Files that pandas, Polars or DuckDB made of a hash table can be read too. They have no
+        provenance. Their columns of binary values, and of hexadecimal digits under the name of a
+        method, are hashes.
 
         Parameters
         ----------
         path : str or path-like
-            Parquet file, or folder of parts.
+            Parquet file, CSV file (its name ends in ``.csv``), or folder of parts. Other processes
+            may add to the folder meanwhile.
 
         Returns
         -------
@@ -85,12 +266,16 @@ class HashTable:
         Raises
         ------
         ValueError
-            If the file is not a hash table, or the folder holds no parts of one.
+            If the file is not a hash table or is in a format of a later version of finhash, or the
+            folder holds no parts of a hash table.
         OSError
             If the file cannot be read.
         """
-        if Path(path).is_dir():
+        path = Path(path)
+        if path.is_dir():
             return HashTable(parquet.read_parts(path))
+        if path.suffix.lower() == ".csv":
+            return HashTable(csv_file.read_csv(path))
         return HashTable(parquet.read_table(path))
 
     @classmethod
@@ -98,11 +283,12 @@ class HashTable:
         cls,
         folder: str | os.PathLike[str],
         paths: Collection[str | os.PathLike[str]] | None = None,
+        methods: Sequence[MethodName | str] | None = None,
     ) -> "HashTable":
         """Return the table of a folder of parts, whose rows are read when first needed.
 
-        Until its rows are first used, the table takes constant memory, and the folder and ``paths``
-        must not change.
+        Until its rows are first used, the table takes constant memory, and ``paths`` must not
+        change. The rows are those that the folder has when they are read.
 
         Parameters
         ----------
@@ -110,19 +296,22 @@ class HashTable:
             Folder given to ``hash_files`` as ``out``.
         paths : collection of str or path-like, optional
             Files whose rows are wanted, in this order. By default all files, sorted by path.
+        methods : sequence of str, optional
+            Columns of hashes wanted, in this order. By default all.
 
         Returns
         -------
         HashTable
             The newest row of each file. The first use of its rows raises ``ValueError`` if the
-            folder has no row for one of ``paths``.
+            folder has no row for one of ``paths``, and ``KeyError`` if it has no column of one of
+            ``methods``.
 
         Raises
         ------
         ValueError
             If the folder holds no parts of a hash table.
         """
-        return _ScannedTable(folder, paths)
+        return _ScannedTable(folder, paths, methods)
 
     @property
     def arrow(self) -> pa.Table:
@@ -133,29 +322,43 @@ class HashTable:
         rows: int = self.arrow.num_rows
         return rows
 
-    @property
+    def __repr__(self) -> str:
+        return preview.as_text(self.arrow, self.methods)
+
+    def _repr_html_(self) -> str:
+        """Return the HTML that notebooks show."""
+        return preview.as_html(self.arrow, self.methods)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, HashTable):
+            return NotImplemented
+        columns = ["path", *self.methods, "error"]
+        return self.methods == other.methods and all(
+            self.arrow[name].equals(other.arrow[name]) for name in columns
+        )
+
+    def __hash__(self) -> int:
+        return hash((len(self), *self.methods, *self.arrow["path"].slice(0, 1).to_pylist()))
+
+    @cached_property
     def paths(self) -> list[str]:
-        """Path of each file, as it was given.
+        """Path of each file, as it was given. The list belongs to the table: do not change it.
 
         Bytes that are not UTF-8 are escaped, so such a path cannot be opened again.
         """
         paths: list[str] = self.arrow["path"].to_pylist()
         return paths
 
-    @property
+    @cached_property
     def errors(self) -> list[str]:
-        """Reason why each file has no hash; empty if it has one."""
+        """Reason why each file has no hash; empty if it has one. Do not change the list."""
         errors: list[str] = self.arrow["error"].to_pylist()
         return errors
 
     @property
     def methods(self) -> list[str]:
         """Names of the columns of hashes, even of methods that are not registered here."""
-        return [
-            field.name
-            for field in self.arrow.schema
-            if pa.types.is_fixed_size_binary(field.type) and field.name != KEY
-        ]
+        return parquet.hash_columns(self.arrow.schema)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -209,10 +412,143 @@ class HashTable:
         Returns
         -------
         HashTable
-            The rows whose ``error`` is empty, in the same order.
+            The rows whose ``error`` is empty and that have a hash of each method, in the same
+            order. Select methods first to keep rows that lack a hash of another one.
         """
         hashed = pc.call_function("equal", [self.arrow["error"], ""])
+        for name in self.methods:
+            if self.arrow[name].null_count:
+                hashed = pc.call_function("and", [hashed, self.arrow[name].is_valid()])
         return HashTable(self.arrow.filter(hashed))
+
+    def filter(
+        self,
+        rows: Callable[[str], bool] | Collection[str | os.PathLike[str] | bool] | NDArray[np.bool_],
+    ) -> "HashTable":
+        """Return a table of some of the rows, in the same order.
+
+        Parameters
+        ----------
+        rows : callable, collection of paths, or sequence of bool, shape (n,)
+            Rows to keep: those for whose path the function returns true, those of these paths, or
+            those whose value is true.
+
+        Returns
+        -------
+        HashTable
+            The chosen rows, with the same provenance.
+
+        Raises
+        ------
+        KeyError
+            If a path is not in the table.
+        TypeError
+            If ``rows`` is a single path, or holds something else than paths or truth values.
+        ValueError
+            If there is not one truth value per row.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> table = HashTable.from_hashes(["17", "18"], {"dhash64": np.zeros((2, 8), np.uint8)})
+        >>> table.filter(["18"]).paths
+        ['18']
+        >>> table.filter(lambda path: path < "18").paths
+        ['17']
+        >>> table.filter((table.hashes("dhash64") == 0).all(axis=1)).paths
+        ['17', '18']
+        """
+        if isinstance(rows, str | bytes | os.PathLike):
+            raise TypeError(f"rows is the single path {rows!r}: pass a list of paths")
+        if callable(rows):
+            keep = np.array([bool(rows(path)) for path in self.paths], bool)
+        elif (values := np.asarray(rows)).dtype == bool:
+            keep = values
+            if keep.shape != (len(self),):
+                raise ValueError(f"the array has shape {keep.shape}, not ({len(self)},)")
+        else:
+            keep = self._rows_of(rows)
+        return HashTable(self.arrow.filter(pa.array(keep)))
+
+    def compare(self, other: "HashTable", method: MethodName | str = "find") -> Changes:
+        """Return the paths in which another table differs.
+
+        Parameters
+        ----------
+        other : HashTable
+            Table to compare with, such as a later one of the same folder.
+        method : str, default "find"
+            Column of hashes to compare. If a path has several rows, its last one counts.
+
+        Returns
+        -------
+        Changes
+            Lists of paths, in the order of the tables:
+
+            added : only in ``other``
+            removed : only in this table
+            changed : in both, but the hash differs or one of them is missing
+
+        Raises
+        ------
+        KeyError
+            If a table has no column of this method.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> before = HashTable.from_hashes(["17", "18"], {"find": np.zeros((2, 32), np.uint8)})
+        >>> after = HashTable.from_hashes(["18", "19"], {"find": np.ones((2, 32), np.uint8)})
+        >>> before.compare(after)
+        Changes(added=['19'], removed=['17'], changed=['18'])
+        """
+        before, after = (
+            dict(zip(table.paths, table.arrow[method].to_pylist(), strict=True))
+            for table in (self, other)
+        )
+        return Changes(
+            added=[path for path in after if path not in before],
+            removed=[path for path in before if path not in after],
+            changed=[path for path in before if path in after and before[path] != after[path]],
+        )
+
+    def to_pandas(self, *, hexadecimal: bool = False) -> "pd.DataFrame":
+        """Return the table as a data frame, which ``from_pandas`` turns back into a table.
+
+        Parameters
+        ----------
+        hexadecimal : bool, default False
+            Whether hashes are text in hexadecimal digits instead of ``bytes``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns:
+
+            path : str
+                Path of the file.
+            one column per method : bytes or str
+                Hash; missing (None or NaN) if the file has none.
+            error : str
+                Reason why the file has no hash; empty if it has one.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas  # noqa: F401
+        except ImportError as error:
+            raise ImportError(
+                'HashTable.to_pandas needs: pip install "finhash[evaluate]"'
+            ) from error
+        arrow = self.arrow
+        for name in self.methods if hexadecimal else ():
+            place = arrow.column_names.index(name)
+            arrow = arrow.set_column(place, name, as_hex(arrow[name]))
+        frame: pd.DataFrame = arrow.to_pandas()
+        return frame
 
     def hashes(self, method: MethodName | str) -> NDArray[np.uint8]:
         """Return the hashes of one method.
@@ -231,7 +567,8 @@ class HashTable:
         ------
         ValueError
             If a row has no hash. Dropping it here would shift the hashes against ``paths``, so
-            call ``without_errors()`` first.
+            call ``without_errors()`` first. A row without an error also lacks the hash if the
+            method was added to a folder later and its file has not been hashed since.
         KeyError
             If the table has no column of this method.
         """
@@ -240,7 +577,7 @@ class HashTable:
             raise ValueError(
                 f"{column.null_count} of {len(self)} rows have no hash; use without_errors()"
             )
-        return parquet.fixed_width(column)
+        return fixed_width(column)
 
     def digest(self, method: MethodName | str) -> str:
         """Return a SHA-256 of file names and hashes, to tell whether two tables are equal.
@@ -263,25 +600,52 @@ class HashTable:
             If the table has no column of this method.
         """
         state = hashlib.sha256()
-        for path in self.paths:
+        for path in self.arrow["path"].to_pylist():  # not kept, unlike self.paths
             state.update(Path(path).name.encode() + b"\0")
         state.update(self.hashes(method).tobytes())
         return state.hexdigest()
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the table as one Parquet file, which appears complete or not at all.
+        """Write the table as one file, which appears complete or not at all.
 
         Parameters
         ----------
         path : str or path-like
-            Name of the file; missing folders are created.
+            Name of the file; missing folders are created. If it ends in ``.csv``, the columns are
+            ``path``, the hashes in hexadecimal digits, and ``error``; the provenance is not
+            written. If it ends in ``.parquet`` or ``.pq`` or has no ending, the file is Parquet.
 
         Raises
         ------
+        ValueError
+            If the name has another ending.
         OSError
             If the file cannot be written.
         """
-        parquet.write_table(self.arrow, path)
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix == ".csv":
+            csv_file.write_csv(self.arrow, self.methods, path)
+        elif suffix in PARQUET_SUFFIXES:
+            parquet.write_table(self.arrow, path)
+        else:
+            raise ValueError(
+                f"{path} ends in {path.suffix!r}: use a name that ends in .parquet or .csv"
+            )
+
+    def _rows_of(self, paths: Iterable[object]) -> NDArray[np.bool_]:
+        """Return which rows have one of these paths; raise ``KeyError`` if a path has no row."""
+        wanted: set[str] = set()
+        for path in paths:
+            if not isinstance(path, str | os.PathLike):
+                raise TypeError(
+                    f"rows holds {path!r}: pass paths, a function of a path, or one truth value "
+                    "per row"
+                )
+            wanted.add(text(os.fsdecode(path)))
+        if unknown := sorted(wanted.difference(self.paths)):
+            raise KeyError(f"the table has no row for {unknown[0]}: pass paths of the table")
+        return np.array([path in wanted for path in self.paths], bool)
 
 
 class _ScannedTable(HashTable):
@@ -291,15 +655,54 @@ class _ScannedTable(HashTable):
         self,
         folder: str | os.PathLike[str],
         paths: Collection[str | os.PathLike[str]] | None,
+        methods: Sequence[str] | None,
     ) -> None:
         parquet.check_parts(folder)
-        super().__init__(None)
+        self._arrow = None
         self._folder = folder
         self._paths = paths
+        self._methods = methods
 
     @property
     def arrow(self) -> pa.Table:
         if self._arrow is None:
-            self._arrow = parquet.read_parts(self._folder, self._paths)
+            self._arrow = parquet.read_parts(self._folder, self._paths, self._methods)
             self._paths = None
         return self._arrow
+
+
+def _checked(name: str, values: NDArray[np.uint8], rows: int) -> NDArray[np.uint8]:
+    """Return the hashes of one method; raise an error unless they fit the ids and the method."""
+    if name in RESERVED:
+        raise ValueError(f"a method cannot have the name {name!r}: choose another name")
+    hashes = np.asarray(values)
+    if hashes.dtype != np.uint8:
+        raise TypeError(
+            f"the hashes {name!r} have dtype {hashes.dtype}, not uint8: pack bits with "
+            "numpy.packbits(bits, axis=1)"
+        )
+    bits = registry.METHODS[name].bits if name in registry.METHODS else None
+    width = hashes.shape[1] if hashes.ndim == 2 else 0
+    if len(hashes) != rows or width == 0 or width % 8 or bits not in (None, 8 * width):
+        wanted = "bits / 8" if bits is None else bits // 8
+        raise ValueError(
+            f"the hashes {name!r} have shape {hashes.shape}, not ({rows}, {wanted}): pass one hash "
+            "per id, eight bits per byte, of a multiple of 64 bits"
+        )
+    return hashes
+
+
+def _check_comparable(first: HashTable, other: HashTable) -> None:
+    """Raise ``ValueError`` unless the hashes of two tables can be compared."""
+    kinds = [
+        {name: table.arrow.schema.field(name).type.bit_width for name in table.methods}
+        for table in (first, other)
+    ]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            f"the tables have hashes of different methods or bits, {kinds[0]} and {kinds[1]}: "
+            "select the same methods of both"
+        )
+    here, there = (table.provenance.get("versions") for table in (first, other))
+    if here and there and (differ := difference(here, there, first.methods)):
+        raise ValueError(f"a table was made by {differ}: hash its files again with one version")

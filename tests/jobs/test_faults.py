@@ -119,17 +119,27 @@ def count_rows(out: Path) -> int:
 
 
 @pytest.mark.parametrize(("first", "second"), [("threads", "processes"), ("processes", "serial")])
-def test_a_killed_run_resumes(images, expected, start, go, tmp_path, first, second):
+def test_a_killed_run_resumes(images, expected, start, go, tmp_path, first, second, monkeypatch):
     out = tmp_path / "out"
+    hashed = []
+    add = parts.Parts.add
+
+    def count(self, position, rows):
+        hashed.extend(rows["path"].to_pylist())
+        add(self, position, rows)
+
+    monkeypatch.setattr(parts.Parts, "add", count)
     run = start(first)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     (out / ".part-000099.parquet.1.partial").write_bytes(b"half a part")
-    assert 0 < count_rows(out) < len(images)
+    done = count_rows(out)
+    assert 0 < done < len(images)
     go.touch()
     table = hash_files(images, workers=2, executor=second, out=out, progress=False)
     assert table.arrow.equals(expected.arrow)
-    assert count_rows(out) == len(images), "a file was hashed twice"
+    assert len(hashed) == len(images) - done, "a file was hashed twice"
+    assert count_rows(out) == len(images)
     assert not list(out.glob(".*.partial"))
     assert HashTable.read(out).arrow.equals(expected.arrow)
 
@@ -209,4 +219,4 @@ def test_a_file_that_kills_its_workers_is_a_row_with_that_reason(folder, tmp_pat
     table = hash_files(paths, workers=2, executor="processes", progress=False)
     assert table.paths == [str(path) for path in paths]
     reasons = {k: error for k, error in enumerate(table.errors) if error}
-    assert reasons == {4: "WorkerDiedError: two workers died hashing this file"}
+    assert reasons == {4: "WorkerDiedError: two workers died hashing this image"}
