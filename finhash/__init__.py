@@ -70,7 +70,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from finhash.evaluation import evaluate
-    from finhash.hamming.gallery import Gallery
+    from finhash.hamming.gallery.gallery import Gallery
     from finhash.hasher import FINDHasher, find_hash
     from finhash.jobs.batch import hash_files, hash_images
     from finhash.jobs.table import HashTable
@@ -79,7 +79,7 @@ else:
     # Hidden from type checkers, which would otherwise accept any name.
     _MODULES = {
         "FINDHasher": "finhash.hasher",
-        "Gallery": "finhash.hamming.gallery",
+        "Gallery": "finhash.hamming.gallery.gallery",
         "HashTable": "finhash.jobs.table",
         "evaluate": "finhash.evaluation",
         "find_hash": "finhash.hasher",

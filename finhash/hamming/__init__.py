@@ -11,16 +11,14 @@ about centres, chosen by ``centres``, and skips pairs that the triangle inequali
 ``exhaustive`` compares all pairs. Tasks return pairs as the keys that ``pairs`` describes. The
 compiled loops are in ``kernels``.
 
-``gallery`` holds the class. Its state at one moment is a ``snapshot``: segments that ``layout`` has
-grouped, with their ``ids``, and a ``tail`` of additions. ``live`` looks queries up in both and
-leaves removed hashes out, ``items`` turns images into hashes, ``store`` is the folder, and
-``segments`` are the files in it.
+Galleries are in the package ``gallery``. ``layout`` groups their hashes, and ``live`` looks queries
+up and leaves removed hashes out.
 
 A packed hash holds 8 bits per byte, most significant bit first, as from ``HashTable.hashes`` or
 ``np.packbits``.
 """
 
-from finhash.hamming.gallery import Gallery, Match
+from finhash.hamming.gallery.gallery import Gallery, Match
 from finhash.hamming.scan import join, join_blocks, nearest, pair_histogram, query_histograms
 from finhash.hamming.words import Hashes, Pairs
 

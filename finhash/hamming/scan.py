@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from finhash.hamming import exhaustive, live, pairs, pruned
 from finhash.hamming.exhaustive import ROWS
+from finhash.hamming.gallery.snapshot import Snapshot
 from finhash.hamming.kernels import counting
 from finhash.hamming.kernels.distances import word_groups
 from finhash.hamming.layout import ungrouped
-from finhash.hamming.snapshot import Snapshot
 from finhash.hamming.words import (
     Hashes,
     Pairs,

@@ -12,8 +12,9 @@ from PIL import Image
 
 import finhash
 from finhash import FINDHasher, Gallery, HashTable, find_hash, hamming, methods
-from finhash.hamming import layout, live, tail
-from finhash.hamming.gallery import Match
+from finhash.hamming import layout, live
+from finhash.hamming.gallery import tail
+from finhash.hamming.gallery.gallery import Match
 from tests.conftest import jpeg_bytes
 from tests.hamming.test_scan import brute_force, random_hashes
 

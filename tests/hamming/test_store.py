@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from finhash import Gallery, hamming
-from finhash.hamming import store
+from finhash.hamming.gallery import store
 from tests.hamming.test_gallery import Model, check
 from tests.hamming.test_scan import random_hashes
 
@@ -356,7 +356,7 @@ def test_a_copied_folder(tmp_path):
 READ_AS_ANOTHER_USER = """
 import mmap, os, sys
 from finhash import Gallery
-from finhash.hamming import store
+from finhash.hamming.gallery import store
 gallery = Gallery(["0f" * 32])
 gallery.search("0f" * 32, k=1)
 if not os.getuid():

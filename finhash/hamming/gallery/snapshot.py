@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finhash.hamming import live
-from finhash.hamming.ids import ABSENT, Id, Ids, following, sealed
+from finhash.hamming.gallery.ids import ABSENT, Id, Ids, following, sealed
+from finhash.hamming.gallery.tail import Tail
 from finhash.hamming.layout import Part
-from finhash.hamming.tail import Tail
 from finhash.hamming.words import Packed
 
 MERGE = 4

@@ -1,7 +1,7 @@
 """Folder of a gallery that several processes read and change.
 
 A folder holds the database ``gallery.sqlite`` and ``segments/``, with one folder of arrays per
-segment (see ``finhash.hamming.segments``). The database has three tables:
+segment (see ``finhash.hamming.gallery.segments``). The database has three tables:
 
 ``facts``
     Version of the format, method and length of the hashes, whether they are grouped, the next
@@ -34,8 +34,16 @@ from urllib.parse import quote
 import numpy as np
 from filelock import FileLock, Timeout
 
-from finhash.hamming import live, segments
-from finhash.hamming.snapshot import Addition, Change, Removal, Segment, Snapshot, of_segments
+from finhash.hamming import live
+from finhash.hamming.gallery import segments
+from finhash.hamming.gallery.snapshot import (
+    Addition,
+    Change,
+    Removal,
+    Segment,
+    Snapshot,
+    of_segments,
+)
 
 FORMAT = 1
 """Version of the folder's format. It rises when older versions of finhash could not read it."""

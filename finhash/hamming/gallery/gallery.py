@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from finhash.hamming import items, layout, live, pairs
-from finhash.hamming.ids import ABSENT, Counted, Id, as_list, checked, following, sealed
-from finhash.hamming.items import Item
-from finhash.hamming.scan import LIMIT
-from finhash.hamming.snapshot import (
+from finhash.hamming import layout, live, pairs
+from finhash.hamming.gallery import items
+from finhash.hamming.gallery.ids import ABSENT, Counted, Id, as_list, checked, following, sealed
+from finhash.hamming.gallery.items import Item
+from finhash.hamming.gallery.snapshot import (
     Addition,
     Change,
     LayOut,
@@ -27,6 +27,7 @@ from finhash.hamming.snapshot import (
     empty,
     of_segments,
 )
+from finhash.hamming.scan import LIMIT
 from finhash.hamming.words import (
     Columns,
     Packed,
@@ -38,7 +39,7 @@ from finhash.hamming.words import (
 )
 
 if TYPE_CHECKING:
-    from finhash.hamming.store import Store
+    from finhash.hamming.gallery.store import Store
 
 DEFAULT = "find"
 """Method of a gallery of images for which none is named."""
@@ -246,7 +247,7 @@ class Gallery(Packed):
         >>> del writer, reader
         >>> folder.cleanup()
         """
-        from finhash.hamming import store as stores
+        from finhash.hamming.gallery import store as stores
 
         path = Path(folder)
         if create:
@@ -298,7 +299,7 @@ class Gallery(Packed):
         <1 ids: 'a'>
         >>> folder.cleanup()
         """
-        from finhash.hamming import store as stores
+        from finhash.hamming.gallery import store as stores
 
         path = Path(folder)
         if not self._readonly:

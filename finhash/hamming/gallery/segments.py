@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finhash.hamming.ids import Arrays, Counted, Listed
+from finhash.hamming.gallery.ids import Arrays, Counted, Listed
+from finhash.hamming.gallery.snapshot import Segment
 from finhash.hamming.layout import Groups, Part
-from finhash.hamming.snapshot import Segment
 from finhash.hamming.words import Columns
 
 

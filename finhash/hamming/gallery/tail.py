@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from finhash.hamming.ids import Id
+from finhash.hamming.gallery.ids import Id
 from finhash.hamming.kernels.distances import PADDING
 from finhash.hamming.layout import Part
 from finhash.hamming.words import Columns, aligned
