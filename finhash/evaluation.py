@@ -25,6 +25,7 @@ from finhash.accuracy import labels as given_labels
 from finhash.accuracy import verdicts as judged
 from finhash.accuracy.counting import PairTable
 from finhash.jobs.batch import hash_files
+from finhash.jobs.folders import files_of
 from finhash.jobs.table import HashTable
 from finhash.pages import answer
 from finhash.pages.review import SHOWN, Pair, write_page
@@ -201,7 +202,7 @@ class Evaluation:
 
 
 def evaluate(
-    images: Sequence[str | os.PathLike[str]] | HashTable,
+    images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | HashTable,
     labels: Sequence[str | int] | None = None,
     *,
     fpr: float = 1e-4,
@@ -218,8 +219,9 @@ def evaluate(
 
     Parameters
     ----------
-    images : sequence of str or path-like, or HashTable
-        Image files, or their hashes. Files that cannot be read are left out and noted.
+    images : sequence of str or path-like, path of a folder, or HashTable
+        Image files, the folder that holds them, or their hashes. Files that cannot be read are left
+        out and noted.
     labels : sequence of str or int, optional
         Label of each image. By default labels are taken from the paths: the number before the
         underscore if all names are like ``0007_00012.jpg``, else the name of the folder.
@@ -286,7 +288,10 @@ def evaluate(
         raise ValueError(f"the false positive rate is {fpr}; it must be between 0 and 1")
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
-    files = images.paths if isinstance(images, HashTable) else [os.fspath(path) for path in images]
+    if isinstance(images, HashTable):
+        files = images.paths
+    else:
+        files = [os.fspath(path) for path in files_of(images)]
     families = _as_labels(labels, files)
     truths = {AS_LABELLED: families}
     looked_at = _resolved(verdicts, families, files)
@@ -403,7 +408,7 @@ def _method_names(
         return names, []
     if wanted is None:
         compared = [method for method in registry.METHODS.values() if not method.approximates]
-        reasons = {method.name: _missing_package(method.name) for method in compared}
+        reasons = {method.name: method.missing_package() for method in compared}
         absent = [(name, reason) for name, reason in reasons.items() if reason]
         return [name for name, reason in reasons.items() if not reason], absent
     try:
@@ -411,18 +416,9 @@ def _method_names(
     except KeyError as error:
         raise ValueError(error.args[0]) from error
     for name in names:
-        if reason := _missing_package(name):
+        if reason := registry.get(name).missing_package():
             raise ImportError(reason)
     return names, []
-
-
-def _missing_package(name: str) -> str:
-    """Return why a method cannot be used, or an empty string."""
-    try:
-        registry.get(name).hash(np.zeros((64, 64, 3), np.uint8))
-    except ImportError as error:
-        return str(error)
-    return ""
 
 
 def _hashed(files: Sequence[str], names: Sequence[str], workers: int, progress: bool) -> HashTable:

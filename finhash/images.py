@@ -12,7 +12,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import simplejpeg
@@ -30,6 +30,7 @@ _HEAD = 2**16
 """Bytes that are read before it is known whether a file is a JPEG; most small JPEGs have fewer."""
 
 
+@runtime_checkable
 class BinaryFile(Protocol):
     """A file opened in binary mode, or an object that can be read like one."""
 

@@ -12,9 +12,10 @@ module loads neither Numba nor imagehash.
 """
 
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from math import isqrt
 from operator import index
 from typing import TYPE_CHECKING, Literal
@@ -23,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from finhash.images import Source, jpeg_luma, open_image, to_rgb
+from finhash.find.loading import hash_rgb
+from finhash.images import BinaryFile, Source, content_of, jpeg_luma, open_image, to_rgb
 
 if TYPE_CHECKING:
     from imagehash import ImageHash
@@ -74,6 +76,10 @@ class Method:
     approximates : str, optional
         Name of the method whose hashes this one approximates. Comparisons of methods leave it out
         unless it is named.
+    requires : str, optional
+        Name of a package that the method imports and that a plain installation lacks.
+    extra : str, optional
+        Extra of ``finhash`` that installs the package.
     """
 
     name: str
@@ -83,6 +89,24 @@ class Method:
     function: Callable[[Source, int], NDArray[np.uint8]]
     encoded: bool = False
     approximates: str | None = None
+    requires: str | None = None
+    extra: str | None = None
+
+    def missing_package(self) -> str:
+        """Return which package to install before the method can be used; empty if none is missing.
+
+        Examples
+        --------
+        >>> from finhash import methods
+        >>> methods.get("find").missing_package()
+        ''
+        """
+        if self.requires is None or find_spec(self.requires) is not None:
+            return ""
+        return (
+            f"the method {self.name!r} needs the package {self.requires}, which is not installed: "
+            f'pip install "finhash[{self.extra}]" or pip install {self.requires}'
+        )
 
     def hash(self, image: Source) -> NDArray[np.uint8]:
         """Return the packed hash of an image.
@@ -109,7 +133,7 @@ class Method:
         ValueError
             If a registered function returns another number of bits than ``bits``.
         ImportError
-            If the method is ``"pdq"`` and the package pdqhash is not installed.
+            If the method's package is not installed.
 
         Examples
         --------
@@ -169,6 +193,56 @@ def get(name: MethodName | str) -> Method:
         return METHODS[name]
     except KeyError:
         raise KeyError(f"unknown method {name!r}; choose one of {', '.join(METHODS)}") from None
+
+
+def usable(names: Iterable[MethodName | str]) -> list[Method]:
+    """Return the methods of these names; raise an error unless all of them can be used here.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Keys of ``METHODS``.
+
+    Returns
+    -------
+    list of Method
+        The hashes, in the same order.
+
+    Raises
+    ------
+    TypeError
+        If ``names`` is a single string, or holds anything but strings.
+    ValueError
+        If ``names`` is empty or holds a name twice.
+    KeyError
+        If there is no method of a name.
+    ImportError
+        If a method's package is not installed.
+
+    Examples
+    --------
+    >>> from finhash import methods
+    >>> [method.bits for method in methods.usable(["find", "phash64"])]
+    [256, 64]
+    >>> methods.usable("find")
+    Traceback (most recent call last):
+    TypeError: methods is 'find'; pass a list of names, such as ["find"]
+    """
+    if isinstance(names, str | Method) or not isinstance(names, Iterable):
+        raise TypeError(f'methods is {names!r}; pass a list of names, such as ["find"]')
+    names = list(names)
+    if not names:
+        raise ValueError('methods is empty; name at least one, such as ["find"]')
+    found: dict[str, Method] = {}
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f'methods holds {name!r}; pass names of methods, such as ["find"]')
+        if name in found:
+            raise ValueError(f"methods holds {name!r} twice; name each method once")
+        found[name] = get(name)
+        if missing := found[name].missing_package():
+            raise ImportError(missing)
+    return list(found.values())
 
 
 def register(
@@ -314,15 +388,11 @@ def resolve(text: str) -> Method:
 
 def _find(image: Source, bits: int) -> NDArray[np.uint8]:
     """Hash the whole image with FINd."""
-    from finhash.find.compiled import hash_rgb
-
     return hash_rgb(to_rgb(image, reuse=True), bits)
 
 
 def _find_middle(image: Source, bits: int) -> NDArray[np.uint8]:
     """Hash the middle half of the rows with FINd; captions seldom reach there."""
-    from finhash.find.compiled import hash_rgb
-
     rgb = to_rgb(image, reuse=True)
     quarter = len(rgb) // 4
     return hash_rgb(rgb[quarter : len(rgb) - quarter], bits)
@@ -330,8 +400,8 @@ def _find_middle(image: Source, bits: int) -> NDArray[np.uint8]:
 
 def _find_luma(image: Source, bits: int) -> NDArray[np.uint8]:
     """Hash the luma of a JPEG as its decoder returns it; hash any other image exactly."""
-    from finhash.find.compiled import hash_rgb
-
+    if isinstance(image, BinaryFile):  # some files can be read only once
+        image = content_of(image)
     luma = jpeg_luma(image, reuse=True)
     return _find(image, bits) if luma is None else hash_rgb(luma, bits)
 
@@ -349,7 +419,7 @@ def _pdq(image: Source, bits: int) -> NDArray[np.uint8]:
     try:
         import pdqhash
     except ImportError as error:
-        raise ImportError('the method "pdq" needs: pip install pdqhash') from error
+        raise ImportError(get("pdq").missing_package() or str(error)) from error
 
     values, _quality = pdqhash.compute(np.array(open_image(image).convert("RGB")))
     return np.packbits(values)
@@ -425,7 +495,7 @@ METHODS: dict[str, Method] = {
         Method("dhash64", "dHash 64", 64, "#009E73", _dhash),
         Method("whash256", "wHash 256", 256, "#CC79A7", _whash),
         Method("whash64", "wHash 64", 64, "#CC79A7", _whash),
-        Method("pdq", "PDQ", 256, "#56B4E9", _pdq),
+        Method("pdq", "PDQ", 256, "#56B4E9", _pdq, requires="pdqhash", extra="pdq"),
     )
 }
 """All methods by name: the built-in ones, then the registered ones in order of registration."""

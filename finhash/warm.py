@@ -1,6 +1,7 @@
 """``warm_up``: compile and load all compiled code before the first request."""
 
 from math import isqrt
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,8 @@ def warm_up() -> None:
         hamming.join(some, gallery, radius=radius)
         hamming.pair_histogram(some, labels[:MEMBERS])
         list(hamming.query_histograms(some, labels[:MEMBERS]))
-        for algorithm in cluster.METHODS:
+        gallery.search(some[0], radius=radius)
+        for algorithm in get_args(cluster.Method):
             found = cluster.families(hashes, radius, algorithm)
             cluster.add(hashes, found, some, radius, algorithm)
 

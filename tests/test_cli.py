@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from finhash import cluster, find_hash, methods
-from finhash.__main__ import CLUSTERINGS, main
+from finhash.__main__ import main
+from finhash.commands.cluster import CLUSTERINGS
 from finhash.jobs.table import HashTable
 from tests.conftest import jpeg_bytes
 
@@ -62,14 +64,138 @@ def test_hash_resumes_and_reports_failures(photos, hashed):
     assert "1 of 6 files could not be hashed" in again.stderr
     assert "broken.jpg: NotAnImageError" in again.stderr
     other = run("hash", photos, "-o", hashed, "--method", "dhash64", "--executor", "serial")
-    assert other.exit_code == 2
-    assert "has columns" in other.stderr
+    assert other.exit_code == 1
+    assert HashTable.read(hashed).methods == ["find", "dhash64"]
 
 
-def test_hash_without_images_is_wrong_usage(tmp_path):
+def test_hash_prints_the_hash_and_the_path_as_it_was_given(photos, monkeypatch):
+    monkeypatch.chdir(photos)
+    shown = run("hash", "./a1.jpg", photos / "b1.jpg")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert shown.stdout == (
+        f"{find_hash('a1.jpg')},./a1.jpg\n{find_hash('b1.jpg')},{photos / 'b1.jpg'}\n"
+    )
+    folder = run("hash", ".", "--workers", 1).stdout.splitlines()
+    assert [line.split(",")[1] for line in folder] == [
+        "a1.jpg",
+        "b1.jpg",
+        "c.jpg",
+        "more/a2.png",
+        "more/b2.png",
+    ]
+
+
+def test_hash_prints_one_hash_per_method(photos):
+    shown = run("hash", photos / "c.jpg", "--method", "dhash64", "--method", "find")
+    line = next(csv.reader(io.StringIO(shown.stdout)))
+    dhash = methods.get("dhash64").image_hash(photos / "c.jpg")
+    assert line == [str(dhash), str(find_hash(photos / "c.jpg")), str(photos / "c.jpg")]
+
+
+def test_hash_prints_reasons_to_stderr_and_goes_on(photos, tmp_path):
+    (tmp_path / "truncated.jpg").write_bytes(jpeg_bytes(200, 200)[:3000])
+    sources = [
+        photos / "notes.txt",
+        photos / "a1.jpg",
+        tmp_path / "truncated.jpg",
+        photos / "c.jpg",
+    ]
+    shown = run("hash", *sources)
+    assert shown.exit_code == 1
+    assert [line.split(",")[1] for line in shown.stdout.splitlines()] == [
+        str(photos / "a1.jpg"),
+        str(photos / "c.jpg"),
+    ]
+    reasons = shown.stderr.splitlines()
+    assert reasons[0].startswith(f"{photos / 'notes.txt'}: NotAnImageError")
+    assert reasons[1].startswith(f"{tmp_path / 'truncated.jpg'}: DamagedImageError")
+
+
+def test_hash_quotes_names_with_commas_and_escapes_other_encodings(tmp_path):
+    comma, latin = tmp_path / "a,b.jpg", os.fsencode(tmp_path) + b"/caf\xe9.jpg"
+    for path in (comma, Path(os.fsdecode(latin))):
+        path.write_bytes(jpeg_bytes())
+    shown = run("hash", comma, os.fsdecode(latin))
+    found = [path for _, path in csv.reader(io.StringIO(shown.stdout))]
+    assert found == [str(comma), str(tmp_path / "caf\\xe9.jpg")]
+
+
+def test_hash_prints_in_order_and_before_all_is_done(photos, monkeypatch):
+    """The second file ends last; the output before it does not wait, and its order holds."""
+    command = [sys.executable, "-m", "finhash", "hash", "--workers", "2"]
+    os.mkfifo(photos / "go")
+    module = "import time\nfrom pathlib import Path\n"
+    module += "def wait(image):\n    Path('go').read_bytes() if image.width == 90 else 0\n"
+    module += "    import numpy\n    return numpy.zeros(8, numpy.uint8)\n"
+    (photos / "waiting.py").write_text(module)
+    (photos / "wide.jpg").write_bytes(jpeg_bytes(60, 90))
+    names = ["a1.jpg", "wide.jpg", "c.jpg"]
+    with subprocess.Popen(
+        [*command, "--method", "waiting:wait", *names],
+        cwd=photos,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        lines = [process.stdout.readline()]
+        (photos / "go").write_bytes(b"")
+        lines += process.stdout.readlines()
+    assert [line.strip().split(",")[1] for line in lines] == names
+
+
+def test_printing_hashes_loads_no_table_and_starts_no_process(photos):
+    script = (
+        "import sys\nfrom finhash.__main__ import main\nmain(sys.argv[1:], standalone_mode=False)\n"
+    )
+    script = (
+        "import sys, multiprocessing\n"
+        "multiprocessing.get_context = None\n"
+        "from finhash.__main__ import main\n"
+        "try:\n"
+        "    main(sys.argv[1:])\n"
+        "except SystemExit as end:\n"
+        "    print(int(end.code), *{'pyarrow', 'pandas', 'imagehash'}.intersection(sys.modules))\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script, "hash", photos], capture_output=True, text=True, check=True
+    )
+    *lines, last = shown.stdout.splitlines()
+    assert len(lines) == 5
+    assert last == "0"
+
+
+def test_hash_without_images_is_wrong_usage(photos, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert run("hash", tmp_path / "empty", "-o", tmp_path / "out").exit_code == 2
-    assert run("hash", tmp_path / "missing", "-o", tmp_path / "out").exit_code == 2
+    for words in ([], ["-o", tmp_path / "out"]):
+        assert run("hash", tmp_path / "missing", *words).exit_code == 2
+        refused = run("hash", tmp_path / "empty", *words)
+        assert refused.exit_code == 2
+        assert "no image files found in SOURCES; name files, or folders" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    some = run("hash", tmp_path / "empty", photos / "c.jpg")
+    assert some.exit_code == 0
+    assert f"no image files in {tmp_path / 'empty'}" in some.stderr
+
+
+def test_a_table_is_no_image(photos, hashed, tmp_path):
+    HashTable.read(hashed).write(tmp_path / "hashes.parquet")
+    for table in (hashed, tmp_path / "hashes.parquet"):
+        for words in (["hash"], ["evaluate"], ["match", "--in", hashed, "--radius", 9]):
+            refused = run(*words, table)
+            assert (refused.exit_code, refused.stdout) == (2, "")
+            assert "holds hashes;" in refused.stderr
+            assert "must be image files, or folders of" in " ".join(refused.stderr.split())
+    beside = run("hash", photos, "-o", photos, "--executor", "serial")
+    again = run("hash", photos, "-o", photos, "--executor", "serial")
+    assert (beside.exit_code, again.exit_code) == (0, 0)
+
+
+def test_a_method_named_twice_or_an_executor_without_a_folder_is_wrong_usage(photos):
+    twice = run("hash", photos, "--method", "find", "--method", "find")
+    assert twice.exit_code == 2
+    assert "holds 'find' twice; name each method once" in twice.stderr
+    executor = run("hash", photos, "--executor", "processes")
+    assert executor.exit_code == 2
+    assert "--executor needs --out" in executor.stderr
 
 
 def test_match_prints_nearest_first(photos, hashed):
@@ -93,6 +219,29 @@ def test_match_prints_json_and_exits_1_without_matches(photos, hashed, tmp_path)
     (tmp_path / "other.jpg").write_bytes(jpeg_bytes(seed=99))
     none = run("match", tmp_path / "other.jpg", "--in", hashed, "--radius", 20)
     assert (none.exit_code, none.stdout) == (1, "query,path,distance\n")
+
+
+def test_match_of_a_folder_without_images_is_wrong_usage(hashed, tmp_path):
+    (tmp_path / "empty").mkdir()
+    refused = run("match", tmp_path / "empty", "--in", hashed, "--radius", 9)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "no image files found in QUERIES; name files, or folders" in refused.stderr
+
+
+def test_match_warns_of_versions_that_can_give_other_bits(photos, hashed, tmp_path):
+    table, query = HashTable.read(hashed), photos / "a1.jpg"
+    there = table.provenance["versions"]
+    table.with_provenance(versions={**there, "pillow": "1.0"}).write(tmp_path / "old.parquet")
+    table.with_provenance(versions=None).write(tmp_path / "unknown.parquet")
+    quiet = run("match", query, "--in", hashed, "--radius", 9)
+    assert quiet.stderr == ""
+    old = run("match", query, "--in", tmp_path / "old.parquet", "--radius", 9)
+    assert (old.exit_code, old.stdout) == (quiet.exit_code, quiet.stdout)
+    assert "warning" in old.stderr
+    assert "pillow 1.0 instead of" in old.stderr
+    unknown = run("match", query, "--in", tmp_path / "unknown.parquet", "--radius", 9)
+    assert "does not say which versions made its hashes" in unknown.stderr
+    assert unknown.stdout == quiet.stdout
 
 
 def test_match_exits_2_on_unusable_input(photos, hashed):
@@ -187,9 +336,17 @@ def test_missing_packages_are_wrong_usage(photos, tmp_path, monkeypatch):
     assert dask.exit_code == 2
     assert 'pip install "finhash[cluster]"' in dask.stderr
     words = ("--in", hashes, "--radius", 9, "--method", "pdq")
-    pdq = run("match", photos / "a1.jpg", *words)
-    assert pdq.exit_code == 2
-    assert "pip install pdqhash" in pdq.stderr
+    for pdq in (
+        run("match", photos / "a1.jpg", *words),
+        run("hash", photos, "--method", "pdq"),
+        run("hash", photos, "-o", tmp_path / "other", "--method", "pdq"),
+        run("evaluate", photos, "--method", "pdq"),
+    ):
+        assert (pdq.exit_code, pdq.stdout) == (2, "")
+        message = " ".join(pdq.stderr.split())
+        assert "'pdq' needs the package pdqhash, which is not installed" in message
+        assert 'pip install "finhash[pdq]"' in message
+    assert not (tmp_path / "other").exists()
 
 
 def test_unwritable_output_is_wrong_usage(photos, hashed):

@@ -1,22 +1,26 @@
-"""``hash_files``: hash many files into one table."""
+"""``hash_files`` and ``hash_images``: hash many images into one table."""
 
 import os
 import pickle
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 import pyarrow as pa
 from tqdm import tqdm
 
 from finhash import methods as registry
+from finhash.images import Source
 from finhash.jobs.dispatch import Dispatcher, Tasks
 from finhash.jobs.executors import Executor, open_workers
+from finhash.jobs.folders import files_of
+from finhash.jobs.items import Item, Pair, of_pairs, of_paths
 from finhash.jobs.parts import Parts
 from finhash.jobs.table import HashTable
 from finhash.methods import Method, MethodName
 
 
 def hash_files(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     methods: Sequence[MethodName | str] = ("find",),
     *,
     workers: int = 1,
@@ -31,8 +35,9 @@ def hash_files(
 
     Parameters
     ----------
-    paths : iterable of str or path-like
-        Image files. A generator is consumed as files are hashed.
+    paths : iterable of str or path-like, or one path
+        Image files. A generator is consumed as files are hashed. The path of a folder stands for
+        all files in it and in its subfolders that have the extension of an image format, sorted.
     methods : sequence of str, default ("find",)
         Names of hashes, as in ``finhash.methods.METHODS``. ``finhash.methods.register`` adds your
         own.
@@ -51,7 +56,8 @@ def hash_files(
         Folder in which finished rows are kept, as Parquet files called parts. Another call with
         the same folder resumes: it hashes only files that have no row yet, that have changed in
         size or modification time, or whose row holds an error that may pass, such as a missing
-        file. ``HashTable.read(out)`` reads all rows of the folder.
+        file. A folder keeps all its methods: those that the call asks for and the folder lacks are
+        added to it. ``HashTable.read(out)`` reads all rows of the folder.
     scheduler : str, optional
         Address of a running Dask scheduler, such as ``"tcp://10.0.0.1:8786"``. All its workers
         must see the files under the same paths and have the same versions installed.
@@ -78,17 +84,22 @@ def hash_files(
     ------
     KeyError
         If a method is unknown.
+    TypeError
+        If ``paths`` or ``methods`` holds anything but paths or names, ``methods`` is one string, or
+        ``workers`` is not a whole number.
     ValueError
-        If ``executor`` is unknown, ``workers`` is below 1, a ``scheduler`` is given for another
-        executor than ``"dask"``, or ``out`` holds rows of other methods or versions. With
+        If ``paths`` is one path at which there is no file, or a folder without image files. If
+        ``methods`` is empty or names a method twice. If ``executor`` is unknown, ``workers`` is
+        below 1, a ``scheduler`` is given for another executor than ``"dask"``, or ``out`` holds
+        rows that were made by other versions or by a method of another number of bits. With
         ``"processes"`` and ``"dask"``, also if the function of a registered method is a lambda or
         is defined inside another function.
     RuntimeError
-        If another run is using ``out``, or a worker has other versions installed or cannot import
-        the function of a registered method.
+        If another run is using ``out`` and does not end within some seconds, if worker processes
+        end while they start, or if a worker has other versions installed, lacks a method's package
+        or cannot import the function of a registered method.
     ImportError
-        If Dask is not installed; with ``"threads"``, also if a method's package is not installed.
-        The other executors then report the missing package in ``error`` of every row.
+        If Dask or a method's package is not installed.
     OSError
         If ``out`` cannot be written.
 
@@ -135,35 +146,171 @@ def hash_files(
     3
     >>> folder.cleanup()
     """
-    methods = list(methods)
-    for name in methods:
-        method = registry.get(name)
-        if executor in ("processes", "dask"):
-            _check_picklable(method)
-    pool = open_workers(executor, workers, methods, scheduler)
-    length = len(paths) if isinstance(paths, Collection) else None
-    names = map(os.fsdecode, paths)
-    with tqdm(total=length, unit="file", disable=not progress, leave=False) as bar:
+    files = files_of(paths)
+    ids = files if isinstance(files, Collection) else None
+    return _hash(
+        of_paths(files),
+        ids,
+        None if ids is None else len(ids),
+        registry.usable(methods),
+        workers=workers,
+        executor=executor,
+        out=out,
+        scheduler=scheduler,
+        progress=progress,
+    )
+
+
+def hash_images(
+    items: Iterable[tuple[str, Source]],
+    methods: Sequence[MethodName | str] = ("find",),
+    *,
+    workers: int = 1,
+    executor: Executor = "threads",
+    out: str | os.PathLike[str] | None = None,
+    scheduler: str | None = None,
+    progress: bool = True,
+    rehash: bool = False,
+) -> HashTable:
+    """Hash a stream of images into one table. Every image gets a row, even if it cannot be hashed.
+
+    ``hash_files`` does this for files. Here each image comes with an id, and need not be a file.
+
+    Parameters
+    ----------
+    items : iterable of (str, source)
+        Pairs of an id and an image. The image is a path, ``bytes``, ``bytearray`` or
+        ``memoryview`` of an encoded image, a file open in binary mode, a PIL image, or RGB pixels
+        as ``uint8`` of shape ``(rows, cols, 3)``. A generator is consumed as images are hashed.
+    methods, workers, executor, scheduler, progress
+        As for ``hash_files``.
+    out : str or path-like, optional
+        Folder in which finished rows are kept, as for ``hash_files``. Another call with the same
+        folder resumes. It skips an id that has a row with a hash, without reading the image, so an
+        image that has changed needs a new id or ``rehash=True``. An image that is given as a path
+        is also hashed again if the file has changed.
+    rehash : bool, default False
+        Whether to hash all items again, even if ``out`` has their rows.
+
+    Returns
+    -------
+    HashTable
+        One row per item, in the order of ``items``, with the columns that ``hash_files`` returns;
+        ``path`` holds the id. If an id occurs several times, each row without ``out`` has its own
+        hash, but ``out`` keeps only the last one.
+
+        With ``out`` and ``items`` that can be iterated only once (a generator), the table is that
+        of the whole folder, sorted by id.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, RuntimeError, ImportError, OSError
+        As for ``hash_files``. An item that is not a pair, or whose id is not a string, is a
+        ``TypeError``.
+
+    Notes
+    -----
+    **Sources.** Before the next item is taken, open files are read, and images, arrays and buffers
+    are copied. A generator may therefore close a file or use a buffer again. A PIL image that is
+    not loaded is decoded in the calling thread; give paths, bytes or open files to decode in
+    parallel.
+
+    **Slow streams.** If items come slowly, those that have come are hashed, and finished rows are
+    written, without waiting for a full task.
+
+    **Memory.** Items are taken only as workers need them: for each worker, three tasks of about
+    8 MB of images, or of one image if that is larger. With ``"processes"`` and ``"dask"``, another
+    copy is on its way to a worker. For rows, see ``hash_files``; in addition, the ids of a list
+    are kept until the table is read.
+
+    Bad images, crashes, interruptions and scripts are treated as by ``hash_files``.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image
+    >>> from finhash import hash_images
+    >>> file = io.BytesIO()
+    >>> Image.radial_gradient("L").save(file, "PNG")
+    >>> items = [("17", file.getvalue()), ("18", Image.linear_gradient("L")), ("19", b"no image")]
+    >>> table = hash_images(items, progress=False)
+    >>> table.paths
+    ['17', '18', '19']
+    >>> [error.split(":")[0] for error in table.errors]
+    ['', '', 'NotAnImageError']
+    """
+    if not isinstance(items, Iterable) or isinstance(items, str | os.PathLike):
+        raise TypeError(
+            f"items is of type {type(items).__name__}; pass pairs of an id and an image, or paths "
+            "to finhash.hash_files"
+        )
+    ids: list[str] | None = [] if isinstance(items, Collection) else None
+    return _hash(
+        of_pairs(items, ids),
+        ids,
+        len(items) if isinstance(items, Collection) else None,
+        registry.usable(methods),
+        workers=workers,
+        executor=executor,
+        out=out,
+        scheduler=scheduler,
+        progress=progress,
+        rehash=rehash,
+    )
+
+
+def _hash(
+    pairs: Iterator[Pair],
+    ids: Collection[str | os.PathLike[str]] | None,
+    length: int | None,
+    methods: Sequence[Method],
+    *,
+    workers: int,
+    executor: Executor,
+    out: str | os.PathLike[str] | None,
+    scheduler: str | None,
+    progress: bool,
+    rehash: bool = False,
+) -> HashTable:
+    """Hash ``length`` images; ``ids``, if not None, names the rows of the table in their order."""
+    names = [method.name for method in methods]
+    _check_picklable(methods, executor)
+    pool = open_workers(executor, workers, names, scheduler)
+    # The first pair is checked before workers are started and a folder is made.
+    pairs = chain(list(islice(pairs, 1)), pairs)
+    with tqdm(total=length, unit="image", disable=not progress, leave=False) as bar:
         if out is None:
             rows = _RowsInMemory()
             with pool as running:
-                Dispatcher(running, methods, rows, bar.update).run(Tasks(names, length))
-            return rows.table(methods)
-        with Parts(out, methods) as parts, pool as running:
-            missing = parts.missing(names, bar.update)
-            Dispatcher(running, methods, parts, bar.update).run(Tasks(missing, length))
-    return HashTable.scan(out, paths if isinstance(paths, Collection) else None)
+                tasks = Tasks(_in_full(pairs), length)
+                Dispatcher(running, names, rows, bar.update).run(tasks)
+            return rows.table(names)
+        with Parts(out, names) as parts:
+            _check_picklable(registry.usable(parts.methods), executor)
+            todo = _in_full(pairs) if rehash else parts.missing(pairs, bar.update)
+            with pool as running:
+                Dispatcher(running, parts.methods, parts, bar.update).run(Tasks(todo, length))
+    return HashTable.scan(out, ids, names)
 
 
-def _check_picklable(method: Method) -> None:
-    """Raise ``ValueError`` unless a method can be sent to another process."""
-    try:
-        pickle.dumps(method)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise ValueError(
-            f"the method {method.name!r} cannot be sent to worker processes ({error}): define its "
-            'function with "def" at the top level of a module, or use executor="threads"'
-        ) from error
+def _in_full(pairs: Iterable[Pair]) -> Iterator[Item]:
+    """Yield the items of pairs that are hashed with all methods."""
+    for name, source in pairs:
+        yield name, source, None
+
+
+def _check_picklable(methods: Iterable[Method], executor: Executor) -> None:
+    """Raise ``ValueError`` unless methods can be sent to the executor's workers."""
+    if executor not in ("processes", "dask"):
+        return
+    for method in methods:
+        try:
+            pickle.dumps(method)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"the method {method.name!r} cannot be sent to worker processes ({error}): define "
+                'its function with "def" at the top level of a module, or use executor="threads"'
+            ) from error
 
 
 class _RowsInMemory:
@@ -173,9 +320,9 @@ class _RowsInMemory:
         self._rows: dict[int, pa.RecordBatch] = {}
 
     def add(self, position: int, rows: pa.RecordBatch) -> None:
-        """Keep the rows of consecutive files, of which the first has number ``position``."""
+        """Keep the rows of consecutive items, of which the first has number ``position``."""
         self._rows[position] = rows
 
     def table(self, methods: Sequence[str]) -> HashTable:
-        """Return the rows in the order of the files."""
+        """Return the rows in the order of the items."""
         return HashTable._from_batches([self._rows[k] for k in sorted(self._rows)], methods)

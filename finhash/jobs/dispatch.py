@@ -1,15 +1,16 @@
 """Division of a job into tasks, and their dispatch to workers that may die."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from itertools import islice
 from typing import Protocol
 
 import pyarrow as pa
 
 from finhash import methods as registry
 from finhash.jobs.executors import Workers
+from finhash.jobs.items import Item, held, size
 from finhash.jobs.provenance import versions
 from finhash.jobs.rows import error_row, hash_batch
 
@@ -17,10 +18,13 @@ TASK_SECONDS = 0.5
 """Target duration of a task. Dask spends about 2 ms dispatching one."""
 
 FIRST_TASK = 2
-"""Files per task before any task has been timed."""
+"""Images per task before any task has been timed."""
 
 LARGEST_TASK = 4096
-"""Files per task at most."""
+"""Images per task at most."""
+
+LARGEST_BYTES = 2**23
+"""Bytes of images in memory that complete a task. Three tasks per worker are in flight."""
 
 SMALLEST_SHARE = 8
 """Divisor of the usual task size. The last tasks shrink to 1/8 of the usual size, so that all
@@ -32,56 +36,68 @@ class Sink(Protocol):
     """Receiver of finished rows."""
 
     def add(self, position: int, rows: pa.RecordBatch) -> None:
-        """Take the rows of consecutive files, of which the first has number ``position``."""
+        """Take the rows of consecutive items, of which the first has number ``position``."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Files that one worker hashes in one call."""
+    """Images that one worker hashes in one call."""
 
     position: int
-    """Number of the first file among all files of the job."""
+    """Number of the first item among all items of the job."""
 
-    paths: list[str]
+    items: list[Item]
 
 
 class Tasks:
-    """The files still to be dispatched, taken in tasks of about ``TASK_SECONDS``.
+    """The items still to be dispatched, taken in tasks of about ``TASK_SECONDS``.
 
     Parameters
     ----------
-    paths : iterable of str
-        Files of the job; read only as tasks are taken.
+    items : iterable of Item
+        Images of the job, read only as tasks are taken. Open files are then read, and other sources
+        that the caller can change are copied.
     length : int or None
-        Number of files, if known: tasks then become smaller towards the end.
+        Number of items, if known: tasks then become smaller towards the end.
     """
 
-    def __init__(self, paths: Iterable[str], length: int | None) -> None:
-        self._paths = iter(paths)
+    def __init__(self, items: Iterable[Item], length: int | None) -> None:
+        self._items = map(held, items)
         self._length = length
         self._position = 0
         self._size: float = FIRST_TASK
 
     def take(self, ahead: int) -> Task | None:
-        """Return the next task, or None if no files are left; ``ahead`` tasks are in flight."""
-        size = min(LARGEST_TASK, max(1, round(self._size)))
+        """Return the next task, or None if no items are left; ``ahead`` tasks are in flight.
+
+        The task is smaller than planned if its images fill ``LARGEST_BYTES``, or if the items take
+        longer to come than they should take to hash.
+        """
+        count = min(LARGEST_TASK, max(1, round(self._size)))
         if self._length is not None:
             left = self._length - self._position
-            size = min(size, max(-(-size // SMALLEST_SHARE), left // ahead))
-        task = Task(self._position, list(islice(self._paths, size)))
-        self._position += len(task.paths)
-        return task if task.paths else None
+            count = min(count, max(-(-count // SMALLEST_SHARE), left // ahead))
+        items: list[Item] = []
+        size_in_bytes, end = 0, time.monotonic() + TASK_SECONDS
+        for item in self._items:
+            items.append(item)
+            size_in_bytes += size(item)
+            if len(items) == count or size_in_bytes >= LARGEST_BYTES or time.monotonic() > end:
+                break
+        task = Task(self._position, items)
+        self._position += len(items)
+        return task if items else None
 
-    def learn(self, files: int, seconds: float) -> None:
+    def learn(self, images: int, seconds: float) -> None:
         """Set the task size to the mean of the current size and the size for ``TASK_SECONDS``.
 
-        The latter is the number of files that would take ``TASK_SECONDS`` at this task's speed.
+        The latter is the number of images that would take ``TASK_SECONDS`` at this task's speed.
         """
-        self._size = (self._size + TASK_SECONDS * files / max(seconds, 1e-9)) / 2
+        self._size = (self._size + TASK_SECONDS * images / max(seconds, 1e-9)) / 2
 
 
 class Dispatcher:
-    """Hashes files with workers, and hands their rows to a sink.
+    """Hashes images with workers, and hands their rows to a sink.
 
     Parameters
     ----------
@@ -92,7 +108,7 @@ class Dispatcher:
     sink : Sink
         Receiver of the rows.
     advance : callable
-        Called with the number of files that were finished, for a progress bar.
+        Called with the number of images that were finished, for a progress bar.
     """
 
     def __init__(
@@ -110,28 +126,29 @@ class Dispatcher:
         self._lost: list[Task] = []
 
     def run(self, tasks: Tasks) -> None:
-        """Hash all files of ``tasks``; if interrupted, keep the rows of finished tasks."""
+        """Hash all images of ``tasks``; if interrupted, keep the rows of finished tasks."""
         try:
-            self._fill(tasks)
+            full = self._fill(tasks)
             while self._running or self._lost:
                 if self._running:
-                    for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+                    patience = None if full else 0
+                    for future in wait(self._running, patience, FIRST_COMPLETED).done:
                         self._collect(future, tasks)
                 else:
                     self._repeat_lost()
-                self._fill(tasks)
+                full = self._fill(tasks)
         finally:
             for future in [future for future in self._running if future.done()]:
                 if not (future.cancelled() or future.exception()):
                     self._collect(future, tasks)
 
     def _isolate(self, task: Task) -> None:
-        """Hash a task that was in flight when a worker died, to find the file that killed it.
+        """Hash a task that was in flight when a worker died, to find the image that killed it.
 
         The task runs alone. If a worker dies again, its two halves run alone, and so on. A single
-        file during which two workers died gets a row with that reason.
+        image during which two workers died gets a row with that reason.
         """
-        single = len(task.paths) == 1
+        single = len(task.items) == 1
         for _ in range(2 if single else 1):
             try:
                 rows, _ = self._submit(task).result()
@@ -141,21 +158,27 @@ class Dispatcher:
                 self._finish(task, rows)
                 return
         if single:
-            reason = "WorkerDiedError: two workers died hashing this file"
-            self._finish(task, error_row(task.paths[0], self._methods, reason))
+            reason = "WorkerDiedError: two workers died hashing this image"
+            self._finish(task, error_row(task.items[0][0], self._methods, reason))
             return
-        middle = len(task.paths) // 2
-        self._isolate(Task(task.position, task.paths[:middle]))
-        self._isolate(Task(task.position + middle, task.paths[middle:]))
+        middle = len(task.items) // 2
+        self._isolate(Task(task.position, task.items[:middle]))
+        self._isolate(Task(task.position + middle, task.items[middle:]))
 
-    def _fill(self, tasks: Tasks) -> None:
-        """Submit tasks until enough are in flight; none while lost tasks wait for isolation."""
-        ahead = self._workers.ahead()
+    def _fill(self, tasks: Tasks) -> bool:
+        """Submit tasks until enough are in flight; none while lost tasks wait for isolation.
+
+        Return False if the items come so slowly that finished tasks should be collected first.
+        """
+        ahead, end = self._workers.ahead(), time.monotonic() + TASK_SECONDS
         while not self._lost and len(self._running) < ahead:
             task = tasks.take(ahead)
             if task is None:
-                return
+                return True
             self._running[self._submit(task)] = task
+            if time.monotonic() > end:
+                return False
+        return True
 
     def _collect(self, future: "Future[tuple[pa.RecordBatch, float]]", tasks: Tasks) -> None:
         """Hand over the rows of a task that has ended, or note that its worker died."""
@@ -165,7 +188,7 @@ class Dispatcher:
         except self._workers.lost:
             self._lost.append(task)
         else:
-            tasks.learn(len(task.paths), seconds)
+            tasks.learn(len(task.items), seconds)
             self._finish(task, rows)
 
     def _repeat_lost(self) -> None:
@@ -176,7 +199,7 @@ class Dispatcher:
 
     def _submit(self, task: Task) -> "Future[tuple[pa.RecordBatch, float]]":
         """Send a task to a worker, and return its future."""
-        return self._workers.submit(hash_batch, task.paths, self._methods, versions())
+        return self._workers.submit(hash_batch, task.items, self._methods, versions())
 
     def _finish(self, task: Task, rows: pa.RecordBatch) -> None:
         """Hand a task's rows to the sink, and advance the progress bar."""

@@ -18,7 +18,9 @@ from concurrent import futures
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from multiprocessing import get_context
+from operator import index
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
@@ -116,6 +118,18 @@ class _Processes(Workers):
         """Run ``function(*arguments)`` on a worker, and return its future."""
         return super().submit(_unpickle_and_run, pickle.dumps((function, arguments)))
 
+    def restart(self) -> None:
+        """Replace the workers; raise ``RuntimeError`` if the new ones die without a task."""
+        super().restart()
+        try:
+            self._pool.submit(os.getpid).result()
+        except futures.BrokenExecutor as error:
+            raise RuntimeError(
+                "worker processes end while they start; their messages on stderr say why. A script "
+                'must start jobs below: if __name__ == "__main__". executor="threads" needs no '
+                "processes"
+            ) from error
+
 
 class _Dask(Workers):
     """The workers of a Dask client.
@@ -181,6 +195,10 @@ def open_workers(
     ValueError
         If ``executor`` is unknown, ``count`` is below 1, or a scheduler is given for another
         executor than ``"dask"``.
+    TypeError
+        If ``count`` is not a whole number.
+    ImportError
+        If Dask is asked for and not installed.
 
     Examples
     --------
@@ -190,10 +208,16 @@ def open_workers(
     """
     if executor not in EXECUTORS:
         raise ValueError(f"unknown executor {executor!r}; known: {', '.join(EXECUTORS)}")
+    try:
+        count = index(count)
+    except TypeError:
+        raise TypeError(f"workers is {count!r}; pass a whole number, at least 1") from None
     if count < 1:
         raise ValueError(f"workers must be at least 1, not {count}")
     if scheduler is not None and executor != "dask":
         raise ValueError(f'a scheduler needs executor="dask", not {executor!r}')
+    if executor == "dask" and find_spec("distributed") is None:
+        raise ImportError('executor="dask" needs: pip install "finhash[cluster]"')
     if executor == "serial":
         return _Serial(_CallingThread, 1)
     if executor == "threads":
@@ -217,10 +241,7 @@ def _start_processes(count: int, methods: Sequence[str]) -> futures.Executor:
 @contextmanager
 def _open_dask(count: int, methods: Sequence[str], scheduler: str | None) -> Iterator[Workers]:
     """Yield the workers of a running cluster, or of one started on this machine."""
-    try:
-        distributed: Any = import_module("distributed")  # Any: its annotations are incomplete
-    except ImportError as error:
-        raise ImportError('executor="dask" needs: pip install "finhash[cluster]"') from error
+    distributed: Any = import_module("distributed")  # Any: its annotations are incomplete
     if scheduler is not None:
         with distributed.Client(scheduler) as client, _Dask(client) as workers:
             yield workers
@@ -261,11 +282,13 @@ def _unpickle_and_run(task: bytes) -> Any:  # noqa: ANN401
 
 
 def _warm_up(methods: Sequence[str]) -> None:
-    """Hash an image that is shrunk with the built-in methods, so that all their code is loaded."""
+    """Hash an image with the built-in methods, and load compiled code if they have any."""
     import numpy as np
 
     from finhash import methods as registry
-    from finhash.find.geometry import MAX_SIDE
+    from finhash.find import loading
 
     for name in registry.BUILT_IN.intersection(methods):
-        registry.get(name).hash(np.zeros((MAX_SIDE + 1, 16, 3), np.uint8))
+        registry.get(name).hash(np.zeros((16, 16, 3), np.uint8))
+    if loading.used():
+        loading.load()

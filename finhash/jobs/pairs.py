@@ -79,8 +79,12 @@ def join_table(
         ``workers`` is below 1, ``executor`` is unknown, a ``scheduler`` is given for another
         executor than ``"dask"``, or ``out`` holds pairs of other hashes, another radius or
         another block size.
+    TypeError
+        If ``table`` is not a ``HashTable``, or ``radius`` or ``workers`` is not a whole number.
     KeyError
         If the table has no column ``method``.
+    ImportError
+        If Dask is asked for and not installed.
 
     Examples
     --------
@@ -100,8 +104,13 @@ def join_table(
     [1] [2] [0]
     >>> folder.cleanup()
     """
+    if not isinstance(table, HashTable):
+        raise TypeError(
+            f"table is of type {type(table).__name__}; pass a HashTable, such as "
+            "HashTable.read(path)"
+        )
     hashes = table.hashes(method)
-    check_radius(radius, 8 * hashes.shape[1])
+    radius = check_radius(radius, 8 * hashes.shape[1])
     if block < 1:
         raise ValueError(f"block must be at least 1 row, not {block}")
     pool = open_workers(executor, workers, (), scheduler)

@@ -1,4 +1,4 @@
-"""Rows of a hash table: one per file, with its hashes or the reason why it has none.
+"""Rows of a hash table: one per image, with its hashes or the reason why it has none.
 
 A spawned worker runs the calling script's imports, then imports ``finhash.jobs.executors`` and this
 module. Neither imports anything that only the calling process needs, so workers start quickly.
@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 
 from finhash import methods as registry
-from finhash.images import ImageError, open_image
+from finhash.images import ImageError
+from finhash.jobs.items import Item, Unreadable, hashes_of, is_path, reason, text
 from finhash.jobs.provenance import difference, versions
 from finhash.methods import Method
 
@@ -28,6 +29,9 @@ KEY_FIELD = pa.field(KEY, pa.binary(16), nullable=False)
 
 UNDONE = bytes(8)
 """State digest of a row that the next run makes again, such as the row of a missing file."""
+
+GIVEN = bytes([255] * 8)
+"""State digest of a source that is not a path: a finished row with the same id is up to date."""
 
 
 def schema(methods: Iterable[str]) -> pa.Schema:
@@ -65,14 +69,14 @@ def keyed_schema(methods: Iterable[str]) -> pa.Schema:
 
 
 def hash_batch(
-    paths: Sequence[str], methods: Sequence[Method], expected: dict[str, str]
+    items: Sequence[Item], methods: Sequence[Method], expected: dict[str, str]
 ) -> tuple[pa.RecordBatch, float]:
-    """Hash some files in a worker.
+    """Hash some images in a worker.
 
     Parameters
     ----------
-    paths : sequence of str
-        Files to hash.
+    items : sequence of Item
+        Images to hash.
     methods : sequence of finhash.methods.Method
         Hashes. Names would not suffice: a new process lacks the hashes that the calling process has
         registered.
@@ -82,74 +86,78 @@ def hash_batch(
     Returns
     -------
     rows : pyarrow.RecordBatch
-        One row per file, with the columns of ``keyed_schema``.
+        One row per item, with the columns of ``keyed_schema``. Columns of methods that an item
+        leaves out are null.
     seconds : float
         Wall time, in seconds.
 
     Raises
     ------
     RuntimeError
-        If this worker's versions are not the expected ones.
+        If this worker's versions can give other bits than the expected ones, or a method's package
+        is not installed here.
     """
-    if differ := difference(expected, versions()):
+    if differ := difference(expected, versions(), [method.name for method in methods]):
         raise RuntimeError(f"a worker has {differ}: install the same versions on all machines")
+    for method in methods:
+        if missing := method.missing_package():
+            raise RuntimeError(f"on a worker, {missing}")
     start = time.perf_counter()
-    rows = [_hash_file(path, methods) for path in paths]
+    rows = [_hash_item(item, methods) for item in items]
     return _as_batch(rows, methods), time.perf_counter() - start
 
 
-def error_row(path: str, methods: Sequence[Method], error: str) -> pa.RecordBatch:
-    """Return one row without hashes, for a file that crashed every worker that tried it."""
-    return _as_batch([_row(path, UNDONE, error)], methods)
+def error_row(name: str, methods: Sequence[Method], error: str) -> pa.RecordBatch:
+    """Return one row without hashes, for an image that crashed every worker that tried it."""
+    return _as_batch([_row(name, UNDONE, error)], methods)
 
 
-def path_digest(path: str | os.PathLike[str]) -> bytes:
-    """Return eight bytes that identify a path, even if its name is not valid UTF-8."""
-    return hashlib.blake2b(os.fsencode(path), digest_size=8).digest()
+def path_digest(name: str | os.PathLike[str]) -> bytes:
+    """Return eight bytes that identify a path or id, even if it is not valid UTF-8."""
+    return hashlib.blake2b(os.fsencode(name), digest_size=8).digest()
 
 
-def state_digest(path: str) -> bytes:
-    """Return eight bytes made of the file's size and modification time; ``UNDONE`` if missing."""
+def state_digest(source: object) -> bytes:
+    """Return eight bytes that change when a source changes.
+
+    They are made of a file's size and modification time. They are ``UNDONE`` if the file is
+    missing, and ``GIVEN`` for any source that is not a path.
+    """
+    if not is_path(source):
+        return GIVEN
     try:
-        status = os.stat(path)
+        status = os.stat(source)
     except (OSError, ValueError):  # ValueError: a name that no file can have, such as "\0"
         return UNDONE
     state = f"{status.st_size} {status.st_mtime_ns}".encode()
     return hashlib.blake2b(state, digest_size=8).digest()
 
 
-def _hash_file(path: str, methods: Sequence[Method]) -> dict[str, object]:
-    """Return a file's row, with its hashes or with the exception that prevented them."""
+def _hash_item(item: Item, methods: Sequence[Method]) -> dict[str, object]:
+    """Return an item's row, with its hashes or with the exception that prevented them."""
+    name, source, only = item
+    if isinstance(source, Unreadable):
+        return _row(name, UNDONE, source.reason)
     # Taken before reading: if the file changes meanwhile, the next run hashes it again.
-    state = state_digest(path)
+    state = state_digest(source)
+    if only is not None:
+        methods = [method for method in methods if method.name in only]
     try:
-        # Several methods share one decoded image; a single method may have a faster decoder.
-        image = open_image(path) if len(methods) > 1 else path
-        hashes = {
-            method.name: method.hash(path if method.encoded else image).tobytes()
-            for method in methods
-        }
-        return _row(path, state, "", hashes)
+        hashes = zip(methods, hashes_of(source, methods), strict=True)
+        return _row(name, state, "", {method.name: bits.tobytes() for method, bits in hashes})
     except ImageError as error:
-        return _row(path, state, _reason(error))
+        # The same id may come with a complete download next time, so only files are done.
+        return _row(name, state if is_path(source) else UNDONE, reason(error))
     except Exception as error:  # may be the machine's fault, so the next run tries again
-        return _row(path, UNDONE, _reason(error))
+        return _row(name, UNDONE, reason(error))
 
 
 def _row(
-    path: str, state: bytes, error: str, hashes: Mapping[str, bytes] | None = None
+    name: str, state: bytes, error: str, hashes: Mapping[str, bytes] | None = None
 ) -> dict[str, object]:
     """Return a row as a dictionary by column; without ``hashes``, their columns are missing."""
-    # Arrow strings are UTF-8, so other bytes in a name are escaped.
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return {"path": text, **(hashes or {}), "error": error, KEY: path_digest(path) + state}
-
-
-def _reason(error: Exception) -> str:
-    """Return the text of an exception for the column ``error``."""
-    # str(error) of an OSError repeats the path, which has its own column.
-    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"{type(error).__name__}: {words}"
+    key = path_digest(name) + state
+    return {"path": text(name), **(hashes or {}), "error": error, KEY: key}
 
 
 def _as_batch(rows: list[dict[str, object]], methods: Sequence[Method]) -> pa.RecordBatch:

@@ -76,6 +76,23 @@ def test_processes_work_in_a_script(folder, tmp_path):
     assert run.stdout.strip() == "12"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("first_lines", ["", "import os\nif __name__ != '__main__': os._exit(3)\n"])
+def test_workers_that_cannot_start_end_the_job(folder, tmp_path, first_lines):
+    """Without the guard, a worker process runs the job of the script, which Python refuses."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"{first_lines}import sys, finhash\n"
+        "finhash.hash_files(sys.argv[1:], workers=2, executor='processes', progress=False)\n"
+    )
+    paths = [str(path) for path in sorted(folder.glob("0*.jpg"))]
+    run = subprocess.run([sys.executable, script, *paths], capture_output=True, text=True)
+    assert run.returncode == 1
+    last = run.stderr.splitlines()[-1]
+    assert last.startswith("RuntimeError: worker processes end while they start;")
+    assert 'if __name__ == "__main__"' in last
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [

@@ -1,18 +1,22 @@
 """Jobs are divided into tasks, and dead workers lose no row."""
 
+import io
 from concurrent.futures import BrokenExecutor, Future
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from finhash.jobs import dispatch
 from finhash.jobs.dispatch import Dispatcher, Tasks
 from finhash.jobs.executors import Workers
 
 PATHS = [f"missing/{k:02d}.jpg" for k in range(30)]
+ITEMS = [(path, path, None) for path in PATHS]
 
 
 class MortalWorkers(Workers):
-    """Workers that die of certain files, each a given number of times."""
+    """Workers that die of certain images, each a given number of times."""
 
     def __init__(self, deaths: dict[str, int]) -> None:
         self.deaths = deaths
@@ -21,14 +25,14 @@ class MortalWorkers(Workers):
     def ahead(self) -> int:
         return 3
 
-    def submit(self, function, paths, *arguments) -> Future:
+    def submit(self, function, items, *arguments) -> Future:
         future: Future = Future()
-        deadly = [path for path in paths if self.deaths.get(path)]
+        deadly = [source for _, source, _ in items if self.deaths.get(source)]
         if deadly:
             self.deaths[deadly[0]] -= 1
             future.set_exception(BrokenExecutor("a worker died"))
         else:
-            future.set_result(function(paths, *arguments))
+            future.set_result(function(items, *arguments))
         return future
 
     def restart(self) -> None:
@@ -49,7 +53,7 @@ class Rows:
 
 def run(workers) -> tuple[Rows, int]:
     sink, finished = Rows(), []
-    Dispatcher(workers, ["find"], sink, finished.append).run(Tasks(PATHS, len(PATHS)))
+    Dispatcher(workers, ["find"], sink, finished.append).run(Tasks(ITEMS, len(ITEMS)))
     return sink, sum(finished)
 
 
@@ -90,14 +94,14 @@ def test_an_interruption_keeps_the_rows_of_finished_tasks(monkeypatch):
     monkeypatch.setattr(dispatch, "wait", interrupt)
     workers, sink, finished = MortalWorkers({PATHS[5]: 1}), Rows(), []
     with pytest.raises(KeyboardInterrupt):
-        Dispatcher(workers, ["find"], sink, finished.append).run(Tasks(PATHS, None))
+        Dispatcher(workers, ["find"], sink, finished.append).run(Tasks(ITEMS, None))
     # Three tasks of four files were in flight; a worker died of the second.
     assert sorted(sink.rows) == [0, 1, 2, 3, 8, 9, 10, 11]
 
 
 def test_other_exceptions_of_a_task_end_the_job():
     class WrongVersions(MortalWorkers):
-        def submit(self, function, paths, *arguments) -> Future:
+        def submit(self, function, items, *arguments) -> Future:
             future: Future = Future()
             future.set_exception(RuntimeError("a worker has pillow 1.0"))
             return future
@@ -107,29 +111,108 @@ def test_other_exceptions_of_a_task_end_the_job():
 
 
 def test_tasks_cover_all_files_once_and_in_order():
-    tasks, found = Tasks(PATHS, None), []
+    tasks, found = Tasks(ITEMS, None), []
     while task := tasks.take(3):
         assert task.position == len(found)
-        found += task.paths
-        tasks.learn(len(task.paths), 0.1)
-    assert found == PATHS
+        found += task.items
+        tasks.learn(len(task.items), 0.1)
+    assert found == ITEMS
     assert tasks.take(3) is None
 
 
 def test_tasks_grow_to_their_target_duration():
-    tasks = Tasks((str(k) for k in range(10**6)), None)
+    tasks = Tasks(ITEMS * 100_000, None)
     for _ in range(30):
-        size = len(tasks.take(3).paths)
-        tasks.learn(size, size / 1000)  # 1,000 files per second
+        size = len(tasks.take(3).items)
+        tasks.learn(size, size / 1000)  # 1,000 images per second
     assert size == 1000 * dispatch.TASK_SECONDS
 
 
 def test_the_last_tasks_shrink_if_the_length_is_known():
-    tasks, sizes = Tasks(PATHS * 100, len(PATHS) * 100), []
+    tasks, sizes = Tasks(ITEMS * 100, len(ITEMS) * 100), []
     for _ in range(12):
         tasks.learn(1000, 0.5)
     while task := tasks.take(6):
-        sizes.append(len(task.paths))
+        sizes.append(len(task.items))
     assert sizes[0] == 3000 // 6
     assert sizes == sorted(sizes, reverse=True)
     assert min(sizes[:-1]) >= 1000 // dispatch.SMALLEST_SHARE - 1
+
+
+def test_tasks_hold_a_limited_number_of_bytes(monkeypatch):
+    monkeypatch.setattr(dispatch, "LARGEST_BYTES", 1000)
+    taken = []
+
+    def items():
+        for k in range(100):
+            taken.append(k)
+            yield str(k), bytes(300), None
+
+    tasks = Tasks(items(), None)
+    tasks.learn(4000, 0.5)
+    assert [len(tasks.take(3).items) for _ in range(2)] == [4, 4]
+    assert len(taken) == 8
+    large = [("a", bytes(5000), None), ("b", bytes(5000), None)]
+    assert len(Tasks(large, 2).take(1).items) == 1
+
+
+def test_slow_items_are_hashed_before_a_task_is_full(monkeypatch):
+    """Each item waits until the one before it has a row; a full task would wait for ever."""
+    monkeypatch.setattr(dispatch, "FIRST_TASK", 3)
+    monkeypatch.setattr(dispatch, "TASK_SECONDS", 0)
+    sink, missed = Rows(), []
+
+    def items():
+        for k, item in enumerate(ITEMS[:5]):
+            missed.extend(range(max(0, k - 1)) - sink.rows.keys())
+            yield item
+
+    Dispatcher(MortalWorkers({}), ["find"], sink, int).run(Tasks(items(), None))
+    assert [sink.rows[k]["path"] for k in range(5)] == PATHS[:5]
+    assert not missed
+
+
+def test_files_and_buffers_may_change_as_soon_as_the_next_item_is_taken(tmp_path):
+    buffer, pixels = bytearray(b"first"), np.zeros((2, 2, 3), np.uint8)
+    (tmp_path / "file").write_bytes(b"content")
+    image = Image.new("L", (3, 3))
+
+    def items():
+        yield "buffer", buffer, None
+        buffer[:] = b"other"
+        yield "view", memoryview(buffer), None
+        buffer[:] = b"third"
+        yield "pixels", pixels, None
+        pixels[:] = 1
+        with (tmp_path / "file").open("rb") as file:
+            file.seek(3)
+            yield "file", file, None
+        yield "image", image, None
+        image.close()
+
+    tasks = Tasks(items(), None)
+    tasks.learn(100, 0.5)
+    found = {name: source for name, source, _ in tasks.take(1).items}
+    assert found["buffer"] == b"first"
+    assert found["view"] == b"other"
+    assert not found["pixels"].any()
+    assert found["file"] == b"content"
+    assert found["image"].tobytes() == bytes(9)
+
+
+def test_sources_that_cannot_be_read_give_the_reason(tmp_path):
+    closed = io.BytesIO(b"content")
+    closed.close()
+    sources = [closed, io.StringIO("text"), 3.5, None, Image.new("L", (0, 3))]
+    items = Tasks([(str(k), source, None) for k, source in enumerate(sources)], 5)
+    items.learn(100, 0.5)
+    reasons = [source.reason for _, source, _ in items.take(1).items]
+    assert [reason.split(":")[0] for reason in reasons] == [
+        "ValueError",
+        "TypeError",
+        "TypeError",
+        "TypeError",
+        "EmptyImageError",
+    ]
+    assert "binary" in reasons[1] or "'rb'" in reasons[1]
+    assert "cannot read an image from float" in reasons[2]

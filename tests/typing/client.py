@@ -6,6 +6,7 @@ It covers the calls of the README's example. mypy and Pyright report an error fo
 
 import io
 from collections.abc import MutableSequence, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import assert_type
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import finhash
-from finhash import FINDHasher, HashTable, find_hash, hash_files, methods
+from finhash import FINDHasher, HashTable, find_hash, hash_files, hash_images, methods
 from finhash.cluster import families
 from finhash.hamming import Gallery, join, join_blocks, nearest
 from finhash.images import ImageError, open_image, to_rgb
@@ -75,6 +76,11 @@ def many_images(paths: Sequence[str]) -> None:
     assert_type(table.paths, list[str])
     assert_type(table.errors, list[str])
     assert_type(HashTable.read("hashes.parquet"), HashTable)
+    assert_type(hash_files(Path("memes")), HashTable)
+    stored = {"17": Path("a.jpg").read_bytes(), "18": Path("b.jpg").read_bytes()}
+    assert_type(hash_images(stored.items()), HashTable)
+    assert_type(hash_images((path, BytesIO(b"...")) for path in paths), HashTable)
+    assert_type(hash_images([("1", Image.new("L", (9, 9))), ("2", Path("a.jpg"))]), HashTable)
     table.write("hashes.parquet")
     hashes = table.without_errors().hashes("find")
     i, j, distance = join(hashes, radius=60)

@@ -1,0 +1,1 @@
+"""Commands of the command line, which ``finhash.__main__`` brings together."""

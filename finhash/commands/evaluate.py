@@ -1,0 +1,119 @@
+"""The command ``finhash evaluate``."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from finhash.commands.shared import (
+    METHODS_HELP,
+    images_in,
+    method_name,
+    usage_errors,
+    workers_option,
+)
+
+
+@click.command(epilog="Example: finhash evaluate photos --fpr 1e-4 -o answer")
+@click.argument("sources", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--labels",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV file with the columns path and label. By default the label is the number before the "
+    "underscore if all names are like 0007_00012.jpg, else the name of the folder.",
+)
+@click.option(
+    "--fpr",
+    default=1e-4,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Largest acceptable false positive rate.",
+)
+@click.option(
+    "--method",
+    "names",
+    multiple=True,
+    type=method_name,
+    metavar="METHOD",
+    help="Hash to evaluate; repeat the option for several. By default all that are installed. "
+    f"{METHODS_HELP}",
+)
+@click.option(
+    "--verdicts",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV file with the columns first, second and verdict, which says which families show one "
+    "image. By default verdicts.csv in the folder of images, if it is there.",
+)
+@click.option(
+    "--review",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="HTML file for the closest pairs of families, side by side; it saves verdicts.csv.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for methods.csv, comparisons.csv, the figures and the page index.html.",
+)
+@workers_option("Number of processes that hash files, and of threads that compare hashes.")
+@click.option("--quiet", is_flag=True, help="Hide the progress bars.")
+def evaluate(
+    sources: tuple[Path, ...],
+    labels: Path | None,
+    fpr: float,
+    names: tuple[str, ...],
+    verdicts: Path | None,
+    review: Path | None,
+    out: Path | None,
+    workers: int,
+    quiet: bool,
+) -> None:
+    """Find which hash, at which threshold, matches images of one label and no others.
+
+    SOURCES are files or folders. Images of one label are a family. Print one line per hash, the
+    largest recall first, and what these images cannot show. METHODs are compared at the largest
+    false positive rate that each can keep below --fpr.
+    """
+    with usage_errors():
+        from finhash import evaluation
+    from finhash.accuracy import findings
+    from finhash.accuracy import labels as given_labels
+    from finhash.pages import answer
+
+    files = list(dict.fromkeys(images_in(sources, "SOURCES")))
+    verdicts = verdicts or _verdicts_in(sources)
+    with usage_errors():
+        found = evaluation.evaluate(
+            files,
+            None if labels is None else list(given_labels.read(labels, files)),
+            fpr=fpr,
+            methods=names or None,
+            verdicts=verdicts,
+            workers=workers,
+            progress=not quiet,
+        )
+        if out is not None:
+            found.write(out, command=shlex.join(["finhash", *sys.argv[1:]]))
+            click.echo(f"the page is {out / 'index.html'}", err=True)
+        if review is not None:
+            found.review(review)
+            click.echo(f"the page of pairs to judge is {review}", err=True)
+    click.echo(answer.text_table(found))
+    for line in (found.answer, findings.next_step(found.methods), *found.notes):
+        if line:
+            click.echo(f"\n{line}")
+
+
+def _verdicts_in(sources: tuple[Path, ...]) -> Path | None:
+    """Return the file of verdicts in the folders of images, and say so on stderr."""
+    from finhash.accuracy.labels import VERDICTS_FILE
+
+    found = [source / VERDICTS_FILE for source in sources if (source / VERDICTS_FILE).is_file()]
+    if len(found) > 1:
+        raise click.UsageError(
+            f"{len(found)} folders hold a {VERDICTS_FILE}; name one of them as --verdicts"
+        )
+    for path in found:
+        click.echo(f"verdicts on families are read from {path}", err=True)
+    return found[0] if found else None

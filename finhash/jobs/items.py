@@ -1,0 +1,212 @@
+"""Items of a job: ids with the sources of their images.
+
+This module does not load PyArrow, so that the command line can hash a few files quickly.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from finhash.images import Source, content_of, open_image
+from finhash.methods import Method
+
+PATIENCE = 0.5
+"""Seconds for which items are collected before those that have come are processed."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Source that could not be read in the calling process."""
+
+    reason: str
+    """Text for the column ``error``."""
+
+
+Pair = tuple[str, Source]
+"""An id, and the source of its image."""
+
+Item = tuple[str, Source | Unreadable, tuple[str, ...] | None]
+"""An id, the source of its image, and the names of the methods to use, or None for all."""
+
+
+def of_paths(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Pair]:
+    """Yield a pair for each path, whose id is the path; raise ``TypeError`` for other objects.
+
+    Examples
+    --------
+    >>> list(of_paths(["a.jpg"]))
+    [('a.jpg', 'a.jpg')]
+    """
+    for position, path in enumerate(paths):
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(
+                f"element {position} of paths is of type {type(path).__name__}; pass paths of "
+                "files, or pairs of an id and an image to finhash.hash_images"
+            )
+        name = os.fsdecode(path)
+        yield name, name
+
+
+def of_pairs(pairs: Iterable[Pair], ids: list[str] | None = None) -> Iterator[Pair]:
+    """Check and yield each pair, and append its id to ``ids`` unless that is None.
+
+    Raises
+    ------
+    TypeError
+        If an element is not a pair, or its id is not a string.
+
+    Examples
+    --------
+    >>> ids = []
+    >>> list(of_pairs([("17", b"...")], ids))
+    [('17', b'...')]
+    >>> ids
+    ['17']
+    """
+    for position, pair in enumerate(pairs):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(
+                f"element {position} of items is {_described(pair)}; pass pairs of an id and an "
+                "image, such as zip(ids, images)"
+            )
+        name, source = pair
+        if not isinstance(name, str | os.PathLike):
+            raise TypeError(
+                f"the id of element {position} of items is {_described(name)}; pass a string"
+            )
+        name = os.fsdecode(name)
+        if ids is not None:
+            ids.append(name)
+        yield name, source
+
+
+def is_path(source: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Return whether a source is the path of a file."""
+    return isinstance(source, str | os.PathLike)
+
+
+def together(pairs: Iterable[Pair], count: int) -> Iterator[list[Pair]]:
+    """Yield pairs in lists of up to ``count``; a source that is not a path ends its list.
+
+    The caller of a job may close a file or reuse a buffer as soon as the next pair is taken, so
+    such a source must be processed before that. A list also ends after ``PATIENCE`` seconds.
+
+    Examples
+    --------
+    >>> pairs = [("a", "a.jpg"), ("b", "b.jpg"), ("c", b"..."), ("d", b"...")]
+    >>> [len(some) for some in together(pairs, 10)]
+    [3, 1]
+    """
+    some: list[Pair] = []
+    start = time.monotonic()
+    for pair in pairs:
+        some.append(pair)
+        late = time.monotonic() > start + PATIENCE
+        if len(some) == count or late or not is_path(pair[1]):
+            yield some
+            some, start = [], time.monotonic()
+    if some:
+        yield some
+
+
+def held(item: Item) -> Item:
+    """Return an item that can be hashed later and elsewhere, whatever the caller does meanwhile.
+
+    Open files are read. Images, arrays and buffers are copied. If this fails, the source becomes
+    ``Unreadable``.
+
+    Examples
+    --------
+    >>> import io
+    >>> held(("17", io.BytesIO(b"..."), None))
+    ('17', b'...', None)
+    """
+    name, source, only = item
+    if isinstance(source, str | bytes | Unreadable):
+        return item
+    try:
+        return name, _held(source), only
+    except Exception as error:  # files of all kinds raise errors of all kinds
+        return name, Unreadable(reason(error)), only
+
+
+def size(item: Item) -> int:
+    """Return about how many bytes of memory the source of a held item takes; 0 for a path.
+
+    Examples
+    --------
+    >>> size(("17", b"...", None))
+    3
+    """
+    source = item[1]
+    if isinstance(source, bytes):
+        return len(source)
+    if isinstance(source, np.ndarray):
+        return source.nbytes
+    if isinstance(source, Image.Image):
+        return 4 * source.width * source.height  # Pillow stores most modes in four bytes per pixel
+    return 0
+
+
+def hashes_of(source: Source, methods: Sequence[Method]) -> list[NDArray[np.uint8]]:
+    """Return the packed hashes of an image by each method; raise what ``Method.hash`` raises.
+
+    Examples
+    --------
+    >>> from finhash import methods
+    >>> hashes_of(Image.radial_gradient("L"), [methods.get("dhash64")])
+    [array([15, 15, 15, 15, 15, 15, 15, 15], dtype=uint8)]
+    """
+    # Several methods share one decoded image; a single method may have a faster decoder.
+    image = open_image(source) if len(methods) > 1 else source
+    return [method.hash(source if method.encoded else image) for method in methods]
+
+
+def reason(error: Exception) -> str:
+    """Return the text of an exception for the column ``error``.
+
+    Examples
+    --------
+    >>> reason(FileNotFoundError(2, "No such file or directory", "a.jpg"))
+    'FileNotFoundError: No such file or directory'
+    """
+    # str(error) of an OSError repeats the path, which has its own column.
+    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"{type(error).__name__}: {words}"
+
+
+def text(name: str) -> str:
+    r"""Return an id as UTF-8 text; bytes of a path that are not UTF-8 are escaped.
+
+    Examples
+    --------
+    >>> print(text(os.fsdecode(b"caf\xe9.jpg")))
+    caf\xe9.jpg
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _held(source: Any) -> Source:  # noqa: ANN401
+    """Return what can be hashed later in place of a source."""
+    if isinstance(source, os.PathLike):
+        return os.fsdecode(source)
+    if isinstance(source, bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, np.ndarray):
+        return source.copy()
+    if hasattr(source, "read"):
+        return content_of(source)
+    return open_image(source).copy()  # an image; raises TypeError for anything else
+
+
+def _described(value: object) -> str:
+    """Return the type of an object, with its text if that is short."""
+    described = repr(value) if isinstance(value, str | int | float | None) else ""
+    kind = f"of type {type(value).__name__}"
+    return f"{described} {kind}" if 0 < len(described) <= 80 else kind
