@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -377,6 +378,24 @@ def test_cluster_writes_families_and_a_contact_sheet(hashed, tmp_path, algorithm
 def test_cluster_prints_to_stdout(hashed):
     assert len(rows(run("cluster", hashed, "--radius", 10))) == 5
     assert run("cluster", hashed, "--radius", 300).exit_code == 2
+
+
+def test_cluster_writes_where_it_is_told(hashed, tmp_path):
+    """Pipes and links stay; the null device of the machine once became a file."""
+    pipe, found = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: found.append(pipe.read_text()), daemon=True)
+    reader.start()
+    (tmp_path / "sheet.png").symlink_to("target")
+    words = ("cluster", hashed, "--radius", 10)
+    done = run(*words, "-o", pipe, "--sheet", tmp_path / "sheet.png")
+    assert done.exit_code == 0
+    reader.join(30)
+    assert found == [run(*words, "-o", "-").stdout]
+    assert pipe.is_fifo()
+    assert (tmp_path / "sheet.png").is_symlink()
+    with Image.open(tmp_path / "target") as image:
+        assert image.format == "PNG"
 
 
 def test_a_sheet_of_an_unknown_format_is_refused_before_clustering(hashed, tmp_path):

@@ -1,6 +1,5 @@
 """The command ``finhash cluster``."""
 
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -41,8 +40,8 @@ def _check_sheet(
 @click.option(
     "-o",
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="CSV file for the families; stdout if omitted.",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    help="CSV file for the families; - is stdout.  [default: stdout]",
 )
 @radius_option
 @click.option(
@@ -85,6 +84,7 @@ def cluster_command(
     numbered from 0, the largest first. Images without a hash are left out.
     """
     from finhash import cluster
+    from finhash.jobs.files import output, whole_file
 
     hashed = read_table(table, method).select([method]).without_errors()
     with usage_errors():
@@ -97,18 +97,14 @@ def cluster_command(
     order = np.argsort(ranks, kind="stable")
     rows = ((paths[k], int(ranks[k]), int(sizes[labels[k]])) for k in order)
     header = ("path", "family", "size")
-    if out is None:
-        write_csv(sys.stdout, header, rows)
-    else:
-        from finhash.jobs.files import whole_file
-
-        with usage_errors(), whole_file(out) as partial, partial.open("w", newline="") as file:
-            write_csv(file, header, rows)
+    with usage_errors(), output(out) as file:
+        write_csv(file, header, rows)
     if sheet is not None:
         from finhash.sheet import contact_sheet
 
         largest = [np.flatnonzero(ranks == family) for family in range(len(sizes))[:SHEET_ROWS]]
         drawn = contact_sheet([[paths[k] for k in family] for family in largest])
-        with usage_errors():
-            drawn.save(sheet)
+        image_format = Image.registered_extensions()[sheet.suffix.lower()]
+        with usage_errors(), whole_file(sheet) as partial:
+            drawn.save(partial, image_format)
     click.echo(f"{len(paths)} images in {len(sizes)} families", err=True)

@@ -65,6 +65,8 @@ def usage_errors() -> Iterator[None]:
     """Report wrong arguments, missing packages and unwritable files as wrong usage (status 2)."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # the reader of the output has seen enough; click ends without a message
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         raise click.UsageError(str(error)) from error
 

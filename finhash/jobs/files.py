@@ -1,33 +1,63 @@
-"""Files that are written completely or not at all."""
+"""Files that are written completely or not at all, and output to devices, pipes and stdout."""
 
+import errno
 import os
+import shutil
+import socket
+import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO, TextIO
+
+_IRREPLACEABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
+"""Errors with which a folder refuses a new file that one of its own files may still accept."""
 
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; rename it to ``path`` if the block succeeds.
+    """Yield a temporary path to write to; put its content at ``path`` if the block succeeds.
 
-    Missing folders are created. If the block raises, the temporary file is deleted, and a file that
-    already existed at ``path`` stays as it was. The file is complete even if the machine then loses
-    power: its content is on disk before it is renamed.
+    A file, or a name without one, gets the content by renaming. The temporary file is then in the
+    same folder, and missing folders are created. The file is complete even if the machine then
+    loses power: its content is on disk before it is renamed. Permissions and extended attributes of
+    an existing file are kept, and its owner and group if this process may set them. Other hard
+    links to an existing file keep the old content. A symbolic link is followed: the link stays, and
+    the file to which it leads is replaced or created.
+
+    Some files cannot be replaced, because their folder accepts no new files or they are mount
+    points. They are overwritten instead, which a crash can leave incomplete.
+
+    Devices, pipes and sockets stay in place, and so do names of open files, such as
+    ``/dev/stdout``. They are opened before the block runs, and a named pipe waits for its reader.
+    The temporary file is in the system's folder for temporary files, and its content is copied
+    after the block.
+
+    If the block raises, the temporary file is deleted, an existing file stays as it was, and
+    nothing is written to a device, pipe or socket.
 
     Parameters
     ----------
     path : str or path-like
-        Final name of the file.
+        Where the content is wanted.
 
     Yields
     ------
     Path
-        Name to write to.
+        Empty file to write to.
+
+    Raises
+    ------
+    IsADirectoryError
+        If there is a folder at ``path``.
+    OSError
+        If ``path`` cannot be written.
 
     Examples
     --------
-    >>> import tempfile
-    >>> folder = tempfile.TemporaryDirectory()
+    >>> folder = TemporaryDirectory()
     >>> target = Path(folder.name, "new", "note.txt")
     >>> with whole_file(target) as partial:
     ...     _ = partial.write_text("done")
@@ -38,12 +68,138 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> folder.cleanup()
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        status = None
+    if status and stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(f"{path} is a folder: give the name of a file")
+    descriptor = _descriptor(path)
+    if descriptor is None and (status is None or stat.S_ISREG(status.st_mode)):
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(target, exists=status is not None) as partial:
+            yield partial
+            _put(partial, target, status)
+    else:
+        with _opened(path, descriptor) as file, TemporaryDirectory(prefix="finhash-") as folder:
+            partial = Path(folder, "partial")
+            partial.touch()
+            yield partial
+            with partial.open("rb") as written:
+                shutil.copyfileobj(written, file)
+
+
+@contextmanager
+def output(path: str | os.PathLike[str] | None) -> Iterator[TextIO]:
+    r"""Yield a file that is open for writing: standard output, or one written by ``whole_file``.
+
+    Parameters
+    ----------
+    path : str or path-like, optional
+        Where the output is wanted. None and ``-`` are standard output.
+
+    Yields
+    ------
+    file
+        File open for text, with ``"\n"`` as it is and in UTF-8, unless it is standard output. Its
+        attribute ``buffer`` takes bytes.
+
+    Raises
+    ------
+    OSError
+        If ``path`` cannot be written.
+
+    Examples
+    --------
+    >>> with output("-") as file:
+    ...     _ = file.write("done")
+    done
+    """
+    if path is None or os.fspath(path) == "-":
+        yield sys.stdout
+        sys.stdout.flush()
+    else:
+        with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+            yield file
+
+
+def _descriptor(path: Path) -> int | None:
+    """Return the number of the open file that a path names, such as 1 for ``/dev/stdout``."""
+    folders = {os.path.realpath(folder) for folder in ("/dev/fd", "/proc/self/fd")}
+    while True:
+        # Following the last link would lose the position in an open file, and opens no socket.
+        if path.name.isdecimal() and os.path.realpath(path.parent) in folders:
+            return int(path.name)
+        if not path.is_symlink():
+            return None
+        path = path.parent / path.readlink()
+
+
+@contextmanager
+def _temporary(target: Path, *, exists: bool) -> Iterator[Path]:
+    """Yield an empty file beside a target; elsewhere if the folder of an existing one refuses."""
+    partial = target.with_name(f".{os.urandom(8).hex()}.partial")
+    try:
+        partial.touch(exist_ok=False)
+    except OSError as error:
+        if not exists or error.errno not in _IRREPLACEABLE:
+            raise OSError(error.errno, error.strerror, os.fspath(target)) from error
+        with TemporaryDirectory(prefix="finhash-") as folder:
+            partial = Path(folder, "partial")
+            partial.touch()
+            yield partial
+        return
     try:
         yield partial
-        with partial.open("r+b") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _put(partial: Path, target: Path, before: os.stat_result | None) -> None:
+    """Give a temporary file the place of the target, whose status was ``before``."""
+    with partial.open("r+b") as file:
+        os.fsync(file.fileno())
+    if before:
+        _resemble(partial, target, before)
+    try:
+        partial.replace(target)
+    except OSError as error:
+        if before is None or error.errno not in _IRREPLACEABLE:
+            raise
+        # Unlike "wb", this mode never creates a file, which sticky folders refuse.
+        with partial.open("rb") as written, target.open("r+b") as file:
+            shutil.copyfileobj(written, file)
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _resemble(partial: Path, target: Path, before: os.stat_result) -> None:
+    """Give a temporary file the owner, permissions and attributes of the target, where possible."""
+    for owner in ((before.st_uid, before.st_gid), (-1, before.st_gid)):
+        try:
+            os.chown(partial, *owner)
+        except (AttributeError, OSError):
+            continue  # Windows has no owners, and elsewhere only root may give files away
+        break
+    shutil.copystat(target, partial)
+    os.utime(partial)  # copystat also copies the time of the last modification
+
+
+@contextmanager
+def _opened(path: Path, descriptor: int | None) -> Iterator[BinaryIO]:
+    """Yield an open file, a device, a pipe or a socket as a file open for writing."""
+    if descriptor is not None:
+        sys.stdout.flush()  # what was printed before comes first
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            yield file
+    elif path.is_socket():
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(os.fspath(path))
+            with connection.makefile("wb") as file:
+                yield file
+    else:
+        # Without O_CREAT, so that no file appears if the pipe vanishes meanwhile.
+        with os.fdopen(os.open(path, os.O_WRONLY), "wb") as file:
+            yield file

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -45,12 +45,17 @@ RETRY = 0.05
 
 def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
     """Write a table or a part; the file appears complete or not at all."""
+    with whole_file(path) as partial:
+        write_rows(table, partial)
+
+
+def write_rows(table: pa.Table, file: str | os.PathLike[str] | BinaryIO) -> None:
+    """Write a table or a part to a file or to a path."""
     facts = json.dumps({**provenance_of(table.schema), "format": FORMAT})
     marked = table.replace_schema_metadata({METADATA_KEY: facts})
-    with whole_file(path) as partial:
-        # Hashes rarely repeat, so a dictionary would only make their columns larger.
-        options: dict[str, Any] = {"compression": "zstd", "use_dictionary": ["error"]}
-        pq.write_table(marked, partial, **options)
+    # Hashes rarely repeat, so a dictionary would only make their columns larger.
+    options: dict[str, Any] = {"compression": "zstd", "use_dictionary": ["error"]}
+    pq.write_table(marked, file, **options)
 
 
 def read_table(path: str | os.PathLike[str]) -> pa.Table:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from finhash import methods as registry
 from finhash.jobs import csv_file, parquet, preview
 from finhash.jobs.columns import as_hex, conform, fixed_width, packed
+from finhash.jobs.files import whole_file
 from finhash.jobs.items import text
 from finhash.jobs.provenance import difference
 from finhash.jobs.rows import KEY, METADATA_KEY
@@ -611,21 +612,25 @@ class HashTable:
         Parameters
         ----------
         path : str or path-like
-            Name of the file; missing folders are created. If it ends in ``.csv``, the columns are
-            ``path``, the hashes in hexadecimal digits, and ``error``; the provenance is not
-            written. If it ends in ``.parquet`` or ``.pq`` or has no ending, the file is Parquet.
+            Name of the file; missing folders are created. If it ends in ``.csv``, the hashes are
+            in hexadecimal digits, and the provenance is not written. If it ends in ``.parquet`` or
+            ``.pq`` or has no ending, the file is Parquet. A symbolic link is followed; a device or
+            pipe is written to as it is.
 
         Raises
         ------
         ValueError
-            If the name has another ending.
+            If the name has another ending, or a column cannot be written as CSV.
+        IsADirectoryError
+            If there is a folder of this name.
         OSError
             If the file cannot be written.
         """
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix == ".csv":
-            csv_file.write_csv(self.arrow, self.methods, path)
+            with whole_file(path) as partial:
+                csv_file.write_csv(self.arrow, self.methods, partial)
         elif suffix in PARQUET_SUFFIXES:
             parquet.write_table(self.arrow, path)
         else:

@@ -152,7 +152,8 @@ def candidates() -> None:
         pairs.to_csv(partial, index=False)
     for start in range(0, len(pairs), SHEET):
         sheet = lookalikes.draw_pairs(templates, pairs.iloc[start : start + SHEET], columns=4)
-        sheet.save(folder / f"{start:04d}.png")
+        with whole_file(folder / f"{start:04d}.png") as partial:
+            sheet.save(partial, "png")
     click.echo(f"{len(pairs)} pairs in {folder}")
 
 

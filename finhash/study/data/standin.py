@@ -242,8 +242,8 @@ class StandIn:
                     "move them elsewhere"
                 )
             shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        note.write_text(recipe)
+        with whole_file(note) as partial:
+            partial.write_text(recipe)
 
     def _probes(self) -> Iterator[bytes]:
         """Yield the JPEG bytes of the first three images of each family in ``PROBES``."""

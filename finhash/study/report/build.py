@@ -44,7 +44,8 @@ def main() -> None:
     if not project.writes_to_checkout():
         for path in (project.root() / "report").iterdir():
             if path.suffix in {".tex", ".bib"}:
-                shutil.copy(path, folder / path.name)
+                with whole_file(folder / path.name) as partial:
+                    shutil.copyfile(path, partial)
     stop_if_impossible()
     write_generated()
     status = build_pdf()
@@ -91,11 +92,12 @@ def write_generated() -> None:
         if key in keys
     ]
     lines += [f"\\expandafter\\def\\csname claim@{key}\\endcsname{{}}\n" for key in holding]
-    (folder / "numbers.tex").write_text("".join(lines))
-    for name, table in tables.tables().items():
-        (folder / f"{name}.tex").write_text(table)
     printed = {key: text for key, (text, _) in known.items()}
-    (folder / "words.tex").write_text(f"{count_words(resolve(source, printed, holding)):,}\n")
+    words = count_words(resolve(source, printed, holding))
+    generated = {"numbers": "".join(lines), "words": f"{words:,}\n", **tables.tables()}
+    for name, text in generated.items():
+        with whole_file(folder / f"{name}.tex") as partial:
+            partial.write_text(text)
     for key in sorted(failing):
         print(
             f"report: a sentence is left out, because its claim fails or a number is missing: {key}"
@@ -184,7 +186,8 @@ def build_pdf() -> int:
         errors = re.findall(r"^(?:.*:\d+: .*|! .*)(?:\n(?!\n).*){0,3}", log, re.MULTILINE)
         print("\n".join(errors) or run.stdout + run.stderr)
     else:
-        shutil.copy(scratch / "report.pdf", project.report() / "report.pdf")
+        with whole_file(project.report() / "report.pdf") as partial:
+            shutil.copyfile(scratch / "report.pdf", partial)
     return run.returncode
 
 

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
+from finhash.jobs.files import whole_file
 from finhash.study import project, results
 from finhash.study.report import available
 from finhash.study.report import figures_accuracy as accuracy
@@ -95,10 +96,11 @@ def export(stem: str) -> None:
         return
     figure = draw(stem)
     folder = project.figures()
-    folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{stem}.pdf", metadata={"CreationDate": None})
+    with whole_file(folder / f"{stem}.pdf") as partial:
+        figure.savefig(partial, format="pdf", metadata={"CreationDate": None})
     png = _png(figure)
-    (folder / f"{stem}.png").write_bytes(png)
+    with whole_file(folder / f"{stem}.png") as partial:
+        partial.write_bytes(png)
     plt.close(figure)
     _show(png, ALT[stem], round(figure.get_figwidth() * SCREEN))
 

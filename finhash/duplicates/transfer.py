@@ -1,0 +1,168 @@
+"""Moving a file so that it is whole at its old or its new place, whenever the program stops."""
+
+import errno
+import filecmp
+import os
+import shutil
+from contextlib import suppress
+
+
+def move(source: str, target: str, temporary: str) -> None:
+    """Move a file, also to another file system; an existing target is never replaced.
+
+    The file is on the disk under its new name before the old name is removed.
+
+    Parameters
+    ----------
+    source : str
+        File to move.
+    target : str
+        New path of the file. Its folder exists.
+    temporary : str
+        Unused name in the folder of ``target``, for a copy that is not complete.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file at the new path.
+    OSError
+        If the file cannot be moved; it then remains in its old place.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> old, new, temporary = (os.path.join(folder.name, name) for name in ("a", "b", "c"))
+    >>> open(old, "w").close()
+    >>> move(old, new, temporary)
+    >>> os.listdir(folder.name)
+    ['b']
+    >>> folder.cleanup()
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # This file system has no hard links, or the target is on another one.
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
+        try:
+            os.rename(source, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _copy_to(source, target, temporary)
+        else:
+            return
+    sync(os.path.dirname(target))
+    try:
+        os.unlink(source)
+    except OSError:
+        os.unlink(target)
+        raise
+
+
+def give_second_name(source: str, target: str, temporary: str) -> None:
+    """Make a hard link to a file or, if that is impossible, a copy; never replace a file.
+
+    Parameters
+    ----------
+    source : str
+        File.
+    target : str
+        Path of the link or copy.
+    temporary : str
+        Unused name in the folder of ``target``, for a copy that is not complete.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file at ``target``.
+    OSError
+        If the file cannot be copied.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> first, second, temporary = (os.path.join(folder.name, name) for name in ("a", "b", "c"))
+    >>> open(first, "w").close()
+    >>> give_second_name(first, second, temporary)
+    >>> sorted(os.listdir(folder.name))
+    ['a', 'b']
+    >>> folder.cleanup()
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
+        _copy_to(source, target, temporary)
+    sync(os.path.dirname(target))
+
+
+def copy(source: str, target: str) -> None:
+    """Copy a file with its times and permissions, compare the copy, and wait until it is on disk.
+
+    Parameters
+    ----------
+    source : str
+        File; a symbolic link is followed.
+    target : str
+        Path of the copy, where there is no file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be copied; the incomplete copy is removed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> first, second = os.path.join(folder.name, "a"), os.path.join(folder.name, "b")
+    >>> with open(first, "w") as file:
+    ...     _ = file.write("content")
+    >>> copy(first, second)
+    >>> open(second).read()
+    'content'
+    >>> folder.cleanup()
+    """
+    with open(source, "rb") as original, open(target, "xb") as duplicate:
+        try:
+            shutil.copyfileobj(original, duplicate)
+            duplicate.flush()
+            shutil.copystat(source, target)
+            with suppress(AttributeError, OSError):  # usually only root may give files away
+                status = os.fstat(original.fileno())
+                os.chown(target, status.st_uid, status.st_gid)
+            os.fsync(duplicate.fileno())
+            if not filecmp.cmp(source, target, shallow=False):
+                raise OSError(errno.EIO, "the copy differs from the file; try again", source)
+        except BaseException:
+            os.unlink(target)
+            raise
+
+
+def sync(folder: str) -> None:
+    """Wait until the names in a folder are on the disk, where the system can tell.
+
+    Examples
+    --------
+    >>> sync(".")
+    """
+    if os.name == "posix":
+        descriptor = os.open(folder or os.curdir, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _copy_to(source: str, target: str, temporary: str) -> None:
+    """Copy a file so that the copy appears complete or not at all."""
+    copy(source, temporary)
+    os.rename(temporary, target)
