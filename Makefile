@@ -47,6 +47,12 @@ test: env latex-if-root lint
 fast: env
 	$(BIN)/python -m pytest -m "not slow"
 
+## packages: build wheel and sdist, install and use them in bare environments (15 minutes)
+.PHONY: packages
+packages: export PYENV_VERSION = $(shell pyenv versions --bare 2>/dev/null | paste -sd: -)
+packages: env
+	$(BIN)/python -m pytest tests/packaging
+
 ## notebooks: run each notebook whose code, modules or data have changed
 .PHONY: notebooks
 notebooks: $(NOTEBOOKS:%=$(STAMPS)/%)
@@ -82,12 +88,12 @@ lint: env
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-## lock: resolve requirements.lock again from pyproject.toml (needs uv)
+## lock: resolve requirements.lock again from pyproject.toml
 .PHONY: lock
-lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --extra cluster --extra evaluate --group study --group dev --no-emit-index-url --no-header \
-	    pyproject.toml --output-file requirements.lock
+lock: env
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --extra cluster --extra evaluate --extra pdq --group study --group dev \
+	    --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
 
 ## clean: remove build/, with the results of quick runs, and caches; keep the rest
 .PHONY: clean

@@ -21,7 +21,10 @@ Spans = tuple[tuple[str, str], ...]
 
 _DECODERS = {"pillow": (("11.3.0", "13.0.0"),), "libjpeg-turbo": (("3.1.1", "3.2.0"),)}
 _FIND = _DECODERS | {"simplejpeg": (("1.7.6", "1.9.0"),)}
-_IMAGEHASH = _DECODERS | {"pillow": (("11.3.0", "12.3.0"),), "imagehash": (("4.3.0", "4.3.2"),)}
+_IMAGEHASH = _DECODERS | {
+    "pillow": (("11.3.0", "12.1.1"), ("12.2.0", "12.3.0")),
+    "imagehash": (("4.3.1", "4.3.2"),),
+}
 
 SOFTWARE: Mapping[str, Mapping[str, Spans]] = {
     "find": _FIND,
@@ -29,8 +32,8 @@ SOFTWARE: Mapping[str, Mapping[str, Spans]] = {
     "find_luma": _FIND,
     "ahash": _IMAGEHASH,
     "dhash": _IMAGEHASH,
-    "phash": _IMAGEHASH | {"scipy": (("1.14.1", "1.17.1"),)},
-    "whash": _IMAGEHASH | {"PyWavelets": (("1.6.0", "1.9.0"),)},
+    "phash": _IMAGEHASH | {"scipy": (("1.14.1", "1.18.1"),)},
+    "whash": _IMAGEHASH | {"PyWavelets": (("1.6.0", "1.10.0"),)},
     "pdq": _DECODERS | {"pdqhash": (("0.2.5", "0.2.8"),)},
 }
 """Software that can change the bits of the built-in methods, by name without the number of bits.
