@@ -3,13 +3,13 @@
 Hashes cannot tell a false match from a wrong label. If two families show one image, their pairs of
 images match rightly but count as false, so somebody has to look at the closest pairs of families.
 ``closest`` ranks these pairs, and the page of ``finhash.pages.review`` shows them and saves the
-verdicts. ``read`` reads the saved file, and ``labellings`` merges the families accordingly.
+verdicts in the format of ``finhash.accuracy.verdict_file``. ``read`` reads the saved file, and
+``labellings`` merges the families accordingly.
 """
 
-import csv
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,24 +21,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from finhash.accuracy import rates
-from finhash.accuracy.labels import open_csv
+from finhash.accuracy.verdict_file import COLUMNS as COLUMNS
+from finhash.accuracy.verdict_file import read_rows
 
 if TYPE_CHECKING:  # whoever only reads verdicts should not import the code that counts
     from finhash.accuracy.counting import PairTable
-
-MEANINGS = {
-    "same": "One photograph or drawing, at most cropped, scaled, mirrored, recoloured, framed "
-    "or lettered.",
-    "variant": "One photograph or drawing of which a part was edited, added or replaced.",
-    "different": "Everything else, including two photographs of one subject.",
-}
-"""Definition of each verdict."""
-
-VERDICTS = tuple(MEANINGS)
-"""The verdicts: ``same``, ``variant`` and ``different``."""
-
-COLUMNS = ("first", "second", "verdict")
-"""Columns of a file of verdicts."""
 
 
 def read(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -84,55 +71,8 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
     1  0085   0090  different
     >>> folder.cleanup()
     """
-    path = Path(path)
-    with open_csv(path) as file:
-        return pd.DataFrame(list(_rows(path, file)), columns=list(COLUMNS), dtype=object)
-
-
-def _rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[str, ...]]:
-    """Yield first, second and verdict of each row that is not blank."""
-    reader = csv.reader(lines, skipinitialspace=True)
-    positions: list[int] = []
-    width = 0
-    for cells in reader:
-        values = [cell.strip() for cell in cells]
-        if not any(values):
-            continue
-        where = f"{path}, line {reader.line_num}"
-        if not positions:
-            positions, width = _positions(where, values), len(values)
-            continue
-        if any(values[width:]):
-            raise ValueError(
-                f"{where}: {len(values)} values in {width} columns; "
-                "put a name that contains a comma between double quotes"
-            )
-        values += [""] * (width - len(values))
-        row = first, second, verdict = tuple(values[position] for position in positions)
-        if not (first and second):
-            raise ValueError(
-                f"{where}: {','.join(row)!r} lacks a family; "
-                "write a family or the path of an image in first and in second"
-            )
-        if verdict.lower() not in VERDICTS:
-            raise ValueError(
-                f"{where}: unknown verdict {verdict!r}; use one of {', '.join(VERDICTS)}"
-            )
-        yield first, second, verdict.lower()
-    if not positions:
-        raise ValueError(f"{path} is empty; its first line must be {','.join(COLUMNS)}")
-
-
-def _positions(where: str, header: list[str]) -> list[int]:
-    """Return the position of each of ``COLUMNS`` in the header."""
-    names = [name.lower() for name in header]
-    missing = [column for column in COLUMNS if column not in names]
-    if missing:
-        raise ValueError(
-            f"{where}: no column {', '.join(missing)} among {', '.join(header)}; "
-            f"the first line must be {','.join(COLUMNS)}, separated by commas"
-        )
-    return [names.index(column) for column in COLUMNS]
+    rows = [row[: len(COLUMNS)] for row in read_rows(path)]
+    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
 
 
 def closest(tables: Mapping[str, "PairTable"], target: float) -> pd.DataFrame:

@@ -1,1 +1,1 @@
-"""Self-contained web pages: the answer of an evaluation, and pairs of families to be judged."""
+"""Self-contained web pages: the answer of an evaluation, and families of images to be judged."""

@@ -1,36 +1,58 @@
-"""Page on which a user judges whether two families show one image.
+"""Pages on which a user looks at families of images and judges pairs.
 
-``write_page`` writes one HTML file that needs no network. It shows pairs of families side by side
-and saves the user's verdicts as a CSV file, which ``finhash.accuracy.verdicts.read`` reads. The
-template of the page is ``review.html``, next to this module.
+``write_families`` writes the page of ``finhash cluster --html``: all families, with a slider for
+the threshold, and the doubtful links between images, to be judged one by one. ``write_page`` writes
+the page of ``finhash evaluate --review``: pairs of labelled families, to be judged in the same way.
+
+Each page is one HTML file that needs no network. It saves the user's verdicts as a CSV file, which
+``finhash.accuracy.verdict_file`` reads. The template ``review.html``, next to this module, builds
+both pages in the browser from data in JSON. Text from outside is only ever set as text content, and
+the page's content security policy lets the browser run no script but the template's own.
 """
 
 import base64
 import hashlib
 import html
-import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from string import Template
+from typing import Any
+from urllib.parse import quote
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
-from finhash.accuracy.verdicts import MEANINGS, VERDICTS
-from finhash.images import open_image
+from finhash.accuracy.links import draw, links
+from finhash.accuracy.verdict_file import MEANINGS, VERDICTS, Verdict
+from finhash.hamming.words import check_radius
 from finhash.jobs.files import whole_file
+from finhash.jobs.items import text
+from finhash.pages.thumbnails import ImagePath, Thumbnail, thumbnails
 
 SHOWN = 4
-"""Number of images shown per family, at most."""
+"""Number of images shown per family of a pair of families, at most."""
 
-SIDE = 160
-"""Longer side of a thumbnail, in pixels."""
+DRAWN = 200
+"""Number of links drawn for judging, at most."""
 
-ImagePath = str | os.PathLike[str]
-"""Path of an image file."""
+MOST = 20_000
+"""Number of images with a thumbnail, at most; the file then has about 45 MB."""
+
+SIDE = 112
+"""Longer side of a thumbnail in a family, in pixels."""
+
+JUDGED_SIDE = 256
+"""Longer side of a thumbnail in a pair to judge, in pixels."""
+
+CHUNK = 64
+"""Number of thumbnails that the page decodes together."""
+
+CARD_WORDS = ("same", "different")
+"""Verdicts on links."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +71,7 @@ class Pair:
     first_size, second_size : int
         Number of images in each family.
     verdict : str, optional
-        Earlier verdict, one of ``finhash.accuracy.verdicts.VERDICTS``; None if there is none.
+        Earlier verdict, one of ``finhash.accuracy.verdict_file.VERDICTS``; None if there is none.
     """
 
     first: str
@@ -80,9 +102,9 @@ def write_page(
 ) -> None:
     """Write the page on which a user judges pairs of families.
 
-    The page is one HTML file with embedded thumbnails. An image that cannot be read is shown as a
-    grey square whose alternative text gives the reason. Judgements are kept in the browser until
-    the page is written with another title, other pairs or other earlier verdicts.
+    The page is one HTML file with embedded thumbnails. In place of an image that cannot be read, it
+    gives the reason. Judgements are kept in the browser until the page is written with another
+    title, other pairs or other earlier verdicts.
 
     Parameters
     ----------
@@ -121,62 +143,213 @@ def write_page(
     """
     ranked = sorted(pairs, key=lambda pair: pair.share, reverse=True)
     shown = [each for pair in ranked for group in _images(pair) for each in group]
-    tags = {each: _image_tag(each) for each in dict.fromkeys(shown)}
-    cards = [_card(number, len(ranked), pair, tags) for number, pair in enumerate(ranked, 1)]
-    template = Template(files("finhash.pages").joinpath("review.html").read_text("utf-8"))
-    page = template.substitute(
-        title=html.escape(title),
-        introduction=html.escape(_introduction(len(ranked), threshold_text)),
-        pairs="\n".join(cards),
-        data=_data(title, ranked, others),
+    rows = {each: row for row, each in enumerate(dict.fromkeys(shown))}
+    made = thumbnails(list(rows), [JUDGED_SIDE] * len(rows))
+    given = [
+        {
+            "first": pair.first,
+            "second": pair.second,
+            "heading": f"{pair.first} and {pair.second}",
+            "detail": f"{100 * pair.share:.3g} % of the image pairs match.",
+            "verdict": pair.verdict,
+            "groups": [
+                [f"{name}: {_number(size, 'image')}", [rows[each] for each in images]]
+                for name, size, images in zip(
+                    (pair.first, pair.second),
+                    (pair.first_size, pair.second_size),
+                    _images(pair),
+                    strict=True,
+                )
+            ],
+        }
+        for pair in ranked
+    ]
+    data = {
+        "words": list(MEANINGS.items()),
+        "introduction": _introduction(len(ranked), threshold_text),
+        "advice": "Put the saved file into the folder of images, or pass it with --verdicts.",
+        "images": [_facts(Path(each).name, image) for each, image in zip(rows, made, strict=True)],
+        "pairs": given,
+        "others": [list(row) for row in others],
+    }
+    names = [[pair.first, pair.second] for pair in ranked]
+    _write(path, title, data, made, [title, names, [pair.verdict for pair in ranked]])
+
+
+def write_families(
+    path: ImagePath,
+    paths: Sequence[ImagePath],
+    hashes: NDArray[np.uint8],
+    radius: int,
+    *,
+    margin: int | None = None,
+    labels: Sequence[int | str] | None = None,
+    verdicts: Iterable[Verdict] = (),
+    title: str = "Families of near-duplicate images",
+    command: str = "",
+    workers: int = 1,
+    progress: bool = True,
+) -> None:
+    """Write the page that shows families of images and on which a user judges their links.
+
+    Families are the connected components at a threshold, which a slider changes in the browser.
+    Above them, the page shows links drawn by ``finhash.accuracy.links.draw`` one by one, those near
+    the threshold first. ``finhash.accuracy.links.judge`` estimates from the saved verdicts at which
+    thresholds the links are right.
+
+    The page is one HTML file with embedded thumbnails, of ``MOST`` images at most. In place of an
+    image that cannot be read, it gives the reason. Judgements are kept in the browser, also if the
+    page is written again for images in the same folder, until other earlier verdicts are passed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to write; it is written completely or not at all.
+    paths : sequence of str or path-like, shape (n,)
+        Path of each image. Verdicts name images by these paths.
+    hashes : ndarray of uint8, shape (n, bits / 8)
+        Hash of each image, packed.
+    radius : int
+        Threshold in bits.
+    margin : int, optional
+        Bits above ``radius`` up to which the slider reaches, and by which the distance of links to
+        judge differs from ``radius`` at most. By default a sixteenth of the hash.
+    labels : sequence of int or str, shape (n,), optional
+        Name of each image's family in a list of families, which the page repeats.
+    verdicts : iterable of Verdict
+        Earlier verdicts on pairs of images. The page shows them and repeats them in the file that
+        it saves, which can then replace the earlier file.
+    title : str
+        Title of the page.
+    command : str
+        Command that chooses the threshold from the saved file.
+    workers : int, default 1
+        Threads.
+    progress : bool, default True
+        Whether to show a progress bar on stderr, if stderr is a terminal.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of paths, hashes and labels differ, or ``radius`` is not between 0 and the
+        number of bits.
+    OSError
+        If the page cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from finhash.pages.review import write_families
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> page = Path(folder.name, "review.html")
+    >>> hashes = np.array([[0] * 32, [1] + [0] * 31], np.uint8)
+    >>> write_families(page, ["a.jpg", "b.jpg"], hashes, radius=52)
+    >>> "a.jpg" in page.read_text()
+    True
+    >>> folder.cleanup()
+    """
+    for what, number in (
+        ("hashes", len(hashes)),
+        ("labels", len(paths if labels is None else labels)),
+    ):
+        if number != len(paths):
+            raise ValueError(
+                f"the number of paths is {len(paths)} and that of {what} {number}; pass one each"
+            )
+    bits = 8 * hashes.shape[1]
+    radius = check_radius(radius, bits)
+    margin = bits // 16 if margin is None else margin
+    reach = min(bits, radius + margin)
+    first, second, distance = links(hashes, reach, workers=workers)
+    drawn = draw(distance, radius, margin, DRAWN)
+    shown = _order(len(paths), first, second, int((distance <= radius).sum()))
+    place = np.full(len(paths), -1)
+    place[shown] = np.arange(len(shown))
+    large = np.isin(shown, [first[drawn], second[drawn]])
+    names = [text(os.fspath(paths[row])) for row in shown]
+    files_shown = [paths[row] for row in shown[:MOST]]
+    sides = np.where(large, JUDGED_SIDE, SIDE)[:MOST].tolist()
+    made = thumbnails(files_shown, sides, workers=workers, progress=progress)
+    made += [Thumbnail("", 0, 0, -1, "no thumbnail")] * (len(shown) - len(made))
+    folder = os.path.commonprefix(names)  # noqa: RUF071 - it is cut at a separator
+    folder = folder[: folder.rfind(os.sep) + 1]
+    data = {
+        "words": [(word, MEANINGS[word]) for word in CARD_WORDS],
+        "introduction": _introduction_of_families(len(paths), len(shown), bits),
+        "advice": "To choose the threshold from the saved verdicts:" if command else "",
+        "command": command,
+        "images": [
+            _facts(name[len(folder) :], image) for name, image in zip(names, made, strict=True)
+        ],
+        "folder": folder,
+        "base": _url(folder, path),
+        "links": [place[first].tolist(), place[second].tolist(), distance.tolist()],
+        "drawn": drawn.tolist(),
+        "labels": None if labels is None else [str(labels[row]) for row in shown],
+        "total": len(paths),
+        "radius": radius,
+        "reach": reach,
+        "others": [
+            [*row[:3], "" if row.drawn is None else ("no", "yes")[row.drawn]] for row in verdicts
+        ],
+    }
+    _write(path, title, data, made, [title, str(Path(folder).absolute()), data["others"]])
+
+
+def _order(n: int, first: NDArray[Any], second: NDArray[Any], within: int) -> NDArray[np.int64]:
+    """Return the rows of all images with links, those of the largest families first.
+
+    Families are those of the first ``within`` links. Images of one family keep their order.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ends = first[:within], second[:within]
+    graph = coo_array((np.ones(within), ends), (n, n))
+    numbers = connected_components(graph, directed=False)[1]
+    _, start, inverse, sizes = np.unique(
+        numbers, return_index=True, return_inverse=True, return_counts=True
     )
-    with whole_file(path) as partial:
-        # A file name that is not UTF-8 holds surrogates, which cannot be encoded.
-        partial.write_text(page, encoding="utf-8", errors="xmlcharrefreplace")
+    order = np.lexsort((np.arange(n), start[inverse], -sizes[inverse]))
+    return order[np.isin(order, [first, second])]
+
+
+def _url(folder: str, page: ImagePath) -> str:
+    """Return the relative URL of a folder of images, seen from the page."""
+    # Colons are quoted, so a folder called "javascript:..." is not taken for a scheme.
+    return quote(os.path.relpath(folder or ".", Path(page).absolute().parent)) + "/"
 
 
 def _introduction(number: int, threshold_text: str) -> str:
-    """Return the sentences above the pairs."""
+    """Return the sentences above pairs of families."""
     if not number:
         return "No two families have images that match, so there is nothing to judge."
     sentences = (
-        "Each box shows two families whose images match, the closest families first.",
+        "Each pair of families has images that match; the closest families come first.",
         threshold_text,
         "Do the two families show one image under two names?",
     )
     return " ".join(filter(None, sentences))
 
 
-def _data(title: str, pairs: Sequence[Pair], others: Sequence[tuple[str, str, str]]) -> str:
-    """Return what the page's program needs, as JSON that is safe inside a script element."""
-    names = [[pair.first, pair.second] for pair in pairs]
-    facts = json.dumps([title, names, [pair.verdict for pair in pairs]])
-    key = "finhash review " + hashlib.sha256(facts.encode()).hexdigest()
-    data = {"key": key, "pairs": names, "others": [list(row) for row in others]}
-    return json.dumps(data).replace("<", "\\u003c")
+def _introduction_of_families(total: int, shown: int, bits: int) -> str:
+    """Return the sentences above families."""
+    if not shown:
+        return f"No two of the {_number(total, 'image')} match, so there is nothing to show."
+    sentences = [
+        f"Two images are linked if their hashes differ in at most as many of {bits} bits as the "
+        "threshold, and linked images are one family.",
+    ]
+    if shown > MOST:
+        sentences.append(f"The {MOST:,} images of the largest families have thumbnails.")
+    return " ".join(sentences)
 
 
-def _card(number: int, count: int, pair: Pair, tags: Mapping[ImagePath, str]) -> str:
-    """Return the HTML of one pair; ``number`` counts from 1."""
-    names, sizes = (pair.first, pair.second), (pair.first_size, pair.second_size)
-    families = [
-        f"<section><h3>{html.escape(name)}: {_number(size, 'image')}</h3>"
-        f'<div class="images">{"".join(tags[each] for each in images)}</div></section>'
-        for name, size, images in zip(names, sizes, _images(pair), strict=True)
-    ]
-    radios = [
-        f'<label><input type="radio" name="pair-{number}" value="{word}" autocomplete="off"'
-        f"{' checked' if word == pair.verdict else ''}> <kbd>{key}</kbd> "
-        f"<strong>{word}</strong> {html.escape(meaning)}</label>"
-        for key, (word, meaning) in enumerate(MEANINGS.items(), 1)
-    ]
-    heading = html.escape(f"{pair.first} and {pair.second}")
-    return (
-        f'<article class="pair" tabindex="-1"><h2>{heading}</h2>'
-        f"<div>Pair {number} of {count}. {100 * pair.share:.3g} % of the image pairs match.</div>"
-        f'<div class="families">{"".join(families)}</div>'
-        f'<fieldset aria-label="Verdict">{"".join(radios)}</fieldset></article>'
-    )
+def _facts(name: str, image: Thumbnail) -> list[str | int]:
+    """Return what the page says about an image."""
+    return [name, image.width, image.height, image.size, image.error]
 
 
 def _images(pair: Pair) -> tuple[Sequence[ImagePath], Sequence[ImagePath]]:
@@ -188,22 +361,39 @@ def _number(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def _image_tag(path: ImagePath) -> str:
-    """Return an image element with an embedded thumbnail, or a grey square with the reason."""
-    text = Path(path).name
-    try:
-        image = open_image(path).convert("RGB")
-        image.thumbnail((SIDE, SIDE))
-    except (OSError, ValueError) as error:
-        # The message of an OSError holds the whole path.
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        text = f"{text}: {reason}"
-        image = Image.new("RGB", (SIDE, SIDE), "grey")
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=75)
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    text = html.escape(text)
+def _write(
+    path: ImagePath, title: str, data: dict[str, Any], made: Sequence[Thumbnail], key: object
+) -> None:
+    """Write a page; judgements that a browser keeps belong to ``key``."""
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    data = {"key": f"finhash review {digest}", "chunk": CHUNK, **data}
+    template = files("finhash.pages").joinpath("review.html").read_text("utf-8")
+    values = {
+        "policy": _policy(template),
+        "title": html.escape(title),
+        # Nothing in JSON can then end the script element or open a comment in it.
+        "data": json.dumps(data).replace("<", "\\u003c"),
+        "thumbnails": "\n".join(
+            f'<script type="text/plain" id="thumbnails-{number}">'
+            f"{' '.join(each.encoded for each in made[start : start + CHUNK])}</script>"
+            for number, start in enumerate(range(0, len(made), CHUNK))
+        ),
+    }
+    # One pass, so that text of one value is never taken for the place of another.
+    page = re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)
+    with whole_file(path) as partial:
+        # A title that is not UTF-8 holds surrogates, which cannot be encoded.
+        partial.write_text(page, encoding="utf-8", errors="xmlcharrefreplace")
+
+
+def _policy(template: str) -> str:
+    """Return the content security policy that admits the template's style and script alone."""
+    hashes = {
+        tag: base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        for tag, content in re.findall(r"<(style|script)>(.*?)</\1>", template, re.DOTALL)
+    }
     return (
-        f'<img src="data:image/jpeg;base64,{encoded}" width="{image.width}" '
-        f'height="{image.height}" alt="{text}" title="{text}" loading="lazy" decoding="async">'
+        f"default-src 'none'; img-src data:; style-src 'sha256-{hashes['style']}'; "
+        f"script-src 'sha256-{hashes['script']}'; base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'"
     )

@@ -159,3 +159,11 @@ def test_closest_copes_with_any_threshold():
 def test_closest_copes_with_families_of_one_image():
     table = counting.count_pairs(on_a_line([0, 1, 30]), {"": np.array([1, 2, 3])}, 4)[""]
     assert verdicts.closest({"find": table}, 0.5)["find"].tolist() == [1.0]
+
+
+def test_verdicts_on_images_merge_their_families(tmp_path):
+    text = 'first,second,verdict,drawn\n"set/cat/1.jpg","set/dog/1.jpg",same,yes\n'
+    given = verdicts.read(written(tmp_path, text))
+    paths = ["set/cat/1.jpg", "set/cat/2.jpg", "set/dog/1.jpg", "set/cow/1.jpg"]
+    truths = verdicts.labellings(["cat", "cat", "dog", "cow"], given, paths)
+    assert truths["merged"].tolist() == [0, 0, 0, 1]
