@@ -13,20 +13,40 @@ from finhash.commands.evaluate import evaluate
 from finhash.commands.export import export
 from finhash.commands.hash import hash_command
 from finhash.commands.match import match
+from finhash.commands.threshold import threshold_command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _InOrder(click.Group):
+    """Commands that are listed in the order in which they were added."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
-    """Hash, match and cluster images by perceptual hashes.
+    """Find near-duplicate images by perceptual hashes.
 
-    Exit status: 0 if done; 1 if done, but some files could not be read (hash) or nothing was found
-    (match); 2 if the usage is wrong, the input is unusable, or a query image could not be read
-    (match; results for the others are still printed).
+    Hash a folder of images into a table first. The other commands read the table. Each command says
+    more with --help.
+
+    Exit status: 0 if done, also if nothing was found; 1 if done, but some inputs failed; 2 if the
+    usage is wrong.
     """
 
 
-for command in (hash_command, match, cluster_command, duplicates, undo, export, evaluate):
+for command in (
+    hash_command,
+    match,
+    cluster_command,
+    threshold_command,
+    duplicates,
+    undo,
+    export,
+    evaluate,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -1,22 +1,35 @@
 """The command ``finhash cluster``."""
 
+import csv
+import json
+import shlex
+import time
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from finhash.commands.shared import (
+    counted,
+    note_missing,
     radius_option,
     read_table,
+    threshold_for,
     usage_errors,
     workers_option,
     write_csv,
 )
+from finhash.jobs.folders import absolute
+from finhash.orientations import ORIENTATIONS, ORIGINAL, Which, of_hashes
 
 CLUSTERINGS = ("components", "spheres")
 """Values of ``--by``: the keys of ``finhash.cluster.METHODS``, which would load SciPy."""
+
+HEADER = ("path", "family", "size")
+"""Columns of the list of families."""
 
 SHEET_ROWS = 12
 """Number of families on a contact sheet."""
@@ -35,15 +48,28 @@ def _check_sheet(
     return sheet
 
 
-@click.command("cluster", epilog="Example: finhash cluster hashes -o families.csv --radius 52")
+@click.command(
+    "cluster",
+    short_help="Group the images of a table into families of near-duplicates.",
+    epilog="Examples: finhash cluster hashes -o families.csv; finhash cluster hashes --html "
+    "review.html",
+)
 @click.argument("table", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "-o",
     "--out",
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    help="CSV file for the families; - is stdout.  [default: stdout]",
+    help="File for the families; - is stdout.  [default: stdout; with --html or --sheet, none]",
 )
-@radius_option
+@click.option(
+    "--format",
+    "output_format",
+    default="csv",
+    show_default=True,
+    type=click.Choice(["csv", "json"]),
+    help="CSV with one row per image, or one JSON object per family and line.",
+)
+@radius_option("cluster")
 @click.option(
     "--by",
     "algorithm",
@@ -51,6 +77,28 @@ def _check_sheet(
     type=click.Choice(CLUSTERINGS),
     show_default=True,
     help="Connected components, or spheres: every image within RADIUS of its family's centre.",
+)
+@click.option(
+    "--min-size",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="List families of at least N images. 1 also lists images without near-duplicates.",
+)
+@click.option(
+    "--orientations",
+    "which",
+    type=click.Choice(list(ORIENTATIONS)),
+    help="Also join images that are mirrored (mirror), turned by quarter turns (rotate), or both "
+    "(all). Hashes are turned without their images, which adds about 15 bits to the distances.",
+)
+@click.option(
+    "--previous",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="CSV file that this command has written before: families keep the numbers of those with "
+    "which they share most images, and others get new numbers. It may be the file of --out.",
 )
 @click.option(
     "--method",
@@ -62,49 +110,154 @@ def _check_sheet(
 )
 @workers_option("Number of threads.")
 @click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="HTML file to look through the families and to judge doubtful pairs in a browser.",
+)
+@click.option(
     "--sheet",
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_check_sheet,
     help="PNG or JPEG file for a contact sheet of the largest families. Images that are no longer "
     "at their paths are drawn as grey squares.",
 )
+@click.option("--quiet", is_flag=True, help="Hide the threshold, progress and the summary.")
 def cluster_command(
     table: Path,
     out: Path | None,
-    radius: int,
+    output_format: str,
+    radius: int | None,
     algorithm: Literal["components", "spheres"],
+    min_size: int,
+    which: Which | None,
+    previous: Path | None,
     method: str,
     workers: int,
+    html: Path | None,
     sheet: Path | None,
+    quiet: bool,
 ) -> None:
     """Group the images of TABLE into families of near-duplicates.
 
     TABLE is a folder written by 'finhash hash', or a file from HashTable.write. Write one row per
-    image with the columns path, family and size (number of images in the family). Families are
-    numbered from 0, the largest first. Images without a hash are left out.
+    image with the columns path, family and size (number of images in the family), sorted by family.
+    Families are numbered from 0, the largest first, unless --previous is given. Images without a
+    hash are left out.
+
+    Exit status: 0 if done, also if there are no families; 2 if the usage is wrong.
     """
+    start = time.perf_counter()
     from finhash import cluster
     from finhash.jobs.files import output, whole_file
 
+    if which and algorithm != "components":
+        raise click.UsageError(f"--orientations needs --by components, not {algorithm}")
     hashed = read_table(table, method).select([method]).without_errors()
+    paths, hashes = hashed.paths, hashed.hashes(method)
+    earlier, first_new = np.full(len(paths), -1), 0
+    if previous is not None:
+        earlier, first_new = _numbers_in(previous, paths)
+    if radius is None:
+        radius = threshold_for("cluster", method, quiet=quiet)
     with usage_errors():
-        labels = cluster.families(hashed.hashes(method), radius, algorithm, workers=workers)
-    sizes = np.bincount(labels)
-    rank = np.empty(len(sizes), int)
-    rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
-    ranks = rank[labels]
-    paths = hashed.paths
-    order = np.argsort(ranks, kind="stable")
-    rows = ((paths[k], int(ranks[k]), int(sizes[labels[k]])) for k in order)
-    header = ("path", "family", "size")
-    with usage_errors(), output(out) as file:
-        write_csv(file, header, rows)
+        labels = cluster.families(hashes, radius, algorithm, workers=workers)
+        if which:
+            labels = _join_turned(hashes, labels, radius, which, method, workers)
+    numbers = cluster.keep_numbers(labels, earlier, start=first_new)
+    sizes = np.bincount(labels)[labels]
+    rows = np.flatnonzero(sizes >= min_size)
+    rows = rows[np.argsort(numbers[rows], kind="stable")]
+    families = np.split(rows, np.flatnonzero(np.diff(numbers[rows])) + 1) if len(rows) else []
+    if out is not None or not (html or sheet):
+        with usage_errors(), output(out) as file:
+            if output_format == "json":
+                _write_json(file, families, numbers, paths)
+            else:
+                listed = ((paths[row], int(numbers[row]), int(sizes[row])) for row in rows)
+                write_csv(file, HEADER, listed)
     if sheet is not None:
         from finhash.sheet import contact_sheet
 
-        largest = [np.flatnonzero(ranks == family) for family in range(len(sizes))[:SHEET_ROWS]]
-        drawn = contact_sheet([[paths[k] for k in family] for family in largest])
+        largest = sorted(families, key=len, reverse=True)[:SHEET_ROWS]
+        drawn = contact_sheet([[paths[row] for row in family] for family in largest])
         image_format = Image.registered_extensions()[sheet.suffix.lower()]
         with usage_errors(), whole_file(sheet) as partial:
             drawn.save(partial, image_format)
-    click.echo(f"{len(paths)} images in {len(sizes)} families", err=True)
+    if html is not None:
+        from finhash.pages.review import write_families
+
+        # The page joins images by connected components of the hashes as they are.
+        own = which or previous or algorithm != "components"
+        command = ["finhash", "threshold", str(table), "--method", method]
+        with usage_errors():
+            write_families(
+                html,
+                paths,
+                hashes,
+                radius,
+                labels=numbers.tolist() if own else None,
+                command=shlex.join([*command, "--verdicts", "verdicts.csv"]),
+                workers=workers,
+                progress=not quiet,
+            )
+    if not quiet:
+        note_missing(paths[row] for row in rows)
+        click.echo(
+            f"{counted(len(paths), 'image')}: {counted(len(families), 'family', 'families')} of "
+            f"{min_size} or more, with {len(rows):,} of them; {time.perf_counter() - start:.1f} s",
+            err=True,
+        )
+
+
+def _join_turned(
+    hashes: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    radius: int,
+    which: Which,
+    method: str,
+    workers: int,
+) -> NDArray[np.int32]:
+    """Merge families that hold near-duplicates in other orientations."""
+    from finhash import cluster, hamming
+
+    gallery = hamming.Gallery(hashes)
+    for name, turned in of_hashes(hashes, which, method).items():
+        # A pair that matches after a quarter turn of one matches after the opposite turn of the
+        # other. All further orientations are their own opposites.
+        if name not in (ORIGINAL, "rotate_270"):
+            blocks = hamming.join_blocks(turned, gallery, radius=radius, workers=workers)
+            labels = cluster.components(labels, blocks)
+    return labels
+
+
+def _numbers_in(previous: Path, paths: list[str]) -> tuple[NDArray[np.int64], int]:
+    """Return each path's family in a CSV file, -1 if none, and the first number that is free."""
+    numbers: dict[str, int] = {}
+    with usage_errors(), previous.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            try:
+                numbers[absolute(row["path"])] = int(row["family"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise click.UsageError(
+                    f"{previous} is no CSV file with the columns path and family, a whole number: "
+                    f"its row is {row}"
+                ) from error
+    found = [numbers.get(absolute(path), -1) for path in paths]
+    return np.array(found, np.int64), max(numbers.values(), default=-1) + 1
+
+
+def _write_json(
+    file: TextIO,
+    families: list[NDArray[np.int64]],
+    numbers: NDArray[np.int64],
+    paths: list[str],
+) -> None:
+    """Write one object per family and line."""
+    for family in families:
+        line = {
+            "family": int(numbers[family[0]]),
+            "size": len(family),
+            "paths": [paths[row] for row in family],
+        }
+        file.write(json.dumps(line) + "\n")

@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import click
 
-from finhash.commands.shared import SHOWN, printable, read_table, usage_errors, workers_option
-from finhash.thresholds import THRESHOLDS, threshold
+from finhash.commands.shared import (
+    SHOWN,
+    printable,
+    radius_option,
+    read_table,
+    threshold_for,
+    usage_errors,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from finhash.duplicates.log import Outcome
@@ -34,8 +41,9 @@ COLUMNS: tuple[str, ...] = (
 
 
 @click.command(
+    short_help="List, move or link superfluous images.",
     epilog="Examples: finhash duplicates hashes -o duplicates.csv; "
-    "finhash duplicates hashes --move-to superfluous"
+    "finhash duplicates hashes --move-to superfluous",
 )
 @click.argument("table", type=click.Path(exists=True, path_type=Path))
 @click.option(
@@ -52,12 +60,7 @@ COLUMNS: tuple[str, ...] = (
     type=click.Choice(["csv", "json"]),
     help="CSV with one row per image, or one JSON object per family and line.",
 )
-@click.option(
-    "--radius",
-    type=click.IntRange(0),
-    help="Largest Hamming distance, in bits, between a superfluous image and the one that is kept."
-    f"  [default: depends on the hash; {THRESHOLDS['cluster']['find']} for find]",
-)
+@radius_option("cluster")
 @click.option(
     "--method",
     default="find",
@@ -112,7 +115,11 @@ COLUMNS: tuple[str, ...] = (
 )
 @click.option("--yes", is_flag=True, help="Move or link without asking.")
 @workers_option("Number of threads.")
-@click.option("--quiet", is_flag=True, help="Hide the progress bars.")
+@click.option(
+    "--quiet",
+    is_flag=True,
+    help="Hide the threshold, progress, and the summary of a list.",
+)
 def duplicates(
     table: Path,
     out: Path | None,
@@ -157,7 +164,7 @@ def duplicates(
         )
     hashed = read_table(table, method)
     if radius is None:
-        radius = _default_radius(method)
+        radius = threshold_for("cluster", method, quiet=quiet)
     from finhash.duplicates.actions import check_target, only_equal
     from finhash.duplicates.plan import find_duplicates
 
@@ -182,11 +189,12 @@ def duplicates(
     found = (
         f"{_families(plan)}, {_files(len(plan.superfluous))}, {_size(plan.freed)} could be freed"
     )
-    if not acting or not plan.superfluous:
+    if acting and plan.superfluous:
+        _show(plan)
+    if acting or not quiet:
         click.echo(found, err=True)
+    if not acting or not plan.superfluous:
         return
-    _show(plan)
-    click.echo(found, err=True)
     what = _intention(move_to, link)
     if not yes and not click.confirm(f"{what}?", err=True):
         click.echo("nothing was changed", err=True)
@@ -194,7 +202,10 @@ def duplicates(
     sys.exit(_act(plan, move_to, link, log, not quiet))
 
 
-@click.command(epilog="Example: finhash undo superfluous/finhash-20260131-235959-123456.jsonl")
+@click.command(
+    short_help="Put back what duplicates has moved or linked.",
+    epilog="Example: finhash undo superfluous/finhash-20260131-235959-123456.jsonl",
+)
 @click.argument("log", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--quiet", is_flag=True, help="Hide the progress bar.")
 def undo(log: Path, quiet: bool) -> None:
@@ -212,16 +223,6 @@ def undo(log: Path, quiet: bool) -> None:
     _report_failed(outcome, "could not be put back")
     click.echo(f"{_files(outcome.done, '')} put back, {_size(outcome.bytes)}", err=True)
     sys.exit(bool(outcome.failed))
-
-
-def _default_radius(method: str) -> int:
-    """Return the threshold of a method for unreviewed clusters, and say it on stderr."""
-    try:
-        radius = threshold("cluster", method)
-    except KeyError as error:
-        raise click.UsageError(f"{error.args[0]}; pass --radius") from error
-    click.echo(f"threshold: {radius} bits, the default for {method}", err=True)
-    return radius
 
 
 def _act(

@@ -15,7 +15,10 @@ from finhash.commands.shared import (
 )
 
 
-@click.command(epilog="Example: finhash evaluate photos --fpr 1e-4 -o answer")
+@click.command(
+    short_help="Compare hashes and thresholds on labelled images.",
+    epilog="Example: finhash evaluate photos --fpr 1e-4 -o answer",
+)
 @click.argument("sources", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--labels",

@@ -3,31 +3,57 @@
 import csv
 import os
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from finhash import methods
 from finhash.commands.shared import (
     METHODS_HELP,
+    SHOWN,
+    counted,
     images_in,
     method_name,
+    printable,
     report_failures,
     usage_errors,
     workers_option,
 )
 from finhash.jobs.executors import EXECUTORS, Executor
+from finhash.jobs.folders import UNREADABLE, absolute
 from finhash.jobs.items import text
 
+if TYPE_CHECKING:
+    from finhash.jobs.sync import Plan
 
-@click.command("hash", epilog="Example: finhash hash photos -o hashes --workers 4")
-@click.argument("sources", nargs=-1, required=True, type=click.Path(exists=True))
+
+@click.command(
+    "hash",
+    short_help="Hash images: print the hashes, or write them to a table.",
+    epilog="Examples: finhash hash photos -o hashes; finhash hash photos -o hashes --sync",
+)
+@click.argument("sources", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
     help="Folder for the hashes; created if missing. Without it, hashes are printed.",
+)
+@click.option(
+    "--sync",
+    is_flag=True,
+    help="Also remove rows of OUT whose files are no longer in the folders among SOURCES, and say "
+    "what was added, changed and removed.",
+)
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="With --sync, remove rows without asking, even if a folder is empty or most of its files "
+    "are gone.",
 )
 @click.option(
     "--method",
@@ -45,60 +71,142 @@ from finhash.jobs.items import text
     help="Workers to use with --out.  [default: processes]",
 )
 @workers_option("Number of threads or processes.")
-@click.option("--quiet", is_flag=True, help="Hide the progress bar.")
+@click.option("--quiet", is_flag=True, help="Hide the progress bar and the summary.")
 def hash_command(
     sources: tuple[str, ...],
     out: Path | None,
+    sync: bool,
+    yes: bool,
     names: tuple[str, ...],
     executor: Executor | None,
     workers: int,
     quiet: bool,
 ) -> None:
-    """Hash the images in SOURCES, which are files or folders.
+    """Hash the images in SOURCES, which are files or folders, or - for paths on stdin.
+
+    A folder is searched with its subfolders. Its images are told by their extension or, if they
+    have another one or none, by their first bytes; other files are skipped. A file that is named
+    itself is always tried. Paths on stdin end with null characters or newlines.
 
     Print one line per image: the hash in hexadecimal digits, a comma and the path, as CSV without a
     header. With several methods, a line has one hash per method, in the order of the options, and
     then the path. Images that cannot be hashed are listed on stderr.
 
     With --out, write the hashes to OUT instead. OUT is a folder of Parquet files, readable by any
-    Parquet reader as one table. It has one row per file, one column per method, and a column
+    Parquet reader as one table. It has one row per file, with its absolute path. If OUT has a row
+    of a file under a relative path, this path stays. There is one column per method, and a column
     'error' with the reason if a file has no hash. Run the command again after an interruption or
-    after adding images: it hashes only new and changed files.
+    after adding images: it hashes only new and changed files. Rows of deleted files stay until a
+    run with --sync.
+
+    Exit status: 0 if done; 1 if some files could not be hashed or some folders not be read; 2 if
+    the usage is wrong.
     """
-    paths = images_in(sources, "SOURCES")
+    start = time.perf_counter()
+    if yes and not sync:
+        raise click.UsageError("--yes is for --sync, which may ask before it removes rows")
     if out is None:
         if executor is not None:
             raise click.UsageError("--executor needs --out; without it, threads hash the images")
-        sys.exit(_print_hashes(paths, names, workers))
-    from finhash.jobs.batch import hash_files
+        if sync:
+            raise click.UsageError("--sync needs --out, the folder from which rows are removed")
+    else:
+        sources = tuple(source if source == "-" else absolute(source) for source in sources)
+    skipped: Counter[str] = Counter()
+    paths = images_in(sources, "SOURCES", skipped=skipped, may_be_empty=sync)
+    if out is None:
+        hashed, failed = _print_hashes(paths, names, workers)
+        done = [f"hashed {counted(hashed, 'file')}"]
+    else:
+        from finhash.jobs.batch import run
+        from finhash.jobs.items import of_paths
+        from finhash.jobs.parts import Tally
+        from finhash.jobs.sync import plan
 
-    with usage_errors():
-        table = hash_files(
-            paths,
-            names,
-            workers=workers,
-            executor=executor or "processes",
-            out=out,
-            progress=not quiet,
+        folders = [source for source in sources if source != "-" and Path(source).is_dir()]
+        tally = Tally()
+        with usage_errors():
+            todo = plan(out, paths, folders)
+        if sync:
+            _check(todo, out, found=bool(paths), yes=yes)
+        with usage_errors():
+            table = run(
+                of_paths(todo.paths),
+                todo.paths,
+                len(todo.paths),
+                methods.usable(names),
+                workers=workers,
+                executor=executor or "processes",
+                out=out,
+                scheduler=None,
+                progress=not quiet and sys.stderr.isatty(),
+                tally=tally,
+                remove=todo.superfluous if sync else (),
+            )
+        failed = sum(map(bool, table.errors))
+        if sync and not quiet:
+            _list("added", tally.added)
+            _list("changed", tally.changed)
+            _list("removed", todo.superfluous)
+        report_failures(table, "; see the column 'error'")
+        unchanged = len(table) - failed - tally.hashed
+        done = [f"hashed {counted(tally.hashed, 'file')}", f"{unchanged:,} unchanged"]
+        if sync:
+            done.append(f"{len(todo.superfluous):,} removed")
+    if not quiet:
+        done += [f"{skipped.total():,} skipped", f"{failed:,} failed"]
+        click.echo(f"{', '.join(done)}; {time.perf_counter() - start:.1f} s", err=True)
+    sys.exit(bool(failed or skipped[UNREADABLE]))
+
+
+def _check(todo: "Plan", out: Path, *, found: bool, yes: bool) -> None:
+    """Ask before rows are removed by mistake; raise ``UsageError`` if nobody can be asked."""
+    count = len(todo.superfluous)
+    if not (found or count):
+        raise click.UsageError(
+            "no image files found in SOURCES; name files, or folders with image files"
         )
-    sys.exit(report_failures(table, "; see the column 'error'"))
+    if not todo.doubt or yes:
+        return
+    rows = f"{counted(count, 'row')} of {printable(str(out))}"
+    doubt = f"{printable(todo.doubt)}; a disk may be missing"
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            f"{rows} would be removed, but {doubt}. Pass --yes to remove the rows nevertheless"
+        )
+    click.echo(doubt, err=True)
+    click.confirm(f"Remove {rows}?", abort=True, err=True)
+
+
+def _list(what: str, paths: Sequence[str]) -> None:
+    """Print to stderr how many files were added, changed or removed, and the first of them."""
+    if paths:
+        click.echo(f"{what} {counted(len(paths), 'file')}:", err=True)
+    for path in paths[:SHOWN]:
+        click.echo(f"  {printable(text(path))}", err=True)
+    if len(paths) > SHOWN:
+        click.echo(f"  and {len(paths) - SHOWN:,} more", err=True)
 
 
 def _print_hashes(
     paths: Iterable[str | os.PathLike[str]], names: Sequence[str], workers: int
-) -> bool:
-    """Print the hashes of files, and to stderr why files have none; return whether any failed."""
+) -> tuple[int, int]:
+    """Print the hashes of files, and to stderr why files have none; return how many have, or not.
+
+    The output begins before all files are hashed.
+    """
     from finhash.jobs.stream import hash_in_turn
 
     with usage_errors():
         chosen = methods.usable(names)
-    any_failed, lines = False, csv.writer(sys.stdout, lineterminator="\n")
+    hashed, failed, lines = 0, 0, csv.writer(sys.stdout, lineterminator="\n")
     for path, hashes, error in hash_in_turn(paths, chosen, workers):
         name = text(os.fspath(path))
         if error:
-            any_failed = True
+            failed += 1
             click.echo(f"{name}: {error}", err=True)
         else:
+            hashed += 1
             lines.writerow([*hashes, name])
             sys.stdout.flush()  # a program that reads the hashes need not wait for the last one
-    return any_failed
+    return hashed, failed

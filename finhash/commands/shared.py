@@ -3,6 +3,7 @@
 import csv
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 import click
 
 from finhash import methods
-from finhash.jobs.folders import image_files, is_table
+from finhash.jobs.folders import describe_skipped, image_files, is_table
+from finhash.thresholds import Use, threshold
 
 if TYPE_CHECKING:
     from finhash import HashTable
@@ -22,6 +24,11 @@ FC = TypeVar("FC", bound=Callable[..., Any])
 SHOWN = 5
 """Number of files that are listed on stderr."""
 
+USES: dict[Use, str] = {
+    "search": "a search, whose answers a person looks at",
+    "cluster": "families that nobody checks",
+}
+"""Uses of commands, in words."""
 
 METHODS_HELP = f"""One of {", ".join(methods.METHODS)}; or module:name, a function of your own in a
 module of the current directory or an installed one. It takes an RGB PIL image and returns an
@@ -44,9 +51,28 @@ def method_name(text: str) -> str:
         raise click.BadParameter(error.args[0]) from error
 
 
-radius_option = click.option(
-    "--radius", required=True, type=click.IntRange(0), help="Largest Hamming distance, in bits."
-)
+def radius_option(use: Use) -> Callable[[FC], FC]:
+    """Return the option ``--radius``, whose default is that of ``threshold_for`` for this use."""
+    return click.option(
+        "--radius",
+        type=click.IntRange(0),
+        help="Threshold: the largest Hamming distance of a match, in bits.  [default: depends on "
+        f"the hash; {threshold(use, 'find')} for find]",
+    )
+
+
+def threshold_for(use: Use, method: str, *, quiet: bool = False) -> int:
+    """Return the recommended threshold of a method for a use, and say it on stderr.
+
+    Raise ``UsageError`` if there is none, for example for a function of one's own.
+    """
+    try:
+        radius = threshold(use, method)
+    except KeyError as error:
+        raise click.UsageError(f"{error.args[0]}; pass --radius") from error
+    if not quiet:
+        click.echo(f"threshold: {radius} bits, the default of {method} for {USES[use]}", err=True)
+    return radius
 
 
 def workers_option(help_text: str) -> Callable[[FC], FC]:
@@ -72,24 +98,43 @@ def usage_errors() -> Iterator[None]:
 
 
 def images_in(
-    sources: Iterable[str | os.PathLike[str]], argument: str
+    sources: Iterable[str | os.PathLike[str]],
+    argument: str,
+    *,
+    skipped: Counter[str] | None = None,
+    may_be_empty: bool = False,
 ) -> list[str | os.PathLike[str]]:
-    """Return the image files in the sources, which are the value of an argument."""
+    """Return the image files in the sources, which are the value of an argument.
+
+    The source ``-`` stands for the paths on stdin. Say on stderr which other files were skipped,
+    and count them in ``skipped``. Raise ``UsageError`` if there is no image file.
+    """
+    others: Counter[str] = Counter() if skipped is None else skipped
     found: list[str | os.PathLike[str]] = []
     for source in sources:
-        files = list(image_files([source]))
-        if files in ([], [source]) and is_table(source):
+        from_stdin = source == "-"
+        files = list(image_files(_listed() if from_stdin else [source], others))
+        if not from_stdin and files in ([], [source]) and is_table(source):
             raise click.UsageError(
                 f"{source} holds hashes; {argument} must be image files, or folders of them"
             )
         if not files:
-            click.echo(f"no image files in {source}", err=True)
+            where = "the paths on stdin" if from_stdin else source
+            click.echo(f"no image files in {where}", err=True)
         found += files
-    if not found:
+    if others:
+        click.echo(describe_skipped(others), err=True)
+    if not found and not may_be_empty:
         raise click.UsageError(
-            f"no image files found in {argument}; name files, or folders with image file extensions"
+            f"no image files found in {argument}; name files, or folders with image files"
         )
     return found
+
+
+def _listed() -> list[str]:
+    """Return the paths on stdin, which end with null characters or else with newlines."""
+    text = sys.stdin.buffer.read()
+    return [os.fsdecode(path) for path in text.split(b"\0" if b"\0" in text else b"\n") if path]
 
 
 def read_table(table: Path, method: str) -> "HashTable":
@@ -125,13 +170,40 @@ def report_failures(table: "HashTable", where: str = "") -> bool:
     ``where`` says where the reasons of files that are not listed can be found.
     """
     failed = [row for row in zip(table.paths, table.errors, strict=True) if row[1]]
+    report_failed(failed, len(table), where)
+    return bool(failed)
+
+
+def report_failed(failed: Sequence[tuple[str, str]], files: int, where: str = "") -> None:
+    """Print to stderr which of the files could not be hashed, as pairs of path and reason."""
     if failed:
-        click.echo(f"{len(failed)} of {len(table)} files could not be hashed:", err=True)
+        click.echo(f"{len(failed)} of {files} files could not be hashed:", err=True)
     for path, error in failed[:SHOWN]:
         click.echo(f"  {path}: {error}", err=True)
     if len(failed) > SHOWN:
         click.echo(f"  and {len(failed) - SHOWN} more{where}", err=True)
-    return bool(failed)
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "query", "queries"), counted(1200, "image")
+    ('1 query', '1,200 images')
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def note_missing(paths: Iterable[str]) -> None:
+    """Say on stderr how many of the listed paths lead to no file, if any."""
+    listed = set(paths)
+    if missing := sum(not Path(path).exists() for path in listed):
+        click.echo(
+            f"no file is at {missing:,} of {len(listed):,} listed paths, looked up from the "
+            "current folder; 'finhash hash --sync' removes deleted images from a table",
+            err=True,
+        )
 
 
 def write_csv(file: TextIO, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -13,7 +13,9 @@ LINES = 12
 
 
 @click.command(
-    "threshold", epilog="Example: finhash threshold hashes --verdicts verdicts.csv --wrong 0.01"
+    "threshold",
+    short_help="Choose the threshold from your verdicts on pairs.",
+    epilog="Example: finhash threshold hashes --verdicts verdicts.csv --wrong 0.01",
 )
 @click.argument("table", type=click.Path(exists=True, path_type=Path))
 @click.option(

@@ -39,16 +39,9 @@ def move(source: str, target: str, temporary: str) -> None:
     ['b']
     >>> folder.cleanup()
     """
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        # This file system has no hard links, or the target is on another one.
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
+    if not _hard_link(source, target):
         try:
-            os.rename(source, target)
+            os.rename(source, target)  # FAT, for one, has no hard links
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -93,13 +86,7 @@ def give_second_name(source: str, target: str, temporary: str) -> None:
     ['a', 'b']
     >>> folder.cleanup()
     """
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
+    if not _hard_link(source, target):
         _copy_to(source, target, temporary)
     sync(os.path.dirname(target))
 
@@ -160,6 +147,17 @@ def sync(folder: str) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _hard_link(source: str, target: str) -> bool:
+    """Make a hard link; return False if there can be none, such as to another file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
+        return False
+    return True
 
 
 def _copy_to(source: str, target: str, temporary: str) -> None:

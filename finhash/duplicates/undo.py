@@ -105,17 +105,15 @@ def _move_back(step: Move, token: str) -> bool:
         if here is None or (link and _is_link(old, link)):
             raise _LeftAloneError(f"{new} is missing")
         return False
-    if here and os.path.samestat(there, here):
-        os.unlink(new)
-    elif not _is_as_before(there, step.state):
+    if not _is_as_before(there, step.state):
         raise _LeftAloneError(f"{new} has changed since it was moved")
-    elif here is None:
+    if here is None:
         os.makedirs(os.path.dirname(old), exist_ok=True)
         move(new, old, beside)
     elif link and _is_link(old, link):
         _move_over(new, old, beside)
     elif stat.S_ISREG(here.st_mode) and filecmp.cmp(old, new, shallow=False):
-        os.unlink(new)
+        os.unlink(new)  # the run or its undoing was stopped between two names
     else:
         raise _LeftAloneError(f"there is another file in its place; the moved one is {new}")
     _restore(old, step.state)

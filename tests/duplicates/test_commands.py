@@ -64,10 +64,11 @@ def test_the_list(photos, table):
     assert [row["distance"] for row in found] == ["", "10", "20", "30", "", "0", "0"]
     assert found[1]["kept"] == str(photos / "a.png")
     lines = result.stderr.splitlines()
-    assert lines[0] == "threshold: 52 bits, the default for find"
+    assert lines[0].startswith("threshold: 52 bits, the default of find for families")
     freed = sum((photos / Path(r["path"])).stat().st_size for r in found if r["distance"])
     assert lines[-1] == f"2 families, 5 superfluous files, {freed / 1e6:.1f} MB could be freed"
     assert tree(photos) == before
+    assert run("duplicates", table, "--quiet").stderr == ""
 
 
 def test_json_has_one_family_per_line_and_what_it_would_free(photos, table, tmp_path):

@@ -107,6 +107,7 @@ def test_killed_before_any_change(tmp_path, photos, hashed, case):
         for name, value in before.items():  # whole here, or whole there
             if now.get(name) != value and target:
                 assert tree(target)[name] == value
+            assert (photos / name).exists() or not link  # a link takes its place at once
         assert contents(*folders) == whole
         if log.exists():
             killed(partial(put_back, log), point)

@@ -1,0 +1,190 @@
+"""The queries of ``finhash match``: image files, hashes or hash tables, and their hashes."""
+
+import os
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from finhash import methods
+from finhash.commands.shared import images_in, read_table, usage_errors
+from finhash.images import Source, as_shown
+from finhash.jobs.folders import image_files, is_table
+from finhash.orientations import ORIENTATIONS, Which, hashes, of_hashes
+
+if TYPE_CHECKING:
+    from finhash import HashTable
+
+Kind = Literal["images", "hashes", "table"]
+"""Kinds of queries."""
+
+Failed = list[tuple[str, str]]
+"""Paths of images that could not be hashed, with the reasons."""
+
+
+class Queries(NamedTuple):
+    """Some queries of one kind, hashed."""
+
+    names: list[str]
+    """Paths, or hashes in hexadecimal digits."""
+
+    packed: NDArray[np.uint8]
+    """Hashes, shape ``(n, orientations, bits / 8)``."""
+
+    paths: list[str]
+    """The names if they are paths, else nothing."""
+
+
+class Options(NamedTuple):
+    """How queries are hashed."""
+
+    method: str
+    which: Which | None
+    exif: bool
+    workers: int
+    quiet: bool
+
+
+def hashed_queries(
+    queries: Sequence[str], gallery: "HashTable", table: Path, options: Options
+) -> tuple[list[Queries], Failed]:
+    """Return the hashes of all queries in the given order, and which images have none.
+
+    ``gallery`` holds the hashes of ``table``, to which the queries will be compared; warn if they
+    were made by software that gives other bits. Raise ``UsageError`` for anything that cannot be
+    looked up, before hashing the first image.
+    """
+    method = options.method
+    bits = methods.get(method).bits
+    groups = [(kind, list(some)) for kind, some in groupby(queries, lambda one: _kind(one, bits))]
+    images = [images_in(some, "QUERIES") if kind == "images" else [] for kind, some in groups]
+    if any(images):
+        from finhash.jobs.provenance import versions
+
+        _warn_of_versions(gallery, table, versions(), "the queries", method)
+    found: list[Queries] = []
+    failed: Failed = []
+    for (kind, some), paths in zip(groups, images, strict=True):
+        if kind == "images":
+            with usage_errors():
+                part, errors = _hash_images(paths, options)
+            found.append(part)
+            failed += errors
+        elif kind == "hashes":
+            digits = np.frombuffer(bytes.fromhex("".join(some)), np.uint8)
+            packed = _in_orientations(digits.reshape(len(some), -1), options)
+            found.append(Queries(some, packed, []))
+        else:
+            for query in some:
+                rows = read_rows(Path(query), method)
+                _warn_of_versions(gallery, table, rows.provenance.get("versions"), query, method)
+                packed = _in_orientations(rows.hashes(method), options)
+                found.append(Queries(rows.paths, packed, rows.paths))
+    return found, failed
+
+
+def read_rows(table: Path, method: str) -> "HashTable":
+    """Return the rows of a table that have a hash of the method."""
+    return read_table(table, method).select([method]).without_errors()
+
+
+def _kind(query: str, bits: int) -> Kind:
+    """Return what a query is; raise ``UsageError`` if it is nothing that can be looked up."""
+    if query == "-":
+        return "images"
+    if os.path.lexists(query):
+        # A folder of images in which hashes are kept, too, is a folder of images.
+        holds_hashes = is_table(query) and not (
+            Path(query).is_dir() and any(True for _ in image_files([query]))
+        )
+        return "table" if holds_hashes else "images"
+    digits = bits // 4
+    if len(query) == digits and set(query) <= set(string.hexdigits):
+        return "hashes"
+    raise click.UsageError(
+        f"QUERIES has {query!r}, which is neither a file or folder nor a hash of {digits} "
+        "hexadecimal digits"
+    )
+
+
+def _hash_images(
+    paths: Sequence[str | os.PathLike[str]], options: Options
+) -> tuple[Queries, Failed]:
+    """Hash image files in all orientations."""
+    from tqdm import tqdm
+
+    from finhash.jobs.items import text
+    from finhash.jobs.stream import hash_in_turn
+
+    (method,) = methods.usable([options.method])
+    turns = len(ORIENTATIONS[options.which]) if options.which else 1
+    function = partial(_turned, method.name, options.which, options.exif)
+    turned = replace(method, bits=turns * method.bits, function=function)
+    names: list[str] = []
+    digits: list[str] = []
+    failed: Failed = []
+    hashed = hash_in_turn(paths, [turned], options.workers)
+    hidden = options.quiet or None  # None: hidden unless stderr is a terminal
+    for path, found, error in tqdm(
+        hashed, "hash", len(paths), unit="image", leave=False, disable=hidden
+    ):
+        name = text(os.fspath(path))
+        if error:
+            failed.append((name, error))
+        else:
+            names.append(name)
+            digits += found
+    packed = np.frombuffer(bytes.fromhex("".join(digits)), np.uint8)
+    return Queries(names, packed.reshape(len(names), turns, method.bits // 8), names), failed
+
+
+def _turned(
+    method: str, which: Which | None, exif: bool, image: Source, bits: int
+) -> NDArray[np.uint8]:
+    """Return the hashes of an image in all orientations, one after another."""
+    if exif:
+        image = as_shown(image)
+    if which is None:
+        return methods.get(method).hash(image)
+    return np.concatenate(list(hashes(image, which, method).values()))
+
+
+def _in_orientations(packed: NDArray[np.uint8], options: Options) -> NDArray[np.uint8]:
+    """Return hashes whose images are not at hand, in all orientations, as ``Queries.packed``."""
+    if options.which is None:
+        return packed[:, None]
+    with usage_errors():
+        turned = of_hashes(packed, options.which, options.method)
+    return np.stack(list(turned.values()), axis=1)
+
+
+def _warn_of_versions(
+    gallery: "HashTable",
+    table: Path,
+    made: Mapping[str, str] | None,
+    queries: str,
+    method: str,
+) -> None:
+    """Print a warning if the queries may have been made by software that gives other bits."""
+    from finhash.jobs.provenance import difference
+
+    there = gallery.provenance.get("versions")
+    if there is None or made is None:
+        click.echo(
+            f"warning: {table if there is None else queries} does not say which versions made its "
+            "hashes; if they are others, a few bits of a hash may differ",
+            err=True,
+        )
+    elif differ := difference(made, there, [method]):
+        click.echo(
+            f"warning: the hashes of {table} were made by {differ}, as for {queries}; a few bits "
+            "of a hash may differ, so hash its images again if matches are missing",
+            err=True,
+        )
