@@ -1,12 +1,13 @@
 """Choice between FINd in NumPy and compiled FINd, by the time that a process has spent on hashes.
 
-Loading compiled code takes about a second, and compiling it, once per machine, a few seconds. A
+Loading compiled code takes about a second, and compiling it, once per machine, some seconds. A
 process that hashes a few images should not wait for that. Images are therefore shrunk and hashed by
-Pillow and NumPy at first. Once this has taken ``BUDGET`` seconds, the compiled code is loaded. A
-process thus never takes much more than twice the time of the better choice. Both give the same
-bits.
+Pillow and NumPy at first. Once this has taken ``BUDGET`` seconds, a thread loads the compiled code,
+while NumPy goes on hashing. Both give the same bits.
 """
 
+import logging
+import os
 import threading
 from collections.abc import Callable
 from time import perf_counter
@@ -23,6 +24,9 @@ from finhash.find.thumbnail import thumbnail
 P = ParamSpec("P")
 T = TypeVar("T")
 
+LOG = logging.getLogger("finhash")
+"""Logger of the library."""
+
 BUDGET = 1.0
 """Seconds that a process spends on hashes without compiled code; loading takes about as long."""
 
@@ -33,6 +37,7 @@ class _State:
     compiled = False
     spent = 0.0
     lock = threading.Lock()
+    thread: threading.Thread | None = None
 
 
 def load() -> bool:
@@ -54,7 +59,8 @@ def load() -> bool:
         if not _State.compiled:
             try:
                 from finhash.find import compiled, resample
-            except ImportError:
+            except ImportError as error:
+                LOG.info("hashes are computed without compiled code: %s", error)
                 _State.spent = float("-inf")
                 return False
             for bits in (256, 64):
@@ -145,8 +151,22 @@ def shrink_image(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _use_compiled() -> bool:
-    """Return whether compiled code is loaded; load it once the budget is spent."""
-    return _State.compiled or (_State.spent > BUDGET and load())
+    """Return whether compiled code is loaded; begin to load it once the budget is spent."""
+    if not _State.compiled and _State.thread is None and _State.spent > BUDGET:
+        # Not a daemon: at the end of the program the compiler must not be interrupted.
+        _State.thread = threading.Thread(target=load, name="finhash-load")
+        _State.thread.start()
+    return _State.compiled
+
+
+def _wait() -> None:
+    """Wait for the thread that loads compiled code, whose locks a forked process would inherit."""
+    if _State.thread is not None:
+        _State.thread.join()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_wait)
 
 
 def _timed(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ def fresh(monkeypatch):
     """Pretend that this process has not hashed anything."""
     monkeypatch.setattr(loading._State, "compiled", False)
     monkeypatch.setattr(loading._State, "spent", 0.0)
+    monkeypatch.setattr(loading._State, "thread", None)
 
 
 def used(monkeypatch, module, name):
@@ -39,19 +41,43 @@ def test_compiled_code_is_loaded_once_the_budget_is_spent(fresh, monkeypatch):
     small = resample.shrink(RGB)
     loading.hash_rgb(small)
     monkeypatch.setattr(loading, "BUDGET", loading._State.spent / 2)
+    loading.hash_rgb(small)
+    loading._State.thread.join()
+    calls.clear()
     assert loading.hash_rgb(small).tobytes() == compiled.hash_rgb(small).tobytes()
-    assert len(calls) == 1
+    assert not calls
+
+
+def test_hashes_are_computed_while_compiled_code_is_loaded(fresh, monkeypatch):
+    monkeypatch.setattr(loading, "BUDGET", -1.0)
+    small = resample.shrink(RGB)
+    with loading._State.lock:  # loading waits
+        assert loading.hash_rgb(small).tobytes() == compiled.hash_rgb(small).tobytes()
+        assert loading._State.thread.is_alive()
+        assert not loading._State.compiled
+    loading._State.thread.join()
     assert loading._State.compiled
 
 
-@pytest.mark.parametrize("budget", [-1.0, 1e9])
-def test_shrinking_is_the_same_with_and_without_compiled_code(fresh, monkeypatch, budget):
-    monkeypatch.setattr(loading, "BUDGET", budget)
+def test_a_fork_waits_until_compiled_code_is_loaded(fresh, monkeypatch):
+    monkeypatch.setattr(loading, "BUDGET", -1.0)
+    loading.hash_rgb(resample.shrink(RGB))
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if loading._State.compiled and loading.load() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_shrinking_is_the_same_with_and_without_compiled_code(fresh, monkeypatch, loaded):
+    monkeypatch.setattr(loading, "BUDGET", 1e9)
+    if loaded:
+        loading.load()
     image = Image.fromarray(RGB)
     assert loading.shrink(RGB).tobytes() == resample.shrink(RGB).tobytes()
     assert loading.shrink(RGB[:, :, 0]).tobytes() == resample.shrink(RGB[:, :, 0]).tobytes()
     assert loading.shrink_image(image).tobytes() == resample.shrink_image(image).tobytes()
-    assert loading._State.compiled == (budget < 0)
+    assert loading._State.compiled == loaded
 
 
 def test_without_numba_all_hashes_are_computed_by_numpy():
