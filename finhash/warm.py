@@ -20,8 +20,8 @@ def warm_up() -> None:
         RUN python -c "import finhash; finhash.warm_up()"
 
     The machine code is kept beside the modules or in the user's cache folder, if one of them can be
-    written (see ``finhash.jit``). It depends on the processor: another type of processor compiles the
-    code again.
+    written (see ``finhash.jit``). It depends on the processor: on another type of processor, it is
+    compiled again.
 
     Raises
     ------
