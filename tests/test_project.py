@@ -57,6 +57,7 @@ def test_readme_code_runs(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "of 256 bits differ" in printed
     assert "NotAnImageError" in printed
+    assert "Match(id='a.jpg', distance=0)" in printed
     assert Path("hashes.parquet").exists()
 
 

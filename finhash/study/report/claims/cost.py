@@ -337,7 +337,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
             medians(start)["find_hash"] < 0.5
             and 0.4 < medians(start)["load"] < 2.5
             and medians(start)["import finhash"] - medians(start)["python"] < 0.1
-            and 2 < start[start["state"] == "cold"].set_index("contender")["seconds"].max() < 9
+            and 4 < start[start["state"] == "cold"].set_index("contender")["seconds"].max() < 18
         ),
         ("ladder_cold_start",),
     ),
