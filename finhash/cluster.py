@@ -238,6 +238,60 @@ def spheres(
     return np.unique(rank[centre], return_inverse=True)[1].astype(np.int32)
 
 
+def keep_numbers(
+    labels: NDArray[np.integer[Any]],
+    previous: NDArray[np.integer[Any]],
+    *,
+    start: int | None = None,
+) -> NDArray[np.int64]:
+    """Give families the numbers that they had in an earlier clustering.
+
+    A family gets the number of the earlier family with which it shares most hashes. If several
+    families share hashes with one earlier family, because it was split, the one that shares most
+    keeps its number. If a family shares hashes with several earlier ones, because they were merged,
+    it keeps the number of the one with which it shares most. Among equals, the lower number is
+    kept, by the larger family. All other families get new numbers, the largest first.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        Label of each hash's family, a whole number from 0.
+    previous : ndarray of int, shape (n,)
+        Number of each hash's earlier family; below 0 if it had none.
+    start : int, optional
+        First new number. By default the one after the largest of ``previous``.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Number of each hash's family.
+
+    Examples
+    --------
+    The first family is new. The second one had the number 7.
+
+    >>> import numpy as np
+    >>> from finhash import cluster
+    >>> cluster.keep_numbers(np.array([0, 0, 1, 1]), np.array([-1, -1, 7, -1])).tolist()
+    [8, 8, 7, 7]
+    """
+    if start is None:
+        start = int(previous.max(initial=-1)) + 1
+    sizes = np.bincount(labels)
+    numbers = np.full(len(sizes), -1)
+    known = np.flatnonzero(previous >= 0)
+    shared, count = np.unique([previous[known], labels[known]], axis=1, return_counts=True)
+    taken = set()
+    for pair in np.lexsort((-sizes[shared[1]], shared[0], -count)):
+        number, family = shared[:, pair].tolist()
+        if numbers[family] < 0 and number not in taken:
+            numbers[family] = number
+            taken.add(number)
+    new = np.flatnonzero(numbers < 0)
+    numbers[new[np.argsort(-sizes[new], kind="stable")]] = start + np.arange(len(new))
+    return numbers[labels]
+
+
 def neighbours(n: int, blocks: Iterable[Pairs]) -> NDArray[np.int64]:
     """Count each hash's neighbours.
 

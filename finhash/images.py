@@ -12,7 +12,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO, Literal, Protocol, runtime_checkable
+from typing import BinaryIO, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import simplejpeg
@@ -50,16 +50,30 @@ Source = EncodedImage | Image.Image | NDArray[np.uint8]
 """An encoded image, a PIL image, or RGB pixels of shape (rows, cols, 3)."""
 
 
+class Header(NamedTuple):
+    """What the header of an encoded image says."""
+
+    width: int
+    """Pixels per row, before EXIF orientation."""
+
+    height: int
+    """Rows of pixels, before EXIF orientation."""
+
+    format: str | None
+    """Pillow's name of the format; ``"JPEG"`` also for several JPEGs in one file."""
+
+
 class _Scratch(threading.local):
-    """Scratch buffer of each thread."""
+    """Scratch buffer of each thread, and headers that it collects."""
 
     buffer = np.empty(0, np.uint8)
+    headers: list[Header] | None = None
 
 
 _scratch = _Scratch()
 
 
-class ImageError(ValueError, OSError):
+class ImageError(OSError, ValueError):
     """An image that cannot be hashed; the subclasses give the reason.
 
     It is an ``OSError`` because Pillow raises that type for most images that it cannot read. Code
@@ -81,6 +95,37 @@ class DamagedImageError(ImageError):
 
 class ImageTooLargeError(ImageError, Image.DecompressionBombError):
     """An image with more pixels than Pillow's limit allows."""
+
+
+@contextmanager
+def collected_headers() -> Iterator[list[Header]]:
+    """Collect the headers of the encoded images that this thread decodes in the block.
+
+    Decoding reads the header anyway, so the file need not be opened again.
+
+    Yields
+    ------
+    list of Header
+        Header of each image in the order of decoding, also of images that prove to be damaged. An
+        image that is decoded several times has several.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image
+    >>> from finhash.images import collected_headers, to_rgb
+    >>> file = io.BytesIO()
+    >>> Image.new("RGB", (30, 20)).save(file, "PNG")
+    >>> with collected_headers() as headers:
+    ...     pixels = to_rgb(file)
+    >>> headers
+    [Header(width=30, height=20, format='PNG')]
+    """
+    outer, _scratch.headers = _scratch.headers, []
+    try:
+        yield _scratch.headers
+    finally:
+        _scratch.headers = outer
 
 
 def open_image(source: Source) -> Image.Image:
@@ -124,6 +169,46 @@ def open_image(source: Source) -> Image.Image:
         return Image.fromarray(_checked(source))
     with _open(source) as stream:
         return _decode(stream)
+
+
+def as_shown(source: Source) -> Image.Image:
+    """Decode an image and turn it as its EXIF orientation says, as viewers show it.
+
+    Cameras often store the pixels as the sensor lies, and note in the EXIF data how to turn them.
+    Hashes are those of the stored pixels, unless the image is turned first.
+
+    Parameters
+    ----------
+    source : str, path-like, bytes-like, binary file, PIL.Image.Image or ndarray
+        Source as in ``open_image``. A PIL image is left unchanged.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The image, mirrored or turned. If it has no EXIF orientation, or one that cannot be read,
+        the image is as stored.
+
+    Raises
+    ------
+    ImageError, OSError, TypeError
+        As in ``open_image``.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from finhash.images import as_shown
+    >>> image = Image.new("L", (30, 20))
+    >>> image.getexif()[0x0112] = 6  # a quarter turn clockwise
+    >>> as_shown(image).size
+    (20, 30)
+    """
+    from PIL import ImageOps
+
+    image = open_image(source)
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # Pillow raises errors of many types for damaged EXIF data
+        return image
 
 
 def to_rgb(source: Source, *, reuse: bool = False) -> NDArray[np.uint8]:
@@ -332,6 +417,7 @@ def _decode_ordinary_jpeg(
         rows, cols = int(height), int(width)
         if stored not in ("YCbCr", "Gray") or rows * cols > (Image.MAX_IMAGE_PIXELS or math.inf):
             return None
+        header = Header(cols, rows, "JPEG")
         scale = 1 if space == "RGB" else _luma_scale(max(rows, cols))
         rows, cols = math.ceil(rows / scale), math.ceil(cols / scale)
         channels = 3 if space == "RGB" else 1
@@ -347,9 +433,16 @@ def _decode_ordinary_jpeg(
             buffer=buffer,
             strict=True,
         )
-        return pixels
     except ValueError:
         return None
+    _collect(header)
+    return pixels
+
+
+def _collect(header: Header) -> None:
+    """Keep a header if this thread collects them."""
+    if _scratch.headers is not None:
+        _scratch.headers.append(header)
 
 
 def _luma_scale(side: int) -> int:
@@ -382,6 +475,8 @@ def _decode(stream: BinaryIO) -> Image.Image:
         raise ImageTooLargeError(
             f"{error} Raise PIL.Image.MAX_IMAGE_PIXELS if you trust the source."
         ) from error
+    # Pillow reads the first image of an MPO file, which simplejpeg takes for an ordinary JPEG.
+    _collect(Header(*image.size, "JPEG" if image.format == "MPO" else image.format))
     return _load(image)
 
 

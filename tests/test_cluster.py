@@ -109,3 +109,40 @@ def test_an_unknown_method_is_refused():
         ValueError, match="unknown method 'magic'; choose one of components, spheres"
     ):
         cluster.families(line(1), 5, "magic")
+
+
+def test_families_keep_the_numbers_of_those_with_which_they_share_most():
+    labels = np.array([0, 0, 0, 1, 1, 2, 3, 3, 3, 4])
+    previous = np.array([4, 4, 9, 9, 9, -1, -1, -1, -1, 4])
+    # Family 0 shares most with 4, 1 with 9. Family 4 shares only 4, which is taken.
+    kept = cluster.keep_numbers(labels, previous)
+    assert kept.tolist() == [4, 4, 4, 9, 9, 11, 10, 10, 10, 12]
+    later = cluster.keep_numbers(labels, previous, start=20)
+    assert later.tolist() == [4, 4, 4, 9, 9, 21, 20, 20, 20, 22]
+
+
+def test_merged_and_split_families_keep_the_lower_number_and_the_larger_family():
+    merged = cluster.keep_numbers(np.array([0, 0, 0, 0]), np.array([7, 7, 3, 3]))
+    assert merged.tolist() == [3, 3, 3, 3]
+    split = cluster.keep_numbers(np.array([0, 1, 1, 2]), np.array([5, 5, -1, 5]))
+    assert split.tolist() == [6, 5, 5, 7]
+
+
+def test_without_an_earlier_clustering_the_largest_family_comes_first():
+    labels = np.array([0, 1, 1, 2, 2, 2, 3])
+    assert cluster.keep_numbers(labels, np.full(7, -1)).tolist() == [2, 1, 1, 0, 0, 0, 3]
+    none = np.empty(0, int)
+    assert cluster.keep_numbers(none, none).tolist() == []
+
+
+@given(st.lists(st.integers(0, 64), min_size=1, max_size=30), st.data())
+@settings(deadline=None)
+def test_numbers_stay_while_families_only_grow(places, data):
+    hashes = line(*places)
+    before = cluster.keep_numbers(cluster.families(hashes, 2), np.full(len(places), -1))
+    added = data.draw(st.lists(st.sampled_from(places), max_size=10))
+    labels = cluster.families(line(*places, *added), 2)
+    after = cluster.keep_numbers(labels, np.concatenate([before, np.full(len(added), -1)]))
+    assert after[: len(places)].tolist() == before.tolist()
+    same = labels[:, None] == labels
+    np.testing.assert_array_equal(same, after[:, None] == after)

@@ -284,3 +284,41 @@ def test_files_are_closed(folder):
     if opened.is_dir():
         targets = [str(link.readlink()) for link in opened.iterdir() if link.is_symlink()]
         assert not [target for target in targets if target.startswith(str(folder))]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_are_turned_as_their_exif_orientation_says(orientation):
+    """Stored so that a viewer that honours the tag shows the image upright."""
+    upright = Image.fromarray(noise(20, 30))
+    stored = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    pixels = upright if orientation == 1 else upright.transpose(stored[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for file_format in ("PNG", "WEBP"):
+        file = io.BytesIO()
+        pixels.save(file, file_format, exif=exif, lossless=True)
+        shown = images.as_shown(file.getvalue())
+        np.testing.assert_array_equal(shown, upright)
+        np.testing.assert_array_equal(images.open_image(file.getvalue()), pixels)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_images_with_damaged_exif_data_are_as_stored():
+    file = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(noise(20, 30)).save(file, "JPEG", exif=exif)
+    data = file.getvalue()
+    place = data.index(b"Exif\0\0") + 6
+    for at, wrong in ((0, b"XXXX"), (4, b"\xff\xff\xff\x7f"), (8, b"\xff\xff"), (10, b"\xff\xff")):
+        damaged = data[: place + at] + wrong + data[place + at + len(wrong) :]
+        assert images.as_shown(damaged).size in ((30, 20), (20, 30))
+    assert images.as_shown(data).size == (20, 30)
