@@ -45,4 +45,6 @@ def remove(id: str) -> None:
 @app.exception_handler(KeyError)  # an id that is not there
 def refuse(request: Request, error: Exception) -> JSONResponse:
     """Answer with the sentence of the error."""
-    return JSONResponse({"detail": str(error)}, 404 if isinstance(error, KeyError) else 422)
+    if isinstance(error, KeyError):
+        return JSONResponse({"detail": error.args[0]}, 404)  # str(error) adds quotation marks
+    return JSONResponse({"detail": str(error)}, 422)

@@ -58,7 +58,9 @@ def test_add_look_up_and_remove(service, tmp_path):
     assert service.post("/search", content=b"").status_code == 422
     answer = service.post("/search", content=images[3], params={"radius": 257})
     assert "radius is 257; it must be between 0 and" in answer.json()["detail"]
-    assert service.delete("/images/memes/99.jpg").status_code == 404
+    answer = service.delete("/images/memes/99.jpg")
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "no hash has the id 'memes/99.jpg'; nothing was removed"
 
     for k in range(2):
         assert service.delete(f"/images/memes/{k}.jpg").status_code == 204

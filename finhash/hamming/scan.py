@@ -29,6 +29,7 @@ from finhash.hamming.words import (
     check_k,
     check_radius,
     check_rows,
+    check_workers,
     columns,
     fixed,
     length,
@@ -85,6 +86,7 @@ def join(a: Hashes, b: Hashes | None = None, *, radius: int, workers: int = 1) -
     >>> i.tolist(), j.tolist(), distance.tolist()
     ([0], [1], [1])
     """
+    workers = check_workers(workers)
     a, b = fixed(a), None if b is None else fixed(b)
     radius = check_radius(radius, length(a))
     where = _shifts(a, b)
@@ -135,6 +137,7 @@ def join_blocks(
     [1] [2] [1]
     [] [] []
     """
+    workers = check_workers(workers)
     if limit < 1:
         raise ValueError(f"limit is {limit}; a block needs at least 1 pair")
     a, b = fixed(a), None if b is None else fixed(b)
@@ -223,6 +226,7 @@ def nearest(
     >>> index.tolist(), distance.tolist()
     ([[0, 2]], [[1, 1]])
     """
+    workers = check_workers(workers)
     queries, gallery = fixed(queries), fixed(gallery)
     check_comparable(queries, gallery)
     k = check_k(k, len(gallery))
@@ -273,6 +277,7 @@ def pair_histogram(
     >>> np.flatnonzero(other).tolist()
     [63, 64]
     """
+    workers = check_workers(workers)
     words, ends = by_family(as_words(hashes), families)
     task = partial(counting.histogram_rows, read_only(words), ends, word_groups(len(words)))
     # More rows per task than elsewhere: each task clears and sums large tables.
@@ -333,6 +338,7 @@ def query_histograms(
     >>> start, stop, same[:, 1].tolist(), other.sum(axis=1).tolist()
     (0, 3, [1, 1, 0], [1, 1, 2])
     """
+    workers = check_workers(workers)
     hashes, gallery = fixed(hashes), None if gallery is None else fixed(gallery)
     left, right = both_as_words(hashes, gallery)
     check_rows(rows)

@@ -80,6 +80,7 @@ def as_words(hashes: Hashes, word: type[np.unsignedinteger[Any]] = np.uint64) ->
 
 def check_hashes(hashes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the hashes as a contiguous array; raise ``ValueError`` unless they are packed."""
+    check_no_table(hashes)
     hashes = np.asarray(hashes)
     if hashes.dtype != np.uint8 or hashes.ndim != 2 or hashes.shape[1] % 8 or not hashes.shape[1]:
         raise ValueError(
@@ -94,6 +95,15 @@ def as_rows(hashes: Hashes) -> NDArray[np.uint64]:
     if isinstance(hashes, Packed):
         return hashes.rows
     return np.require(check_hashes(hashes).view(np.uint64), requirements=["C", "A"])
+
+
+def check_no_table(hashes: object) -> None:
+    """Raise ``TypeError`` if a hash table is passed in place of its hashes."""
+    if callable(getattr(hashes, "hashes", None)) and hasattr(hashes, "paths"):
+        raise TypeError(
+            f"got a {type(hashes).__name__}; pass its hashes by one method, as in "
+            'table.hashes("find"), and where ids are wanted table.paths'
+        )
 
 
 @contextmanager
@@ -237,6 +247,14 @@ def whole_number(name: str, value: Any, meaning: str) -> int:  # noqa: ANN401
     raise TypeError(
         f"{name} is {value!r} of type {type(value).__name__}; pass a whole number, {meaning}"
     )
+
+
+def check_workers(workers: int) -> int:
+    """Return the number of threads as an ``int``; raise an error unless it is at least 1."""
+    workers = whole_number("workers", workers, "the number of threads")
+    if workers < 1:
+        raise ValueError(f"workers is {workers}; it must be at least 1")
+    return workers
 
 
 def check_rows(rows: int) -> None:

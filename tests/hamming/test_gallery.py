@@ -1,7 +1,11 @@
 """A gallery answers as brute force over the hashes that it should hold."""
 
+import copy
 import io
+import pickle
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -281,6 +285,7 @@ def test_every_type_of_query(image_file):
         hashed.hash,
         hashed.hash.ravel(),
         hashed.hash.ravel().astype(int),
+        hashed.hash.astype(int),
         imagehash.hex_to_hash(str(hashed)),
     ]
     gallery = Gallery(method="find")
@@ -292,6 +297,10 @@ def test_every_type_of_query(image_file):
         assert gallery.search(item, k=1) == [Match(0, 0)]
     np.testing.assert_array_equal(np.asarray(gallery), [packed] * len(gallery))
     assert len(gallery) == 2 * len(items) + 1
+    # Alone, it could be the packed hashes of 16 images.
+    gallery.add([hashed.hash.astype(np.uint8)], ids="bytes")
+    assert gallery.search(gallery.rows[-1].view(np.uint8), k=1) == [Match(0, 0)]
+    assert gallery.search(hashed.hash.astype(np.uint8), k=1) == [Match(0, 0)]
 
 
 def test_other_methods_hash_queries():
@@ -367,7 +376,13 @@ def test_a_gallery_of_another():
     gallery = Gallery(random_hashes(5, 32), method="find")
     gallery.remove(3)
     other = Gallery(gallery)
-    assert (other.method, list(other.ids)) == ("find", [0, 1, 2, 3])
+    assert (other.method, list(other.ids)) == ("find", [0, 1, 2, 4])
+    assert list(Gallery(gallery, ids=["a", "b", "c", "d"]).ids) == ["a", "b", "c", "d"]
+    gallery.remove(4)
+    emptier = Gallery(gallery)
+    emptier.add("0f" * 32)
+    assert list(emptier.ids) == [0, 1, 2, 5]
+    gallery = Gallery(other)
     other.add(gallery)
     np.testing.assert_array_equal(np.asarray(other), np.concatenate([np.asarray(gallery)] * 2))
 
@@ -386,6 +401,11 @@ def test_nothing_is_added_or_removed_after_an_error():
         (lambda: gallery.add([IMAGE, 3]), TypeError, "cannot hash 3 of type int"),
         (lambda: gallery.add(random_hashes(2, 8)), ValueError, "256 and 64 bits differ in length"),
         (lambda: gallery.remove(["a", "x"]), KeyError, "no hash has the id 'x'; nothing was"),
+        (lambda: gallery.add(new, {"d", "e"}), TypeError, "ids are a set, which has no order"),
+        (lambda: gallery.add(new, b"de"), TypeError, "the id b'de' has type bytes"),
+        (lambda: gallery.add(new, [10**400, 1]), ValueError, "of 1329 bits; pass one of at most"),
+        (lambda: gallery.remove(b"ab"), TypeError, "the id b'ab' has type bytes"),
+        (lambda: gallery.remove(bytearray(b"ab")), TypeError, "has type bytearray"),
         (lambda: gallery.remove([None]), TypeError, "the id None has type NoneType"),
     ):
         with pytest.raises(error, match=message):
@@ -430,6 +450,11 @@ def test_wrong_arguments():
         (lambda: Gallery(ids=["a"]), TypeError, "got ids without hashes"),
         (lambda: Gallery(hashes, ids=["a"]), ValueError, "got 3 hashes and 1 ids"),
         (lambda: Gallery(hashes.astype(int)), ValueError, "pass packed hashes of dtype uint8"),
+        (lambda: Gallery(hashes, workers=0), ValueError, "workers is 0; it must be at least 1"),
+        (lambda: Gallery(hashes, workers="2"), TypeError, "workers is '2' of type str"),
+        (lambda: Gallery(workers=True), TypeError, "workers is True of type bool"),
+        (lambda: Gallery.load("new", create=True, wait=None), TypeError, "wait is None of type"),
+        (lambda: gallery.save("new", wait=-1), ValueError, "wait is -1; pass a number of seconds"),
         (lambda: hamming.nearest(hashes, gallery, 4), ValueError, "the gallery's 3 hashes"),
     ):
         with pytest.raises(error, match=message):
@@ -440,6 +465,71 @@ def test_wrong_arguments():
     assert "exactly 64 hexadecimal digits" in caught.value.__notes__[0]
     with pytest.raises(TypeError, match="shape"):
         named.search(hashes, k=1)
+
+
+@pytest.mark.parametrize("workers", [0, -1, True, "2", 2.0])
+def test_wrong_numbers_of_threads(workers):
+    hashes, labels = random_hashes(3, 32), np.arange(3)
+    for call in (
+        lambda: hamming.join(hashes, radius=3, workers=workers),
+        lambda: hamming.join_blocks(hashes, radius=3, workers=workers),
+        lambda: hamming.nearest(hashes, hashes, 1, workers=workers),
+        lambda: hamming.pair_histogram(hashes, labels, workers=workers),
+        lambda: hamming.query_histograms(hashes, labels, workers=workers),
+    ):
+        with pytest.raises((ValueError, TypeError), match=f"workers is {workers!r}"):
+            call()
+
+
+def test_a_hash_table_in_place_of_its_hashes():
+    table = HashTable.from_hashes(["a.jpg", "b.jpg"], {"find": random_hashes(2, 32)})
+    gallery = Gallery(method="find")
+    for call in (
+        lambda: Gallery(table),
+        lambda: gallery.add(table),
+        lambda: gallery.search(table, k=1),
+        lambda: hamming.join(table, radius=3),
+        lambda: hamming.nearest(table, gallery, 1),
+    ):
+        with pytest.raises(TypeError, match=r'got a HashTable; .* table.hashes\("find"\), .*paths'):
+            call()
+    gallery.add(table.hashes("find"), table.paths)
+    assert gallery.ids == ["a.jpg", "b.jpg"]
+
+
+def test_default_ids_do_not_follow_a_huge_one():
+    gallery = Gallery(random_hashes(3, 32), ids=[10**25, 2**53 - 2, "a"])
+    gallery.add(random_hashes(1, 32))
+    assert gallery.ids[-1] == 2**53 - 1
+    gallery.add(random_hashes(1, 32), ids=2**53)
+    gallery.add(random_hashes(2, 32))
+    assert gallery.ids[-2:] == [2**53 + 1, 2**53 + 2]
+    gallery = Gallery(random_hashes(1, 32), ids=[10**25])
+    gallery.add(random_hashes(2, 32))
+    assert gallery.ids == [10**25, 0, 1]
+    assert 10**5000 not in gallery
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))]
+)
+@pytest.mark.parametrize("ids", [None, [f"{k}.jpg" for k in range(400)]])
+def test_copies_change_on_their_own(duplicate, ids):
+    hashes = random_hashes(400, 32)
+    gallery = Gallery(hashes[:300], None if ids is None else ids[:300], method="find")
+    gallery.add(hashes[300:], None if ids is None else ids[300:])
+    gallery.remove(gallery.ids[::50])
+    rows = [k for k in range(400) if k % 50]
+    names = [ids[k] if ids else k for k in rows]
+    other = duplicate(gallery)
+    assert other.method == "find"
+    other.add(hashes[0])
+    assert other.ids[-1] == (0 if ids else 400)
+    gallery.add(hashes[1], "new")
+    other.remove([other.ids[-1]])
+    gallery.remove("new")
+    for one in (gallery, other):
+        check(one, names, hashes[rows], seed=12)
 
 
 def test_galleries_of_different_methods_are_not_compared():
@@ -469,6 +559,13 @@ def test_the_code_of_the_guide_runs(image_file, monkeypatch):
     names["table"] = HashTable.from_hashes(["a.jpg", "b.jpg"], {"find": random_hashes(2, 32)})
     exec(compile(code, "guide.md", "exec"), names)
     assert Gallery.load("gallery").ids == ["a.jpg", "b.jpg"]
+
+
+def test_numba_is_named_if_it_is_missing():
+    program = "import sys; sys.modules['numba'] = None; from finhash import Gallery"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    last = ran.stderr.strip().splitlines()[-1]
+    assert last == "ImportError: a gallery needs compiled code: pip install numba"
 
 
 def test_the_package_names_the_class():

@@ -1,9 +1,11 @@
 """A gallery in a folder: processes that share it, and processes that are killed."""
 
+import copy
 import io
 import json
 import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 import sqlite3
@@ -364,6 +366,10 @@ if not os.getuid():
 gallery = Gallery.load(sys.argv[1])
 gallery.refresh()
 print(gallery.search("0f" * 32, k=1))
+try:
+    Gallery.load(sys.argv[1], readonly=False).add("00" * 32)
+except PermissionError as error:
+    print(error)
 """
 
 
@@ -379,11 +385,123 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     out, _ = run(READ_AS_ANOTHER_USER, folder).communicate()
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755)
-    assert out == "[Match(id=0, distance=0)]\n"
+    found, refused = out.splitlines()
+    assert found == "[Match(id=0, distance=0)]"
+    assert "cannot be written by this user" in refused
+
+
+READ_AGAIN_AS_ANOTHER_USER = """
+import mmap, os, sys
+from finhash import Gallery
+from finhash.hamming.gallery import store
+Gallery(["0f" * 32]).search("0f" * 32, k=1)
+if not os.getuid():
+    os.setuid(65534)
+gallery = Gallery.load(sys.argv[1])
+print(gallery._store._unlocked, flush=True)
+for line in sys.stdin:
+    gallery.refresh()
+    print(*gallery.ids, flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+@pytest.mark.skipif(os.name == "posix" and os.getuid() != 0, reason="needs a second user")
+@pytest.mark.parametrize("seen_open", [False, True])
+def test_a_reader_that_cannot_write_sees_changes(tmp_path, seen_open):
+    folder = tmp_path / "gallery"
+    Gallery(["0f" * 32]).save(folder)
+    for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        path.chmod(0o755)
+    reader = run(READ_AGAIN_AS_ANOTHER_USER, folder, stdin=subprocess.PIPE)
+
+    def seen():
+        reader.stdin.write("\n")
+        reader.stdin.flush()
+        return [int(one) for one in reader.stdout.readline().split()]
+
+    assert reader.stdout.readline() == "True\n"
+    assert seen() == [0]
+    for k in range(1, 5):
+        writer = Gallery.load(folder, readonly=False)
+        writer.add("0f" * 32)
+        if k == 3:
+            writer.optimize()
+        if seen_open:
+            assert seen() == list(range(k + 1))
+        del writer
+        assert seen() == list(range(k + 1))
+    reader.stdin.close()
+    assert reader.wait() == 0
+    reader.stdout.close()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+@pytest.mark.parametrize("move", [shutil.rmtree, lambda folder: folder.rename(f"{folder}2")])
+def test_a_folder_that_was_moved_or_deleted(tmp_path, move, replaced):
+    folder = tmp_path / "gallery"
+    writer = Gallery.load(folder, readonly=False, create=True)
+    writer.add("0f" * 32, "a")
+    reader = Gallery.load(folder)
+    move(folder)
+    if replaced:
+        Gallery(["00" * 32], ids=["other"]).save(folder)
+    for call in (
+        lambda: writer.add("0f" * 32, "b"),
+        lambda: writer.remove("a"),
+        writer.optimize,
+        writer.refresh,
+        reader.refresh,
+    ):
+        with pytest.raises(FileNotFoundError, match="was moved, deleted or replaced after it was"):
+            call()
+    assert folder.exists() == replaced
+    if replaced:
+        assert Gallery.load(folder).ids == ["other"]
+    assert reader.search("0f" * 32, k=1)[0].id == "a"
+
+
+def test_a_relative_folder_stays_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gallery = Gallery.load("gallery", readonly=False, create=True)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    gallery.add("0f" * 32)
+    gallery.optimize()
+    assert Gallery.load(tmp_path / "gallery").ids == [0]
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))]
+)
+def test_a_copy_opens_the_folder_itself(tmp_path, duplicate):
+    writer = Gallery.load(tmp_path, readonly=False, create=True, wait=3)
+    reader = Gallery.load(tmp_path)
+    copies = duplicate(writer), duplicate(reader)
+    copies[0].add("0f" * 32)
+    copies[1].refresh()
+    for gallery in (writer, reader):
+        gallery.refresh()
+        assert list(gallery.ids) == list(copies[1].ids) == [0]
+    assert copies[0]._store.wait == 3
+    with pytest.raises(io.UnsupportedOperation):
+        copies[1].add("00" * 32)
 
 
 def add_one(gallery, one):
     gallery.add("0f" * 32, one)
+
+
+@pytest.mark.slow
+def test_a_spawned_process_opens_the_folder_itself(tmp_path):
+    gallery = Gallery.load(tmp_path, readonly=False, create=True)
+    child = multiprocessing.get_context("spawn").Process(target=add_one, args=(gallery, "child"))
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    gallery.refresh()
+    assert list(gallery.ids) == ["child"]
 
 
 @pytest.mark.slow
@@ -454,9 +572,12 @@ def test_a_killed_writer_leaves_all_that_it_had_added(tmp_path, optimize):
             assert missing in (set(), {f"{round_}/{last}+"})
             assert all(held[one] == expected[one] for one in expected.keys() & held.keys())
         expected = held
-    Gallery.load(tmp_path, readonly=False).optimize()
+    writer = Gallery.load(tmp_path, readonly=False)
+    # Without a change, files that the killed process has just replaced would stay.
+    writer.add("0f" * 32, "end")
+    writer.optimize()
     gallery = Gallery.load(tmp_path)
-    assert contents(gallery) == expected
+    assert contents(gallery) == expected | {"end": "0f" * 32}
     assert len(list((tmp_path / "segments").iterdir())) == len(gallery.snapshot().segments)
 
 

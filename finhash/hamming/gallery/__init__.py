@@ -4,3 +4,8 @@
 ``hamming.layout`` has grouped, with their ``ids``, and a ``tail`` of additions. ``items`` turns
 images into hashes, ``store`` is the folder, and ``segments`` are the files in it.
 """
+
+from importlib.util import find_spec
+
+if find_spec("numba") is None:
+    raise ImportError("a gallery needs compiled code: pip install numba")

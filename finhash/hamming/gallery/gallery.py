@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock, RLock
@@ -32,7 +33,9 @@ from finhash.hamming.words import (
     Columns,
     Packed,
     as_rows,
+    check_no_table,
     check_radius,
+    check_workers,
     columns,
     length,
     whole_number,
@@ -76,7 +79,8 @@ class Gallery(Packed):
     hashes : ndarray of uint8, shape (n, bits / 8), or items, optional
         Packed hashes; or images or hashes as in ``add``. By default the gallery is empty.
     ids : sequence of str or int, optional
-        Unique identifiers. By default they are the integers from 0 on.
+        Unique identifiers. By default those of ``hashes`` if it is a gallery, else the integers
+        from 0 on.
     method : str, optional
         Name of the method that made the hashes, and that hashes images: a key of
         ``finhash.methods.METHODS``. By default ``"find"``, unless ``hashes`` is an array or
@@ -99,8 +103,8 @@ class Gallery(Packed):
     Raises
     ------
     ValueError
-        If ``hashes`` has another dtype, shape or number of bits, or if an identifier is given
-        twice.
+        If ``hashes`` has another dtype, shape or number of bits, if an identifier is given twice
+        or is an integer of more than 1024 bits, or if ``workers`` is less than 1.
     KeyError
         If there is no method of that name.
     TypeError
@@ -155,6 +159,8 @@ class Gallery(Packed):
         if isinstance(hashes, Packed):
             hashes = hashes.snapshot()
             method = method or hashes.method
+        source = hashes if isinstance(hashes, Snapshot) and ids is None else None
+        check_no_table(hashes)
         if method is None and bits is None:
             if isinstance(hashes, Packed) or (isinstance(hashes, np.ndarray) and hashes.ndim == 2):
                 bits = length(hashes)
@@ -165,7 +171,10 @@ class Gallery(Packed):
         state = empty(bits, method)
         if hashes is not None:
             rows = as_rows(items.pack_all(hashes, method, bits)).copy()
-            state = _of_rows(rows, ids, bits, method, lay_out)
+            known = ids if source is None else list(source.ids)
+            state = _of_rows(rows, known, bits, method, lay_out)
+            if source is not None:
+                state = replace(state, next_id=source.next_id)
         elif ids is not None:
             raise TypeError("got ids without hashes; pass one hash per id")
         self._begin(state, grouped, workers)
@@ -183,7 +192,7 @@ class Gallery(Packed):
         self.bits, self.method = state.bits, state.method
         self._state = state
         self._grouped = grouped
-        self._lay_out = _lay_out(grouped, workers)
+        self._workers, self._lay_out = workers, _lay_out(grouped, workers)
         self._store = store
         self._readonly = readonly
         # One thread at a time groups hashes, one adds or removes them, and one replaces the state.
@@ -207,7 +216,7 @@ class Gallery(Packed):
         Parameters
         ----------
         folder : str or path-like
-            Folder on a local disk.
+            Folder, which must be on a local disk.
         readonly : bool, default True
             Whether the gallery is only read. Otherwise ``add``, ``remove`` and ``optimize`` change
             the folder, and a change is on the disk when the call has returned.
@@ -249,7 +258,7 @@ class Gallery(Packed):
         """
         from finhash.hamming.gallery import store as stores
 
-        path = Path(folder)
+        path, wait = Path(folder), _seconds(wait)
         if create:
             chosen = method or DEFAULT
             new = empty(_bits(chosen, None), chosen)
@@ -276,8 +285,8 @@ class Gallery(Packed):
         Parameters
         ----------
         folder : str or path-like
-            Folder on a local disk; created if missing. A million hashes of 256 bits take about
-            80 MB, and their identifiers 20 bytes each beside their text, unless they are
+            Folder, which must be on a local disk; created if missing. A million hashes of 256 bits
+            take about 80 MB, and their identifiers 20 bytes each beside their text, unless they are
             consecutive integers.
         wait : float, default 10.0
             Longest time to wait for other processes that change the folder, in seconds.
@@ -301,7 +310,7 @@ class Gallery(Packed):
         """
         from finhash.hamming.gallery import store as stores
 
-        path = Path(folder)
+        path, wait = Path(folder), _seconds(wait)
         if not self._readonly:
             self.optimize()
         if self._store and self._store.folder.resolve() == path.resolve():
@@ -318,8 +327,8 @@ class Gallery(Packed):
     ) -> None:
         """Add hashes after the last one: all of them or, after an error, none.
 
-        The time depends on the number of added hashes only, not on the size of the gallery. Each
-        look-up compares all hashes that were added since the last ``optimize``.
+        The time depends on the number of added hashes only, not on the size of the gallery.
+        Look-ups get slower with every addition until ``optimize``.
 
         Parameters
         ----------
@@ -329,16 +338,18 @@ class Gallery(Packed):
             hexadecimal digits, or an array as in ``search``.
         ids : sequence of str or int, optional
             One identifier per hash, which no hash of the gallery has. By default integers that
-            follow all earlier ones: 0, 1, 2 and so on. They are not used again after a removal.
+            follow all earlier ones below 2**53: 0, 1, 2 and so on. They are not used again after a
+            removal.
 
         Raises
         ------
         ValueError
-            If an identifier is used already, or if the hashes have another dtype or shape.
+            If an identifier is used already or is an integer of more than 1024 bits, or if the
+            hashes have another dtype or shape.
         TypeError
             If an item or an identifier has another type.
         OSError
-            If an image cannot be read.
+            If an image cannot be read, or if the folder was moved or deleted.
         TimeoutError
             If other processes keep changing the folder.
         io.UnsupportedOperation
@@ -354,11 +365,10 @@ class Gallery(Packed):
         ['black', 'white', 0]
         """
         rows = as_rows(items.pack_all(hashes, self.method, self.bits))
-        given = None if ids is None else checked(ids, len(rows))
+        chosen = None if ids is None else checked(ids, len(rows))
         with self._changing() as apply:
             state = self._state
-            if given is None:
-                given = list(range(state.next_id, state.next_id + len(rows)))
+            given: Sequence[Id] = state.unused(len(rows)) if chosen is None else chosen
             taken = np.flatnonzero(state.find(given) != ABSENT)
             if len(taken):
                 raise ValueError(
@@ -456,6 +466,8 @@ class Gallery(Packed):
 
         Raises
         ------
+        FileNotFoundError
+            If the folder was moved or deleted.
         ValueError
             If a newer version of finhash has replaced the gallery by one of another format.
 
@@ -570,6 +582,18 @@ class Gallery(Packed):
         hashes.flags.writeable = False  # it may be the memory that look-ups read
         return np.array(hashes, dtype, copy=copy)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy a gallery in a folder as its folder, any other as its hashes and ids."""
+        if self._store:
+            store, workers = self._store, self._workers
+            load = partial(
+                type(self).load, readonly=self._readonly, wait=store.wait, workers=workers
+            )
+            return load, (store.folder,)
+        state = self._state.laid_out(self._lay_out)
+        of = partial(of_segments, state.segments, state.bits, state.method, state.removed)
+        return _restored, (type(self), of, state.next_id, self._grouped, self._workers)
+
     def __repr__(self) -> str:
         folder = f", folder={str(self._store.folder)!r}" if self._store else ""
         return f"Gallery({len(self)} hashes of {self.bits} bits, method={self.method!r}{folder})"
@@ -630,7 +654,26 @@ def _bits(method: str | None, bits: int | None) -> int:
 
 def _lay_out(grouped: bool, workers: int) -> LayOut:
     """Return the function that lays hashes out."""
+    workers = check_workers(workers)
     return partial(layout.grouped, workers=workers) if grouped else layout.ungrouped
+
+
+def _seconds(wait: float) -> float:
+    """Return a time to wait; raise an error unless it is a number of seconds."""
+    if isinstance(wait, bool) or not isinstance(wait, int | float):
+        raise TypeError(f"wait is {wait!r} of type {type(wait).__name__}; pass a number of seconds")
+    if not 0 <= wait < float("inf"):
+        raise ValueError(f"wait is {wait}; pass a number of seconds, at least 0")
+    return wait
+
+
+def _restored(
+    kind: type[Gallery], of: Callable[[int], Snapshot], next_id: int, grouped: bool, workers: int
+) -> Gallery:
+    """Return a gallery that was copied or pickled."""
+    gallery = kind.__new__(kind)
+    gallery._begin(of(next_id), grouped, workers)
+    return gallery
 
 
 def _of_rows(

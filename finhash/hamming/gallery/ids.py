@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 Id = str | int
 """Identifier of a hash. ``1`` and ``"1"`` are different ones."""
 
+LONGEST = 1024
+"""Largest number of bits of an integer. Python and JSON refuse to write much longer ones."""
+
+COUNTED = 2**53
+"""Default identifiers do not follow integers from here on, which databases may not hold."""
+
 ABSENT = -1
 """Place of an identifier that a set does not hold."""
 
@@ -135,6 +141,8 @@ def sealed(ids: Sequence[Id]) -> Ids:
 
 def checked(ids: Any, number: int) -> list[Id]:  # noqa: ANN401 - anything can be passed
     """Return one identifier per hash as a list; raise an error unless each is valid and unique."""
+    if isinstance(ids, set | frozenset):
+        raise TypeError("ids are a set, which has no order; pass a list in the order of the hashes")
     listed = as_list(ids)
     if len(listed) != number:
         raise ValueError(f"got {number} hashes and {len(listed)} ids; pass one id per hash")
@@ -146,14 +154,15 @@ def checked(ids: Any, number: int) -> list[Id]:  # noqa: ANN401 - anything can b
 
 def as_list(ids: Any) -> list[Id]:  # noqa: ANN401 - anything can be passed
     """Return one identifier or several as a list; raise ``TypeError`` for other types."""
-    if isinstance(ids, str) or not isinstance(ids, Iterable):
+    if isinstance(ids, str | bytes | bytearray | memoryview) or not isinstance(ids, Iterable):
         ids = [ids]
     return [_checked(one) for one in ids]
 
 
 def following(first: int, ids: Sequence[Id]) -> int:
-    """Return the first default identifier after others: at least ``first``, beyond all integers."""
-    return max(chain((first,), (one + 1 for one in ids if isinstance(one, int))))
+    """Return the first default identifier after others: at least ``first``, beyond integers."""
+    counted = (one for one in ids if isinstance(one, int) and one < COUNTED)
+    return max(chain((first,), (one + 1 for one in counted)))
 
 
 def _checked(one: Any) -> Id:  # noqa: ANN401 - anything can be passed
@@ -163,10 +172,20 @@ def _checked(one: Any) -> Id:  # noqa: ANN401 - anything can be passed
     try:
         # Python counts True as an integer; as an id it is a mistake.
         if not isinstance(one, bool | np.bool_):
-            return index(one)
+            return _short(index(one))
     except TypeError:
         pass
     raise TypeError(f"the id {one!r} has type {type(one).__name__}; pass a string or an integer")
+
+
+def _short(one: int) -> int:
+    """Return an integer; raise ``ValueError`` if it has too many digits."""
+    if one.bit_length() > LONGEST:
+        raise ValueError(
+            f"an id is an integer of {one.bit_length()} bits; pass one of at most {LONGEST} bits, "
+            "or a string"
+        )
+    return one
 
 
 def _encode(one: Id) -> bytes:

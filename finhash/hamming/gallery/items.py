@@ -6,7 +6,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from finhash.hamming.words import Packed, check_lengths, check_methods, is_packed, length
+from finhash.hamming.words import (
+    Packed,
+    check_lengths,
+    check_methods,
+    check_no_table,
+    is_packed,
+    length,
+)
 from finhash.images import Source
 
 
@@ -79,7 +86,12 @@ def pack(item: Any, method: str | None, bits: int) -> NDArray[np.uint8]:  # noqa
     """
     if isinstance(item, str) and len(item) == bits // 4 and _is_hex(item):
         return np.frombuffer(bytes.fromhex(item), np.uint8)
-    if isinstance(item, np.ndarray) and (item.ndim == 1 or item.dtype == bool):
+    check_no_table(item)
+    if isinstance(item, np.ndarray) and (
+        item.ndim == 1
+        or item.dtype == bool
+        or (item.ndim == 2 and item.size == bits and item.dtype.kind in "iu")
+    ):
         return _from_array(item, bits)
     held = getattr(item, "hash", None)
     if isinstance(held, np.ndarray):  # the item is an ImageHash

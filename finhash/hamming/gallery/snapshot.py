@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finhash.hamming import live
-from finhash.hamming.gallery.ids import ABSENT, Id, Ids, following, sealed
+from finhash.hamming.gallery.ids import ABSENT, LONGEST, Id, Ids, following, sealed
 from finhash.hamming.gallery.tail import Tail
 from finhash.hamming.layout import Part
 from finhash.hamming.words import Packed
@@ -165,6 +165,16 @@ class Snapshot(Packed):
             numbers[left] = found
         return numbers
 
+    def unused(self, n: int) -> list[int]:
+        """Return ``n`` default identifiers."""
+        first = self.next_id
+        while True:
+            ids = list(range(first, first + n))
+            taken = np.flatnonzero(self.find(ids) != ABSENT)
+            if not len(taken):
+                return ids
+            first = ids[taken[-1]] + 1
+
     def after(self, change: Change, number: int = 0) -> "Snapshot":
         """Return the state after a change, which is number ``number`` in the folder's list."""
         if isinstance(change, Addition):
@@ -256,6 +266,8 @@ class RowIds(Sequence[Id]):
 
     def __contains__(self, one: object) -> bool:
         if not isinstance(one, str | int) or isinstance(one, bool):
+            return False
+        if isinstance(one, int) and one.bit_length() > LONGEST:
             return False
         return bool(self._state.find([one])[0] != ABSENT)
 

@@ -15,7 +15,10 @@ segment (see ``finhash.hamming.gallery.segments``). The database has three table
     its identifiers.
 
 SQLite writes changes completely or not at all, makes other writers wait, and tells readers cheaply
-whether anything has changed. It needs a local disk.
+whether anything has changed. The folder must be on a local disk.
+
+A reader that cannot write the folder reads the database without locks while no writer has it open,
+and opens it again when the file has changed.
 """
 
 import json
@@ -91,13 +94,14 @@ class Store:
     """
 
     def __init__(self, folder: Path, wait: float) -> None:
-        self.folder = folder
+        self.folder = folder.resolve()
         self.wait = wait
         if not (folder / DATABASE).exists():
             raise FileNotFoundError(
                 f"{folder} holds no gallery; save one there, or load it with create=True"
             )
-        self._process = 0
+        self._process, self._unlocked = 0, False
+        self._closing: Callable[[], object] = lambda: None
         self._version = self._generation = -1
         self.included = 0
         facts = _facts(self._connections()[0], folder)
@@ -120,14 +124,10 @@ class Store:
         changes : list of (int, Change)
             Numbered changes of that state, or else of the known one.
         """
-        reader, _ = self._connections()
-        version = reader.execute("PRAGMA data_version").fetchone()[0]
-        if version == self._version:
-            return None, []
         for _ in range(ATTEMPTS):
-            with suppress(FileNotFoundError):  # another process has just replaced segments
-                return self._read(reader, version, change)
-        return self._read(reader, version, change)
+            with suppress(_ReplacedError):
+                return self._news(change)
+        return self._news(change)
 
     @contextmanager
     def transaction(self) -> Iterator[Record]:
@@ -147,6 +147,7 @@ class Store:
     @contextmanager
     def replacing(self) -> Iterator[None]:
         """Let no other process replace segments; raise ``TimeoutError`` after a while."""
+        self._connections()  # the lock would create a folder that was deleted
         with _lock(self.folder, self.wait):
             yield
 
@@ -199,6 +200,24 @@ class Store:
             if folder.name not in listed:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def _news(self, change: int) -> tuple[Snapshot | None, list[tuple[int, Change]]]:
+        """Return the news, or raise ``_ReplacedError`` if the files changed meanwhile."""
+        reader, _ = self._connections()
+        version = reader.execute("PRAGMA data_version").fetchone()[0]
+        if version == self._version:
+            return None, []
+        try:
+            news = self._read(reader, version, change)
+        except FileNotFoundError as error:
+            raise _ReplacedError(str(error)) from error
+        except sqlite3.DatabaseError as error:
+            if self._unlocked and self._changed():
+                raise _ReplacedError(str(error)) from error
+            raise
+        if self._unlocked and self._changed():
+            raise _ReplacedError(f"{self.folder} is being changed; try again")
+        return news
+
     def _read(
         self, reader: sqlite3.Connection, version: int, change: int
     ) -> tuple[Snapshot | None, list[tuple[int, Change]]]:
@@ -228,14 +247,36 @@ class Store:
     def _connections(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
         """Return a connection for reading and one for writing, of this process.
 
-        SQLite's connections cannot be used by a forked process.
+        SQLite's connections cannot be used by a forked process, and those without locks see no
+        changes.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder was moved or deleted.
         """
-        if self._process != os.getpid():
-            self._opened = tuple(_connect(self.folder, self.wait) for _ in range(2))
+        changed = self._process != 0 and self._changed()
+        if changed and not self._unlocked:
+            raise _moved(self.folder)
+        if changed or self._process != os.getpid():
+            if self._process == os.getpid():
+                self._closing()
+            if changed:
+                self._generation = -1
+            self._process = 0  # should opening fail
+            self._stamp = _stamp(self.folder)
+            opened = [_connect(self.folder, self.wait) for _ in range(2)]
+            self._opened = tuple(connection for connection, _ in opened)
+            self._unlocked = any(unlocked for _, unlocked in opened)
             self._process, self._version = os.getpid(), -1
-            weakref.finalize(self, _close, self._opened, self._process)
+            self._closing = weakref.finalize(self, _close, self._opened, self._process)
         reader, writer = self._opened
         return reader, writer
+
+    def _changed(self) -> bool:
+        """Return whether the database is another file or, without locks, has been written to."""
+        now = _stamp(self.folder)
+        return now != self._stamp if self._unlocked else now[:2] != self._stamp[:2]
 
     def _base(self, facts: dict[str, Any], listed: list[tuple[str, str, bytes]]) -> Snapshot:
         """Map the listed segments into memory."""
@@ -307,9 +348,32 @@ def _create(base: Snapshot, folder: Path, grouped: bool) -> None:
     segments.sync(folder)
 
 
-def _connect(folder: Path, wait: float) -> sqlite3.Connection:
-    """Open a gallery's database."""
-    path = folder.resolve() / DATABASE
+class _ReplacedError(FileNotFoundError):
+    """Another process replaced files while they were read."""
+
+
+def _stamp(folder: Path) -> tuple[int, ...]:
+    """Return numbers that identify a database, device and file first, and that change with it."""
+    path = folder / DATABASE
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise _moved(folder) from None
+    wal = path.with_name(f"{DATABASE}-wal").exists()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, wal
+
+
+def _moved(folder: Path) -> FileNotFoundError:
+    """Return the error for a folder that is not the one that was opened."""
+    return FileNotFoundError(
+        f"the gallery in {folder} was moved, deleted or replaced after it was loaded; load it "
+        "again from its present folder"
+    )
+
+
+def _connect(folder: Path, wait: float) -> tuple[sqlite3.Connection, bool]:
+    """Open a gallery's database; return also whether it is read without locks."""
+    path, unlocked = folder / DATABASE, False
     connection = _opened(path, wait, "mode=rw")
     try:
         connection.execute("SELECT count(*) FROM facts")
@@ -321,11 +385,14 @@ def _connect(folder: Path, wait: float) -> sqlite3.Connection:
             raise ValueError(text) from error
         # If SQLite cannot create a file beside the database, it must be told that nobody writes.
         unwritable = code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
-        if not unwritable or path.with_name(f"{DATABASE}-wal").exists():
+        if not unwritable:
             raise
-        connection = _opened(path, wait, "immutable=1")
+        if path.with_name(f"{DATABASE}-wal").exists():
+            text = f"cannot read {path}-wal and {path}-shm; give this user permission to read them"
+            raise PermissionError(text) from error
+        connection, unlocked = _opened(path, wait, "immutable=1"), True
     connection.execute("PRAGMA synchronous = FULL")
-    return connection
+    return connection, unlocked
 
 
 def _opened(path: Path, wait: float, options: str) -> sqlite3.Connection:
@@ -361,11 +428,15 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
 
 @contextmanager
 def _busy(folder: Path, wait: float) -> Iterator[None]:
-    """Raise ``TimeoutError`` for SQLite's error after it has waited for other processes."""
+    """Raise ``TimeoutError`` or ``PermissionError`` in place of SQLite's errors."""
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_READONLY:
+            text = f"the gallery in {folder} cannot be written by this user; change its permissions"
+            raise PermissionError(text) from error
+        if code != sqlite3.SQLITE_BUSY:
             raise
         raise TimeoutError(_waited(folder, wait)) from error
 
