@@ -115,6 +115,11 @@ class Dataset:
             found.setdefault(family, []).append(path)
         return found
 
+    def pairs(self) -> list[tuple[Path, Path]]:
+        """Return the first two readable images of each family that has them."""
+        found = (list(islice(filter(readable, f), 2)) for f in self.by_family().values())
+        return [(pair[0], pair[1]) for pair in found if len(pair) == 2]
+
     def some(self, number: int) -> list[Path]:
         """Return up to ``number`` readable images, evenly spaced over the set.
 

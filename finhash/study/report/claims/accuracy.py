@@ -67,6 +67,12 @@ def _lost(robust: pd.DataFrame, method: str = "find") -> pd.Series:
     return recall["caption_changed", "another"] - recall
 
 
+def _found(turned: pd.DataFrame, compared: str, way: str, share: str) -> pd.Series:
+    """Return the share of copies that are found, by use and kind of copy."""
+    rows = turned[(turned["compared"] == compared) & (turned["turned"] == way)]
+    return rows.set_index(["use", "copies"])[share]
+
+
 def _lost_by(robust: pd.DataFrame, methods: tuple[str, ...], transform: str) -> list[float]:
     return [_lost(robust, name)[transform].mean() for name in methods]
 
@@ -459,6 +465,37 @@ CHANGES: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
             and near(_lost(robust)[["flip", "screenshot"]].min(), 0.85, 0.02)
         ),
         ("robustness",),
+    ),
+    "orientations-find-copies": (
+        lambda turned: (
+            _found(turned, "all", "image", "found_own").min() > 0.98
+            and _found(turned, "one", "image", "found_own").drop("upright", level="copies").max()
+            < 0.02
+        ),
+        ("orientations",),
+    ),
+    "orientations-false-matches": (
+        lambda false: (
+            1.05
+            < (rate := false[false["use"] == "search"].set_index("compared")["rate"])["all"]
+            / rate["one"]
+            < 1.4
+        ),
+        ("orientations_false",),
+    ),
+    "orientations-cost": (
+        lambda costs: 3 < (s := costs.set_index("compared")["seconds"])["all"] / s["one"] < 6.5,
+        ("orientations_cost",),
+    ),
+    "turned-hashes-lose-little": (
+        lambda turned: (
+            (
+                _found(turned, "all", "image", "found_other")
+                - _found(turned, "all", "hash", "found_other")
+            ).max()
+            < 0.06
+        ),
+        ("orientations",),
     ),
     "long-captions-cost": (
         lambda robust: (
