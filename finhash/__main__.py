@@ -4,6 +4,8 @@ Results go to stdout or to the given file; messages and progress go to stderr. N
 PyArrow are imported by the commands that need them, so ``finhash --help`` answers at once.
 """
 
+import logging
+
 import click
 
 from finhash import __version__
@@ -13,6 +15,7 @@ from finhash.commands.evaluate import evaluate
 from finhash.commands.export import export
 from finhash.commands.hash import hash_command
 from finhash.commands.match import match
+from finhash.commands.shared import LOG, CompilationNotice
 from finhash.commands.threshold import threshold_command
 
 
@@ -35,6 +38,8 @@ def main() -> None:
     Exit status: 0 if done, also if nothing was found; 1 if done, but some inputs failed; 2 if the
     usage is wrong.
     """
+    LOG.setLevel(logging.INFO)
+    LOG.addHandler(CompilationNotice())
 
 
 for command in (

@@ -69,9 +69,10 @@ def export(
     """Write the rows of TABLE as one Parquet, CSV or JSON file.
 
     TABLE is a folder written by 'finhash hash', or a file from HashTable.write. Every row is
-    written, with the columns path, one per method, and error (the reason why the file has no hash,
-    or nothing). In CSV and JSON, hashes are hexadecimal digits. In Parquet they are bytes, and the
-    file can be read as a TABLE by other commands.
+    written, with the columns path, one per method, error (the reason why the file has no hash, or
+    nothing), and, if TABLE has them, width, height, bytes, format and modified (nanoseconds since
+    1970). In CSV and JSON, hashes are hexadecimal digits. In Parquet they are bytes, and the file
+    can be read as a TABLE by other commands.
 
     Exit status: 0 if done; 2 if the usage is wrong or the output cannot be written.
     """

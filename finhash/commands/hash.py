@@ -13,6 +13,7 @@ import click
 
 from finhash import methods
 from finhash.commands.shared import (
+    LOG,
     METHODS_HELP,
     SHOWN,
     counted,
@@ -25,7 +26,7 @@ from finhash.commands.shared import (
 )
 from finhash.jobs.executors import EXECUTORS, Executor
 from finhash.jobs.folders import UNREADABLE, absolute
-from finhash.jobs.items import text
+from finhash.jobs.items import of_paths, text
 
 if TYPE_CHECKING:
     from finhash.jobs.sync import Plan
@@ -119,7 +120,6 @@ def hash_command(
         done = [f"hashed {counted(hashed, 'file')}"]
     else:
         from finhash.jobs.batch import run
-        from finhash.jobs.items import of_paths
         from finhash.jobs.parts import Tally
         from finhash.jobs.sync import plan
 
@@ -129,6 +129,7 @@ def hash_command(
             todo = plan(out, paths, folders)
         if sync:
             _check(todo, out, found=bool(paths), yes=yes)
+        _announce_compilation(names, executor)
         with usage_errors():
             table = run(
                 of_paths(todo.paths),
@@ -157,6 +158,16 @@ def hash_command(
         done += [f"{skipped.total():,} skipped", f"{failed:,} failed"]
         click.echo(f"{', '.join(done)}; {time.perf_counter() - start:.1f} s", err=True)
     sys.exit(bool(failed or skipped[UNREADABLE]))
+
+
+def _announce_compilation(names: Sequence[str], executor: Executor | None) -> None:
+    """Log that worker processes compile FINd, because their own messages are not seen."""
+    if executor in ("threads", "serial") or not any(name.startswith("find") for name in names):
+        return
+    from finhash.find.loading import is_compiled
+
+    if not is_compiled():
+        LOG.info("compiling in worker processes")
 
 
 def _check(todo: "Plan", out: Path, *, found: bool, yes: bool) -> None:

@@ -1,6 +1,7 @@
 """Options and checks that several commands share."""
 
 import csv
+import logging
 import os
 import sys
 from collections import Counter
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from finhash import HashTable
 
 FC = TypeVar("FC", bound=Callable[..., Any])
+
+LOG = logging.getLogger("finhash")
+"""Logger that reports when code is compiled."""
 
 SHOWN = 5
 """Number of files that are listed on stderr."""
@@ -84,6 +88,16 @@ def workers_option(help_text: str) -> Callable[[FC], FC]:
         show_default="all cores",
         help=help_text,
     )
+
+
+class CompilationNotice(logging.Handler):
+    """Says on stderr, once, that code is being compiled, which takes seconds."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the notice, and listen no longer."""
+        if record.getMessage().startswith("compiling"):
+            LOG.removeHandler(self)
+            click.echo("compiling code for this processor; later runs start sooner", err=True)
 
 
 @contextmanager

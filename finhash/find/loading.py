@@ -79,9 +79,11 @@ def is_compiled() -> bool:
     >>> loading.load() and isinstance(loading.is_compiled(), bool)
     True
     """
-    from finhash.find import compiled
-    from finhash.jit import is_kept
-
+    try:
+        from finhash.find import compiled
+        from finhash.jit import is_kept
+    except ImportError:
+        return True  # there is nothing to compile without Numba
     return _State.compiled or is_kept(compiled._fast)
 
 
