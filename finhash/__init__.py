@@ -57,11 +57,11 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
+# Without "evaluate", so that "from finhash import *" works without the packages that it needs.
 __all__ = [
     "FINDHasher",
     "Gallery",
     "HashTable",
-    "evaluate",
     "find_hash",
     "hash_files",
     "hash_images",
@@ -69,7 +69,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from finhash.evaluation import evaluate
+    from finhash.evaluation import evaluate as evaluate
     from finhash.hamming.gallery.gallery import Gallery
     from finhash.hasher import FINDHasher, find_hash
     from finhash.jobs.batch import hash_files, hash_images
@@ -94,4 +94,4 @@ else:
         return getattr(import_module(_MODULES[name]), name)
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted({*globals(), *_MODULES})

@@ -50,7 +50,7 @@ MethodName = Literal[
 OwnFunction = Callable[[Image.Image], "ImageHash | NDArray[np.uint8]"]
 """Function that hashes an RGB image into an ``ImageHash`` or ``uint8 [bits / 8]``."""
 
-RESERVED = ("path", "error", "key")
+RESERVED = ("path", "error", "width", "height", "bytes", "format", "modified", "key")
 """Columns of hash tables that are not hashes. No method has one of these names."""
 
 
@@ -77,9 +77,9 @@ class Method:
         Name of the method whose hashes this one approximates. Comparisons of methods leave it out
         unless it is named.
     requires : str, optional
-        Name of a package that the method imports and that a plain installation lacks.
+        Name of a package that the method imports and that an installation may lack.
     extra : str, optional
-        Extra of ``finhash`` that installs the package.
+        Extra of ``finhash`` that installs the package, if a plain installation lacks it.
     """
 
     name: str
@@ -103,9 +103,10 @@ class Method:
         """
         if self.requires is None or find_spec(self.requires) is not None:
             return ""
+        extra = f'pip install "finhash[{self.extra}]" or ' if self.extra else ""
         return (
             f"the method {self.name!r} needs the package {self.requires}, which is not installed: "
-            f'pip install "finhash[{self.extra}]" or pip install {self.requires}'
+            f"{extra}pip install {self.requires}"
         )
 
     def hash(self, image: Source) -> NDArray[np.uint8]:
@@ -489,8 +490,8 @@ METHODS: dict[str, Method] = {
         ),
         Method("ahash256", "aHash 256", 256, "#E69F00", _ahash),
         Method("ahash64", "aHash 64", 64, "#E69F00", _ahash),
-        Method("phash256", "pHash 256", 256, "#0072B2", _phash),
-        Method("phash64", "pHash 64", 64, "#0072B2", _phash),
+        Method("phash256", "pHash 256", 256, "#0072B2", _phash, requires="scipy"),
+        Method("phash64", "pHash 64", 64, "#0072B2", _phash, requires="scipy"),
         Method("dhash256", "dHash 256", 256, "#009E73", _dhash),
         Method("dhash64", "dHash 64", 64, "#009E73", _dhash),
         Method("whash256", "wHash 256", 256, "#CC79A7", _whash),

@@ -72,7 +72,8 @@ def test_hash_resumes_and_reports_failures(photos, hashed):
 def test_hash_prints_the_hash_and_the_path_as_it_was_given(photos, monkeypatch):
     monkeypatch.chdir(photos)
     shown = run("hash", "./a1.jpg", photos / "b1.jpg")
-    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert shown.exit_code == 0
+    assert shown.stderr.startswith("hashed 2 files, 0 skipped, 0 failed; ")
     assert shown.stdout == (
         f"{find_hash('a1.jpg')},./a1.jpg\n{find_hash('b1.jpg')},{photos / 'b1.jpg'}\n"
     )
@@ -180,7 +181,7 @@ def test_hash_without_images_is_wrong_usage(photos, tmp_path):
 def test_a_table_is_no_image(photos, hashed, tmp_path):
     HashTable.read(hashed).write(tmp_path / "hashes.parquet")
     for table in (hashed, tmp_path / "hashes.parquet"):
-        for words in (["hash"], ["evaluate"], ["match", "--in", hashed, "--radius", 9]):
+        for words in (["hash"], ["evaluate"]):
             refused = run(*words, table)
             assert (refused.exit_code, refused.stdout) == (2, "")
             assert "holds hashes;" in refused.stderr
@@ -203,23 +204,21 @@ def test_match_prints_nearest_first(photos, hashed):
     query = photos / "a1.jpg"
     found = run("match", query, "--in", hashed, "--radius", 10)
     assert found.exit_code == 0
-    assert [row["distance"] for row in rows(found)] == ["0", "0"]
-    assert {row["path"] for row in rows(found)} == {
-        str(query),
-        str(photos / "more" / "a2.png"),
-    }
+    copy = {"query": str(query), "path": str(photos / "more" / "a2.png"), "distance": "0"}
+    assert rows(found) == [copy]
     all_ = rows(run("match", query, "--in", hashed, "--radius", 256))
     distances = [int(row["distance"]) for row in all_]
-    assert len(all_) == 5
+    assert len(all_) == 4
     assert distances == sorted(distances)
 
 
-def test_match_prints_json_and_exits_1_without_matches(photos, hashed, tmp_path):
+def test_match_prints_json_and_exits_0_without_matches(photos, hashed, tmp_path):
     lines = run("match", photos, "--in", hashed, "--radius", 0, "--format", "json").stdout
-    assert len([json.loads(line) for line in lines.splitlines()]) == 9
+    assert len([json.loads(line) for line in lines.splitlines()]) == 4
     (tmp_path / "other.jpg").write_bytes(jpeg_bytes(seed=99))
     none = run("match", tmp_path / "other.jpg", "--in", hashed, "--radius", 20)
-    assert (none.exit_code, none.stdout) == (1, "query,path,distance\n")
+    assert (none.exit_code, none.stdout) == (0, "query,path,distance\n")
+    assert "1 query, 0 with matches; 0 matches; " in none.stderr
 
 
 def test_match_of_a_folder_without_images_is_wrong_usage(hashed, tmp_path):
@@ -234,7 +233,7 @@ def test_match_warns_of_versions_that_can_give_other_bits(photos, hashed, tmp_pa
     there = table.provenance["versions"]
     table.with_provenance(versions={**there, "pillow": "1.0"}).write(tmp_path / "old.parquet")
     table.with_provenance(versions=None).write(tmp_path / "unknown.parquet")
-    quiet = run("match", query, "--in", hashed, "--radius", 9)
+    quiet = run("match", query, "--in", hashed, "--radius", 9, "--quiet")
     assert quiet.stderr == ""
     old = run("match", query, "--in", tmp_path / "old.parquet", "--radius", 9)
     assert (old.exit_code, old.stdout) == (quiet.exit_code, quiet.stdout)
@@ -252,10 +251,17 @@ def test_match_exits_2_on_unusable_input(photos, hashed):
     assert other.exit_code == 2
     assert "it has: find" in other.stderr
     assert run("match", query, "--in", photos, "--radius", 9).exit_code == 2
-    unreadable = run("match", photos / "notes.txt", "--in", hashed, "--radius", 9)
-    assert unreadable.exit_code == 2
-    assert "1 of 1 files could not be hashed" in unreadable.stderr
-    unreadable = run("match", *[photos / "notes.txt"] * 7, "--in", hashed, "--radius", 9)
+
+
+def test_match_exits_1_if_a_query_cannot_be_read(photos, hashed):
+    words = ("--in", hashed, "--radius", 9)
+    unreadable = run("match", photos / "notes.txt", photos / "a1.jpg", *words)
+    assert unreadable.exit_code == 1
+    assert "1 of 2 files could not be hashed" in unreadable.stderr
+    assert "2 queries, 1 with matches, 1 failed; 1 match; " in unreadable.stderr
+    assert [Path(row["path"]).name for row in rows(unreadable)] == ["a2.png"]
+    unreadable = run("match", *[photos / "notes.txt"] * 7, *words, "--quiet")
+    assert (unreadable.exit_code, unreadable.stdout) == (1, "query,path,distance\n")
     assert unreadable.stderr.endswith("and 2 more\n")
 
 
@@ -286,8 +292,14 @@ def test_a_function_of_ones_own_hashes_matches_and_clusters(photos, tmp_path):
     assert table.methods == ["own_hashes:thumbnail", "find"]
     assert table.hashes("own_hashes:thumbnail").shape == (5, 24)
     found = run("match", photos / "a1.jpg", "--in", out, "--radius", 0, *own)
-    assert [Path(row["path"]).name for row in rows(found)] == ["a1.jpg", "a2.png"]
-    assert {row["size"] for row in rows(run("cluster", out, "--radius", 0, *own))} == {"2", "1"}
+    assert [Path(row["path"]).name for row in rows(found)] == ["a2.png"]
+    assert {row["size"] for row in rows(run("cluster", out, "--radius", 0, *own))} == {"2"}
+    for command in (["match", photos, "--in", out, *own], ["cluster", out, *own]):
+        refused = run(*command)
+        assert refused.exit_code == 2
+        message = " ".join(refused.stderr.split())
+        assert "no threshold of 'own_hashes:thumbnail' is known" in message
+        assert "pass --radius" in message
     missing = run("cluster", out, "--radius", 0, "--method", "own_hashes:other")
     assert missing.exit_code == 2
     assert "no hashes of 'own_hashes:other'; it has: own_hashes:thumbnail, find" in missing.stderr
@@ -366,17 +378,19 @@ def test_cluster_writes_families_and_a_contact_sheet(hashed, tmp_path, algorithm
     out, sheet = tmp_path / "families.csv", tmp_path / "sheet.png"
     done = run("cluster", hashed, "--radius", 10, "--by", algorithm, "-o", out, "--sheet", sheet)
     assert (done.exit_code, done.stdout) == (0, "")
-    assert "5 images in 3 families" in done.stderr
+    assert "5 images: 2 families of 2 or more, with 4 of them; " in done.stderr
     assert b"\r" not in out.read_bytes()
     families = list(csv.DictReader(out.open()))
-    assert [row["family"] for row in families] == ["0", "0", "1", "1", "2"]
-    assert [row["size"] for row in families] == ["2", "2", "2", "2", "1"]
+    assert [row["family"] for row in families] == ["0", "0", "1", "1"]
+    assert [row["size"] for row in families] == ["2", "2", "2", "2"]
     with Image.open(sheet) as image:
-        assert image.size == (2 * 96, 3 * 96)
+        assert image.size == (2 * 96, 2 * 96)
 
 
 def test_cluster_prints_to_stdout(hashed):
-    assert len(rows(run("cluster", hashed, "--radius", 10))) == 5
+    assert len(rows(run("cluster", hashed, "--radius", 10))) == 4
+    every = rows(run("cluster", hashed, "--radius", 10, "--min-size", 1))
+    assert [row["size"] for row in every] == ["2", "2", "2", "2", "1"]
     assert run("cluster", hashed, "--radius", 300).exit_code == 2
 
 
@@ -411,8 +425,8 @@ def test_clusterings_are_those_of_the_library():
 
 
 def test_help_has_examples_and_the_module_runs():
-    for command in ("hash", "match", "cluster"):
-        assert "Example:" in run(command, "--help").stdout
+    for command in main.commands:
+        assert "Example" in run(command, "--help").stdout
     shown = subprocess.run(
         [sys.executable, "-m", "finhash", "--version"], capture_output=True, text=True, check=True
     )

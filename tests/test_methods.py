@@ -205,11 +205,18 @@ def test_labels_are_unique():
 
 
 def test_public_names_are_listed_and_unknown_ones_refused():
-    assert set(finhash.__all__) <= set(dir(finhash))
-    for name in finhash.__all__:
+    assert {*finhash.__all__, "evaluate"} <= set(dir(finhash))
+    for name in (*finhash.__all__, "evaluate"):
         assert getattr(finhash, name).__name__ == name
     with pytest.raises(AttributeError, match="find_hsah"):
         finhash.find_hsah  # noqa: B018
+
+
+def test_a_plain_installation_can_import_all_names(monkeypatch):
+    monkeypatch.setitem(sys.modules, "finhash.evaluation", None)
+    names: dict[str, object] = {}
+    exec("from finhash import *", names)
+    assert {"hash_files", "HashTable"} <= names.keys()
 
 
 # Numba imports parts of SciPy itself, so FINd's compiled code cannot do without these.

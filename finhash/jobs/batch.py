@@ -2,8 +2,10 @@
 
 import os
 import pickle
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import chain, islice
+from pathlib import Path
 
 import pyarrow as pa
 from tqdm import tqdm
@@ -14,7 +16,7 @@ from finhash.jobs.dispatch import Dispatcher, Tasks
 from finhash.jobs.executors import Executor, open_workers
 from finhash.jobs.folders import files_of
 from finhash.jobs.items import Item, Pair, of_pairs, of_paths
-from finhash.jobs.parts import Parts
+from finhash.jobs.parts import Parts, Tally
 from finhash.jobs.table import HashTable
 from finhash.methods import Method, MethodName
 
@@ -36,8 +38,9 @@ def hash_files(
     Parameters
     ----------
     paths : iterable of str or path-like, or one path
-        Image files. A generator is consumed as files are hashed. The path of a folder stands for
-        all files in it and in its subfolders that have the extension of an image format, sorted.
+        Image files. A generator runs in the calling thread, is consumed as files are hashed, and is
+        closed at the end. The path of a folder stands for all image files in it and in its
+        subfolders, sorted.
     methods : sequence of str, default ("find",)
         Names of hashes, as in ``finhash.methods.METHODS``. ``finhash.methods.register`` adds your
         own.
@@ -57,7 +60,9 @@ def hash_files(
         the same folder resumes: it hashes only files that have no row yet, that have changed in
         size or modification time, or whose row holds an error that may pass, such as a missing
         file. A folder keeps all its methods: those that the call asks for and the folder lacks are
-        added to it. ``HashTable.read(out)`` reads all rows of the folder.
+        added to it. ``HashTable.read(out)`` reads all rows of the folder. If ``paths`` can be
+        iterated only once (a generator), the table returned is that of the whole folder, sorted by
+        path.
     scheduler : str, optional
         Address of a running Dask scheduler, such as ``"tcp://10.0.0.1:8786"``. All its workers
         must see the files under the same paths and have the same versions installed.
@@ -76,19 +81,25 @@ def hash_files(
             Hash, most significant bit first; null if the file has none.
         error : string
             Reason why the file has no hash, as ``"ExceptionType: message"``; empty if it has one.
-
-        With ``out`` and a ``paths`` that can be iterated only once (a generator), the table is
-        that of the whole folder, sorted by path.
+        width, height : int32
+            Size of the image in pixels, before EXIF orientation; null if it could not be read.
+        bytes : int64
+            Size of the file; null if it is missing.
+        format : string
+            Pillow's name of the format, such as ``"JPEG"``; null if it could not be read.
+        modified : int64
+            Modification time of the file, in nanoseconds since 1970; null if it is missing.
 
     Raises
     ------
     KeyError
         If a method is unknown.
     TypeError
-        If ``paths`` or ``methods`` holds anything but paths or names, ``methods`` is one string, or
-        ``workers`` is not a whole number.
+        If ``paths`` or ``methods`` holds anything but paths or names, ``methods`` is one string,
+        ``workers`` is not a whole number, or ``out`` is no path.
     ValueError
         If ``paths`` is one path at which there is no file, or a folder without image files. If
+        ``paths`` or ``out`` is an empty string. If
         ``methods`` is empty or names a method twice. If ``executor`` is unknown, ``workers`` is
         below 1, a ``scheduler`` is given for another executor than ``"dask"``, or ``out`` holds
         rows that were made by other versions or by a method of another number of bits. With
@@ -101,7 +112,7 @@ def hash_files(
     ImportError
         If Dask or a method's package is not installed.
     OSError
-        If ``out`` cannot be written.
+        If ``out`` is a file or cannot be written.
 
     Notes
     -----
@@ -114,8 +125,10 @@ def hash_files(
     ``"serial"`` and ``"threads"``, a crash ends the whole program.
 
     **Interruption.** Ctrl-C raises ``KeyboardInterrupt`` without waiting for the running tasks.
-    With ``out``, all finished rows are written first. If the program is killed, the rows that were
-    finished after the last part was written are lost; a part is written at least every minute.
+    With ``out``, the rows of all tasks that have ended are written first; a task takes about half a
+    second. If the program is killed, the rows that were finished after the last part was written
+    are lost; a part is written at least every minute, also while a generator waits. If a generator
+    raises an exception, the files that it gave before are hashed and written first.
 
     **Memory.** Without ``out``, all rows are held in memory. With ``out``, memory use does not grow
     with the number of files, apart from 16 bytes per finished file when resuming. Until its rows
@@ -137,7 +150,9 @@ def hash_files(
     >>> paths = [f"{folder.name}/{name}.png" for name in ("round", "line", "missing")]
     >>> table = hash_files(paths, out=f"{folder.name}/hashes", progress=False)
     >>> table.arrow.column_names
-    ['path', 'find', 'error']
+    ['path', 'find', 'error', 'width', 'height', 'bytes', 'format', 'modified']
+    >>> table.column("format")
+    ['PNG', 'PNG', None]
     >>> table.errors
     ['', '', 'FileNotFoundError: No such file or directory']
     >>> table.without_errors().hashes("find").shape
@@ -146,19 +161,22 @@ def hash_files(
     3
     >>> folder.cleanup()
     """
+    if isinstance(paths, str | os.PathLike) and not os.fspath(paths):
+        raise ValueError('paths is an empty path; pass "." for the current folder')
     files = files_of(paths)
     ids = files if isinstance(files, Collection) else None
-    return _hash(
-        of_paths(files),
-        ids,
-        None if ids is None else len(ids),
-        registry.usable(methods),
-        workers=workers,
-        executor=executor,
-        out=out,
-        scheduler=scheduler,
-        progress=progress,
-    )
+    with _closed(paths):
+        return run(
+            of_paths(files),
+            ids,
+            None if ids is None else len(ids),
+            registry.usable(methods),
+            workers=workers,
+            executor=executor,
+            out=out,
+            scheduler=scheduler,
+            progress=progress,
+        )
 
 
 def hash_images(
@@ -181,14 +199,16 @@ def hash_images(
     items : iterable of (str, source)
         Pairs of an id and an image. The image is a path, ``bytes``, ``bytearray`` or
         ``memoryview`` of an encoded image, a file open in binary mode, a PIL image, or RGB pixels
-        as ``uint8`` of shape ``(rows, cols, 3)``. A generator is consumed as images are hashed.
+        as ``uint8`` of shape ``(rows, cols, 3)``. A generator runs in the calling thread, is
+        consumed as images are hashed, and is closed at the end.
     methods, workers, executor, scheduler, progress
         As for ``hash_files``.
     out : str or path-like, optional
         Folder in which finished rows are kept, as for ``hash_files``. Another call with the same
         folder resumes. It skips an id that has a row with a hash, without reading the image, so an
         image that has changed needs a new id or ``rehash=True``. An image that is given as a path
-        is also hashed again if the file has changed.
+        is also hashed again if the file has changed. If ``items`` can be iterated only once (a
+        generator), the table returned is that of the whole folder, sorted by id.
     rehash : bool, default False
         Whether to hash all items again, even if ``out`` has their rows.
 
@@ -196,11 +216,9 @@ def hash_images(
     -------
     HashTable
         One row per item, in the order of ``items``, with the columns that ``hash_files`` returns;
-        ``path`` holds the id. If an id occurs several times, each row without ``out`` has its own
-        hash, but ``out`` keeps only the last one.
-
-        With ``out`` and ``items`` that can be iterated only once (a generator), the table is that
-        of the whole folder, sorted by id.
+        ``path`` holds the id. ``modified`` is null unless the image is given as a path, and
+        ``bytes`` and ``format`` also unless it is encoded. If an id occurs several times, each row
+        without ``out`` has its own hash, but ``out`` keeps only the last one.
 
     Raises
     ------
@@ -216,7 +234,9 @@ def hash_images(
     parallel.
 
     **Slow streams.** If items come slowly, those that have come are hashed, and finished rows are
-    written, without waiting for a full task.
+    written, without waiting for a full task. There are two exceptions. With ``"serial"``, up to
+    half a second of items waits for the next one. If ``out`` has rows, paths are compared with them
+    in groups of up to 1,024, of which the last waits for the next item.
 
     **Memory.** Items are taken only as workers need them: for each worker, three tasks of about
     8 MB of images, or of one image if that is larger. With ``"processes"`` and ``"dask"``, another
@@ -244,22 +264,28 @@ def hash_images(
             f"items is of type {type(items).__name__}; pass pairs of an id and an image, or paths "
             "to finhash.hash_files"
         )
+    if isinstance(items, Mapping):
+        raise TypeError(
+            f"items is of type {type(items).__name__}; pass its pairs of an id and an image, "
+            "items.items()"
+        )
     ids: list[str] | None = [] if isinstance(items, Collection) else None
-    return _hash(
-        of_pairs(items, ids),
-        ids,
-        len(items) if isinstance(items, Collection) else None,
-        registry.usable(methods),
-        workers=workers,
-        executor=executor,
-        out=out,
-        scheduler=scheduler,
-        progress=progress,
-        rehash=rehash,
-    )
+    with _closed(items):
+        return run(
+            of_pairs(items, ids),
+            ids,
+            len(items) if isinstance(items, Collection) else None,
+            registry.usable(methods),
+            workers=workers,
+            executor=executor,
+            out=out,
+            scheduler=scheduler,
+            progress=progress,
+            rehash=rehash,
+        )
 
 
-def _hash(
+def run(
     pairs: Iterator[Pair],
     ids: Collection[str | os.PathLike[str]] | None,
     length: int | None,
@@ -271,10 +297,36 @@ def _hash(
     scheduler: str | None,
     progress: bool,
     rehash: bool = False,
+    tally: Tally | None = None,
+    remove: Iterable[str] = (),
 ) -> HashTable:
-    """Hash ``length`` images; ``ids``, if not None, names the rows of the table in their order."""
+    """Hash images; ``hash_files`` and ``hash_images`` prepare their arguments and call this.
+
+    Parameters
+    ----------
+    pairs : iterator of (str, source)
+        Ids and sources.
+    ids : collection of str or path-like, or None
+        Ids in the order of the table's rows. None gives the whole folder, sorted.
+    length : int or None
+        Number of images, if known.
+    methods : sequence of finhash.methods.Method
+        Hashes.
+    workers, executor, out, scheduler, progress, rehash
+        As for ``hash_images``.
+    tally : finhash.jobs.parts.Tally, optional
+        With ``out``, filled with what the run does.
+    remove : iterable of str
+        Ids whose rows are removed from ``out``, unless they are hashed.
+
+    Returns
+    -------
+    HashTable
+        One row per image.
+    """
     names = [method.name for method in methods]
     _check_picklable(methods, executor)
+    _check_folder(out)
     pool = open_workers(executor, workers, names, scheduler)
     # The first pair is checked before workers are started and a folder is made.
     pairs = chain(list(islice(pairs, 1)), pairs)
@@ -285,7 +337,8 @@ def _hash(
                 tasks = Tasks(_in_full(pairs), length)
                 Dispatcher(running, names, rows, bar.update).run(tasks)
             return rows.table(names)
-        with Parts(out, names) as parts:
+        with Parts(out, names, tally=tally) as parts:
+            parts.remove(remove)
             _check_picklable(registry.usable(parts.methods), executor)
             todo = _in_full(pairs) if rehash else parts.missing(pairs, bar.update)
             with pool as running:
@@ -297,6 +350,23 @@ def _in_full(pairs: Iterable[Pair]) -> Iterator[Item]:
     """Yield the items of pairs that are hashed with all methods."""
     for name, source in pairs:
         yield name, source, None
+
+
+def _closed(items: object) -> AbstractContextManager[object]:
+    """Return a context that closes a generator at its end."""
+    return closing(items) if isinstance(items, Generator) else nullcontext()
+
+
+def _check_folder(out: object) -> None:
+    """Raise an error unless ``out`` can be the path of a folder, or is None."""
+    if out is None:
+        return
+    if not isinstance(out, str | os.PathLike):
+        raise TypeError(f"out is of type {type(out).__name__}; pass the path of a folder")
+    if not os.fspath(out):
+        raise ValueError('out is an empty path; name a folder, such as "hashes"')
+    if Path(out).exists() and not Path(out).is_dir():
+        raise NotADirectoryError(f"out is {os.fspath(out)!r}, which is no folder; name a folder")
 
 
 def _check_picklable(methods: Iterable[Method], executor: Executor) -> None:
@@ -322,6 +392,9 @@ class _RowsInMemory:
     def add(self, position: int, rows: pa.RecordBatch) -> None:
         """Keep the rows of consecutive items, of which the first has number ``position``."""
         self._rows[position] = rows
+
+    def write_due(self) -> None:
+        """Do nothing: there is no file to write."""
 
     def table(self, methods: Sequence[str]) -> HashTable:
         """Return the rows in the order of the items."""

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from finhash import methods as registry
-from finhash.jobs.rows import KEY, METADATA_KEY
+from finhash.jobs.rows import FACTS, KEY, METADATA_KEY
 
 INDEX = "__index_level_"
 """Start of the names of columns in which pandas stores an index without a name."""
@@ -33,7 +33,8 @@ def conform(table: pa.Table, *, guess: bool = False) -> pa.Table:
     pyarrow.Table
         The same rows with the columns that ``finhash.HashTable`` describes. Columns that hold
         neither hashes, paths nor errors are kept. The columns that pandas makes of its index, and
-        the column ``key`` of parts, are left out.
+        the column ``key`` of parts, are left out. Times of modification that have become
+        floating-point numbers are no longer exact to the nanosecond, and become null.
 
     Raises
     ------
@@ -56,8 +57,13 @@ def conform(table: pa.Table, *, guess: bool = False) -> pa.Table:
     found = table.drop_columns(extra) if extra else table
     for name in found.column_names:
         column = found[name]
-        if name in ("path", "error"):
+        if name == "error" and column.null_count == len(column):
+            # pandas reads an empty column of CSV as floating-point numbers.
+            fitting = pa.chunked_array([pa.nulls(len(column), pa.string())])
+        elif name in ("path", "error"):
             fitting = _as_text(column)
+        elif name in _FACT_TYPES:
+            fitting = _as_fact(column, name)
         elif _is_text(column.type) and (name in registry.METHODS or (guess and _is_hex(column))):
             fitting = _as_hashes(_from_hex(_as_text(column), name), name)
         else:
@@ -118,6 +124,28 @@ def packed(hashes: NDArray[np.uint8]) -> pa.Array:
     """Return ``uint8``, shape ``(n, width)``, as a fixed-width binary column."""
     data = pa.py_buffer(np.ascontiguousarray(hashes))
     return pa.Array.from_buffers(pa.binary(hashes.shape[1]), len(hashes), [None, data])
+
+
+_FACT_TYPES = {field.name: field.type for field in FACTS}
+
+
+def _as_fact(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Return a column of facts in its type; return a column of other values as it is."""
+    kind = _FACT_TYPES[name]
+    if column.type == kind:
+        return column
+    if name == "modified" and pa.types.is_floating(column.type):
+        return pa.chunked_array([pa.nulls(len(column), kind)])
+    values = column
+    if _is_text(column.type):
+        values = _as_text(column)
+        # CSV holds nothing in place of null.
+        is_empty = pc.call_function("equal", [values, ""])
+        values = pc.call_function("if_else", [is_empty, pa.scalar(None, pa.string()), values])
+    try:
+        return values.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return column
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -2,10 +2,12 @@
 
 A run adds parts. Afterwards a path may have rows in several parts, of which the last is valid, and
 there may be many small parts. ``compact`` removes the superseded rows and merges small parts, so
-that any reader of Parquet files sees exactly one row per path.
+that any reader of Parquet files sees exactly one row per path. It also removes all rows of paths
+that are no longer wanted.
 
-At every moment the newest row of each path is in a complete part, and no later part has an older
-one. If a compaction is interrupted, some rows occur twice; the next one corrects this.
+At every moment the newest row of each wanted path is in a complete part, and no later part has an
+older one. If a compaction is interrupted, some rows occur twice or still have to be removed; the
+next one corrects this, if it is given the same paths to remove.
 """
 
 from collections.abc import Sequence
@@ -30,10 +32,16 @@ PART_ROWS = 2**16
 """Rows per part at most, apart from those of one task; they are held in memory when written."""
 
 
-def compact(folder: Path, methods: Sequence[str], *, unique: bool) -> None:
+def compact(
+    folder: Path,
+    methods: Sequence[str],
+    *,
+    unique: bool,
+    unwanted: NDArray[np.uint64],
+) -> None:
     """Remove superseded rows from the parts of a folder, merge small parts, and unify columns.
 
-    Memory holds one part, and 80 bytes per row of the folder unless ``unique``.
+    Memory holds one part, and 80 bytes per row of the folder if its keys are read.
 
     Parameters
     ----------
@@ -43,10 +51,15 @@ def compact(folder: Path, methods: Sequence[str], *, unique: bool) -> None:
         Names of hashes. All parts get their columns; values that a part lacks are null.
     unique : bool
         Whether it is known that no path has two rows, so that the keys need not be read.
+    unwanted : ndarray of uint64, shape (n,)
+        Digests of paths whose rows are removed too; if there are any, the keys are read.
     """
     fields = keyed_schema(methods)
     files = part_files(folder)
-    kept = [None] * len(files) if unique else _newest_rows(files)
+    if unique and not len(unwanted):
+        kept: list[NDArray[np.intp] | None] = [None] * len(files)
+    else:
+        kept = _newest_rows(files, unwanted)
     sizes = [
         pq.read_metadata(file).num_rows if rows is None else len(rows)
         for file, rows in zip(files, kept, strict=True)
@@ -102,10 +115,13 @@ def merged(sizes: Sequence[int]) -> list[list[int]]:
     return [sorted(group) for group in groups]
 
 
-def _newest_rows(files: Sequence[Path]) -> list[NDArray[np.intp] | None]:
-    """Return for each part the rows that no later row supersedes; None if these are all."""
+def _newest_rows(
+    files: Sequence[Path], unwanted: NDArray[np.uint64]
+) -> list[NDArray[np.intp] | None]:
+    """Return for each part the wanted rows that no later row supersedes; None if these are all."""
     keys, ends = read_keys(files)
-    rows = np.sort(newest(keys)[2])
+    paths, _, rows = newest(keys)
+    rows = np.sort(rows[~np.isin(paths, unwanted)])
     cuts = np.searchsorted(rows, ends)
     starts = np.concatenate([[0], ends])
     parts = np.split(rows, cuts)[: len(files)]

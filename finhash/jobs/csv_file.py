@@ -1,4 +1,4 @@
-"""Hash tables as CSV files: path, hashes in hexadecimal digits, error."""
+"""Hash tables as CSV files, with the hashes in hexadecimal digits."""
 
 import os
 from typing import BinaryIO

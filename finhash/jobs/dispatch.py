@@ -1,16 +1,18 @@
 """Division of a job into tasks, and their dispatch to workers that may die."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Lock, Thread
 from typing import Protocol
 
 import pyarrow as pa
 
 from finhash import methods as registry
 from finhash.jobs.executors import Workers
-from finhash.jobs.items import Item, held, size
+from finhash.jobs.items import PATIENCE, Item, held, size
 from finhash.jobs.provenance import versions
 from finhash.jobs.rows import error_row, hash_batch
 
@@ -38,6 +40,9 @@ class Sink(Protocol):
     def add(self, position: int, rows: pa.RecordBatch) -> None:
         """Take the rows of consecutive items, of which the first has number ``position``."""
 
+    def write_due(self) -> None:
+        """Write the rows taken so far if it is time to; called regularly."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -52,6 +57,8 @@ class Task:
 class Tasks:
     """The items still to be dispatched, taken in tasks of about ``TASK_SECONDS``.
 
+    If reading the items raises an exception, they end there, and ``error`` holds the exception.
+
     Parameters
     ----------
     items : iterable of Item
@@ -64,11 +71,16 @@ class Tasks:
     def __init__(self, items: Iterable[Item], length: int | None) -> None:
         self._items = map(held, items)
         self._length = length
+        self._taken: list[Item] = []
         self._position = 0
         self._size: float = FIRST_TASK
+        self.ended = False
+        """Whether all items have been taken."""
+        self.error: Exception | None = None
+        """What reading the items raised."""
 
-    def take(self, ahead: int) -> Task | None:
-        """Return the next task, or None if no items are left; ``ahead`` tasks are in flight.
+    def take(self, ahead: int) -> None:
+        """Take the items of the next task, which ``cut`` returns; ``ahead`` tasks are in flight.
 
         The task is smaller than planned if its images fill ``LARGEST_BYTES``, or if the items take
         longer to come than they should take to hash.
@@ -77,13 +89,24 @@ class Tasks:
         if self._length is not None:
             left = self._length - self._position
             count = min(count, max(-(-count // SMALLEST_SHARE), left // ahead))
-        items: list[Item] = []
-        size_in_bytes, end = 0, time.monotonic() + TASK_SECONDS
-        for item in self._items:
-            items.append(item)
-            size_in_bytes += size(item)
-            if len(items) == count or size_in_bytes >= LARGEST_BYTES or time.monotonic() > end:
-                break
+        size_in_bytes, end, append = 0, time.monotonic() + TASK_SECONDS, self._taken.append
+        try:
+            for taken, item in enumerate(self._items, 1):
+                append(item)
+                size_in_bytes += size(item)
+                if taken == count or size_in_bytes >= LARGEST_BYTES or time.monotonic() > end:
+                    return
+        except Exception as error:  # the caller's generator can raise anything
+            self.error = error
+        self.ended = True
+
+    def cut(self) -> Task | None:
+        """Return the items taken so far as a task, or None if there are none.
+
+        Another thread may call it during ``take``, but not during another ``cut``.
+        """
+        items = self._taken[:]
+        del self._taken[: len(items)]  # not those that have come meanwhile
         task = Task(self._position, items)
         self._position += len(items)
         return task if items else None
@@ -98,6 +121,9 @@ class Tasks:
 
 class Dispatcher:
     """Hashes images with workers, and hands their rows to a sink.
+
+    The calling thread reads the items, because they may depend on it, as those of an SQLite
+    database do. While it waits for one, a thread submits those that have come and collects rows.
 
     Parameters
     ----------
@@ -124,23 +150,70 @@ class Dispatcher:
         self._advance = advance
         self._running: dict[Future[tuple[pa.RecordBatch, float]], Task] = {}
         self._lost: list[Task] = []
+        self._lock = Lock()
+        """Held by a thread that submits tasks or collects rows."""
+        self._problem: Exception | None = None
+        """Why the thread that collects rows has ended early."""
 
     def run(self, tasks: Tasks) -> None:
-        """Hash all images of ``tasks``; if interrupted, keep the rows of finished tasks."""
+        """Hash all images of ``tasks``; if interrupted, keep the rows of finished tasks.
+
+        If reading the items raises an exception, those that have come are hashed first.
+        """
         try:
-            full = self._fill(tasks)
-            while self._running or self._lost:
-                if self._running:
-                    patience = None if full else 0
-                    for future in wait(self._running, patience, FIRST_COMPLETED).done:
-                        self._collect(future, tasks)
-                else:
-                    self._repeat_lost()
+            with self._tended(tasks):
                 full = self._fill(tasks)
+                while self._is_unfinished(tasks):
+                    running = list(self._running)
+                    if running:
+                        patience = None if full else 0
+                        done = wait(running, patience, FIRST_COMPLETED).done
+                        with self._lock:
+                            self._collect(done, tasks)
+                    else:
+                        with self._lock:
+                            self._repeat_lost()
+                    full = self._fill(tasks)
         finally:
-            for future in [future for future in self._running if future.done()]:
-                if not (future.cancelled() or future.exception()):
-                    self._collect(future, tasks)
+            done = {future for future in self._running if future.done()}
+            self._collect({f for f in done if not (f.cancelled() or f.exception())}, tasks)
+        if tasks.error is not None:
+            raise tasks.error
+
+    @contextmanager
+    def _tended(self, tasks: Tasks) -> Iterator[None]:
+        """Call ``_tend`` regularly in another thread until the context is left."""
+        is_over = Event()
+
+        def tend() -> None:
+            while not (is_over.wait(PATIENCE) or self._problem):
+                with self._lock:
+                    self._tend(tasks)
+
+        thread = Thread(target=tend, name="finhash-rows", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
+
+    def _tend(self, tasks: Tasks) -> None:
+        """Submit the items that have come, collect finished rows, and have them written."""
+        try:
+            if self._workers.apart and not self._lost and (task := tasks.cut()):
+                self._running[self._submit(task)] = task
+            self._collect({future for future in self._running if future.done()}, tasks)
+            self._sink.write_due()
+        except Exception as error:  # raised by the calling thread as soon as it runs again
+            self._problem = error
+
+    def _is_unfinished(self, tasks: Tasks) -> bool:
+        """Return whether images are left; raise the exception that ended the other thread."""
+        with self._lock:
+            if self._problem:
+                raise self._problem
+            return bool(self._running or self._lost or not tasks.ended)
 
     def _isolate(self, task: Task) -> None:
         """Hash a task that was in flight when a worker died, to find the image that killed it.
@@ -171,29 +244,31 @@ class Dispatcher:
         Return False if the items come so slowly that finished tasks should be collected first.
         """
         ahead, end = self._workers.ahead(), time.monotonic() + TASK_SECONDS
-        while not self._lost and len(self._running) < ahead:
-            task = tasks.take(ahead)
-            if task is None:
-                return True
-            self._running[self._submit(task)] = task
+        while not self._lost and len(self._running) < ahead and not tasks.ended:
+            tasks.take(ahead)
+            with self._lock:
+                if task := tasks.cut():
+                    self._running[self._submit(task)] = task
             if time.monotonic() > end:
                 return False
         return True
 
-    def _collect(self, future: "Future[tuple[pa.RecordBatch, float]]", tasks: Tasks) -> None:
-        """Hand over the rows of a task that has ended, or note that its worker died."""
-        task = self._running.pop(future)
-        try:
-            rows, seconds = future.result()
-        except self._workers.lost:
-            self._lost.append(task)
-        else:
-            tasks.learn(len(task.items), seconds)
-            self._finish(task, rows)
+    def _collect(self, done: "set[Future[tuple[pa.RecordBatch, float]]]", tasks: Tasks) -> None:
+        """Hand over the rows of tasks that have ended, or note that their workers died."""
+        for future in done & self._running.keys():  # the other thread may have collected some
+            task = self._running.pop(future)
+            try:
+                rows, seconds = future.result()
+            except self._workers.lost:
+                self._lost.append(task)
+            else:
+                tasks.learn(len(task.items), seconds)
+                self._finish(task, rows)
 
     def _repeat_lost(self) -> None:
-        """Restart the workers, and isolate every task whose worker died."""
-        self._workers.restart()
+        """Restart the workers if some died, and isolate every task whose worker died."""
+        if self._lost:
+            self._workers.restart()
         while self._lost:
             self._isolate(self._lost.pop())
 

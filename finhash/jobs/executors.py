@@ -47,6 +47,9 @@ class Workers:
     lost: tuple[type[Exception], ...] = (futures.BrokenExecutor,)
     """Exceptions that mean a task's worker died."""
 
+    apart = True
+    """Whether tasks run elsewhere than in the thread that submits them."""
+
     def __init__(self, start: Callable[[], futures.Executor], count: int) -> None:
         self._start = start
         self._count = count
@@ -101,6 +104,8 @@ class _CallingThread(futures.Executor):
 
 class _Serial(Workers):
     """The calling thread as the only worker."""
+
+    apart = False
 
     def ahead(self) -> int:
         """Return 1, because a task ends before the next one can be submitted."""
@@ -209,9 +214,12 @@ def open_workers(
     if executor not in EXECUTORS:
         raise ValueError(f"unknown executor {executor!r}; known: {', '.join(EXECUTORS)}")
     try:
-        count = index(count)
+        whole = index(count)
     except TypeError:
-        raise TypeError(f"workers is {count!r}; pass a whole number, at least 1") from None
+        whole = None
+    if whole is None or isinstance(count, bool):
+        raise TypeError(f"workers is {count!r}; pass a whole number, at least 1")
+    count = whole
     if count < 1:
         raise ValueError(f"workers must be at least 1, not {count}")
     if scheduler is not None and executor != "dask":

@@ -1,22 +1,47 @@
-"""Image files in folders."""
+"""Image files in folders, told by their names or their content."""
 
 import os
-from collections.abc import Iterable, Iterator
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
-from PIL import Image
+from PIL import Image, ImageFile
+
+KINDS = 5
+"""Kinds of files that are named when files are skipped."""
+
+CERTAIN = {"AVIF", "GIF", "JPEG", "JPEG2000", "PNG", "TIFF", "WEBP"}
+"""Formats whose signatures are too long for text to begin so by chance."""
+
+NO_PHOTOS = {"EPS", "MPEG"}
+"""Formats that Pillow recognizes, but opens as documents or not at all."""
+
+UNREADABLE = "/"
+"""Key under which folders that cannot be read are counted among skipped files."""
 
 
 def image_files(
     sources: Iterable[str | os.PathLike[str]],
+    skipped: Counter[str] | None = None,
 ) -> Iterator[str | os.PathLike[str]]:
-    """Yield each file, and each file of a folder whose extension is an image format's.
+    """Yield each file, and each image file of a folder.
+
+    A file of a folder is an image file if its name has the extension of an image format, or if its
+    first bytes are those of such a format. Damaged images are thus found, and photos without an
+    extension or with a wrong one. A file with the extension of an image is not opened.
 
     Parameters
     ----------
     sources : iterable of str or path-like
-        Files and folders. Folders are searched with their subfolders.
+        Files and folders. Folders are searched with their subfolders, but links to folders are not
+        followed.
+    skipped : Counter of str, optional
+        Counts the files of the folders that are no image files, by lower-case extension, and under
+        ``UNREADABLE`` the folders that cannot be read.
 
     Yields
     ------
@@ -27,21 +52,75 @@ def image_files(
     --------
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
-    >>> for name in ("b.JPG", "a.png", "notes.txt"):
+    >>> for name in ("b.JPG", "notes.txt"):
     ...     Path(folder.name, name).touch()
-    >>> [Path(path).name for path in image_files([folder.name, "./other.bin"])]
-    ['a.png', 'b.JPG', 'other.bin']
+    >>> Image.radial_gradient("L").save(f"{folder.name}/a", "PNG")
+    >>> skipped = Counter()
+    >>> files = image_files([folder.name, "./other.bin"], skipped)
+    >>> [Path(path).name for path in files], skipped
+    (['a', 'b.JPG', 'other.bin'], Counter({'.txt': 1}))
     >>> folder.cleanup()
     """
+    others: Counter[str] = Counter() if skipped is None else skipped
     for source in sources:
         path = Path(source)
-        if path.is_dir():
-            # Loads all of Pillow's formats, so it waits for the first folder.
-            extensions = Image.registered_extensions()
-            found = (path for path in path.rglob("*") if path.suffix.lower() in extensions)
-            yield from sorted(path for path in found if path.is_file())
-        else:
+        if not path.is_dir():
             yield source
+            continue
+        for file in _files(str(path), others):
+            if is_image_file(file):
+                yield file
+            else:
+                others[Path(file).suffix.lower()] += 1
+
+
+def is_image_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether ``image_files`` takes a file of a folder for an image file.
+
+    Examples
+    --------
+    >>> is_image_file("photos/a.JPG")
+    True
+    """
+    formats = _formats()
+    if Path(path).suffix.lower() in formats.extensions:
+        return True
+    try:
+        with Path(path).open("rb", buffering=0) as file:
+            head = file.read(16)  # what Pillow passes to these functions
+            possible = [name for name, fits in formats.signatures.items() if _accepts(fits, head)]
+            if not possible or not CERTAIN.isdisjoint(possible):
+                return bool(possible)
+            file.seek(0)
+            # Other signatures are as short as two letters, so the header must fit too.
+            with Image.open(file, formats=possible):
+                return True
+    except Image.DecompressionBombError:
+        return True
+    except Exception:  # Pillow's readers raise errors of many types
+        return False
+
+
+def describe_skipped(skipped: Counter[str]) -> str:
+    """Return in words how many files were skipped, by extension; empty if there are none.
+
+    Examples
+    --------
+    >>> describe_skipped(Counter({".pdf": 2, "": 1}))
+    'skipped 3 files that are not images (2 .pdf, 1 without extension)'
+    """
+    files = Counter({kind: count for kind, count in skipped.items() if kind != UNREADABLE})
+    first, total = files.most_common(KINDS), files.total()
+    kinds = [f"{count} {kind or 'without extension'}" for kind, count in first]
+    if more := total - sum(count for _, count in first):
+        kinds.append(f"{more} others")
+    words = []
+    if total:
+        noun = "file that is not an image" if total == 1 else "files that are not images"
+        words.append(f"skipped {total} {noun} ({', '.join(kinds)})")
+    if folders := skipped[UNREADABLE]:
+        words.append(f"skipped {folders} folder{'' if folders == 1 else 's'} that cannot be read")
+    return "; ".join(words)
 
 
 def files_of(
@@ -87,8 +166,7 @@ def files_of(
         if found := list(image_files([path])):
             return found
         raise ValueError(
-            f"the folder {path} has no files with the extension of an image format; pass another "
-            "folder, or a list of files"
+            f"the folder {path} has no image files; pass another folder, or a list of files"
         )
     if not path.exists():
         raise ValueError(
@@ -114,3 +192,79 @@ def is_table(path: str | os.PathLike[str]) -> bool:
             with path.open("rb") as file:
                 return file.read(4) == b"PAR1"
     return False
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """Return the absolute path of a file without ``.``, ``..`` and repeated slashes.
+
+    Symbolic links are kept, except in front of ``..``, where they decide which folder is meant.
+
+    Examples
+    --------
+    >>> absolute("/photos//./more/../a.jpg")
+    '/photos/a.jpg'
+    """
+    path = os.fspath(path)
+    if path.startswith("/") and not ("//" in path or "/." in path or path.endswith("/")):
+        return path  # saves most of the time for long lists
+    normal = os.path.abspath(path)  # noqa: PTH100 - Path.resolve() would follow links
+    if os.pardir in path:
+        given, parent = Path(path), Path(normal).parent
+        with suppress(OSError):
+            if not given.parent.samefile(parent):
+                return str(given.parent.resolve() / given.name)
+    return normal
+
+
+class _Formats(NamedTuple):
+    """What image files look like."""
+
+    extensions: frozenset[str]
+    """Lower-case extensions of image formats."""
+
+    signatures: dict[str, Callable[[bytes], bool | str]]
+    """By format, a function that says whether a file that begins so can be of the format."""
+
+
+@lru_cache(maxsize=1)
+def _formats() -> _Formats:
+    """Return the extensions and signatures of the formats that Pillow can decode here."""
+    extensions = Image.registered_extensions()
+    known = {
+        name: fits
+        for name, (reader, fits) in Image.OPEN.items()
+        # Pillow only recognizes the formats of stubs.
+        if name not in NO_PHOTOS
+        and not (isinstance(reader, type) and issubclass(reader, ImageFile.StubImageFile))
+    }
+    return _Formats(
+        frozenset(e for e, name in extensions.items() if name in known or name == "MPO"),
+        {name: fits for name, fits in known.items() if fits is not None},
+    )
+
+
+def _accepts(fits: Callable[[bytes], bool | str], head: bytes) -> bool:
+    """Return whether a format's function finds its signature in the first bytes of a file."""
+    try:
+        accepted = fits(head)
+    except (SyntaxError, IndexError, TypeError, struct.error):  # as in Pillow: the file is short
+        return False
+    # Text says that the format is recognized, but not supported by this Pillow.
+    return bool(accepted) and not isinstance(accepted, str)
+
+
+def _files(folder: str, skipped: Counter[str]) -> Iterator[str]:
+    """Yield the regular files of a folder and its subfolders, sorted by parts of their paths."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        skipped[UNREADABLE] += 1
+        return
+    for entry in entries:
+        path = entry.name if folder == "." else entry.path
+        with suppress(OSError):
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(path, skipped)
+            elif entry.is_file():
+                yield path

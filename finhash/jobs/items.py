@@ -95,7 +95,8 @@ def together(pairs: Iterable[Pair], count: int) -> Iterator[list[Pair]]:
     """Yield pairs in lists of up to ``count``; a source that is not a path ends its list.
 
     The caller of a job may close a file or reuse a buffer as soon as the next pair is taken, so
-    such a source must be processed before that. A list also ends after ``PATIENCE`` seconds.
+    such a source must be processed before that. A list also ends after ``PATIENCE`` seconds, and
+    before an exception of ``pairs``.
 
     Examples
     --------
@@ -105,14 +106,21 @@ def together(pairs: Iterable[Pair], count: int) -> Iterator[list[Pair]]:
     """
     some: list[Pair] = []
     start = time.monotonic()
-    for pair in pairs:
+    iterator = iter(pairs)
+    while True:
+        try:
+            pair = next(iterator)
+        except Exception as error:  # the end, or anything that the caller's generator raises
+            if some:
+                yield some
+            if isinstance(error, StopIteration):
+                return
+            raise
         some.append(pair)
         late = time.monotonic() > start + PATIENCE
         if len(some) == count or late or not is_path(pair[1]):
             yield some
             some, start = [], time.monotonic()
-    if some:
-        yield some
 
 
 def held(item: Item) -> Item:
@@ -176,6 +184,10 @@ def reason(error: Exception) -> str:
     >>> reason(FileNotFoundError(2, "No such file or directory", "a.jpg"))
     'FileNotFoundError: No such file or directory'
     """
+    if isinstance(error, IsADirectoryError):
+        return (
+            "IsADirectoryError: this is a folder; pass its path alone, not in a list, to search it"
+        )
     # str(error) of an OSError repeats the path, which has its own column.
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return f"{type(error).__name__}: {words}"

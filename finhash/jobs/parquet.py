@@ -7,7 +7,9 @@ number grows; a version of finhash that does not know the number refuses the fil
 
 Format 1 has the columns ``path``, one per method, and ``error``, as described by
 ``finhash.HashTable``. Parts also have the column ``key``: eight bytes that identify the path, and
-eight bytes that identify the state of the file, zero if its row is to be made again.
+eight bytes that identify the state of the file, zero if its row is to be made again. Further
+columns may follow ``error``, such as ``width``. All versions select columns by name, so a further
+column does not change the number. A file may lack it; its values are then null.
 
 Files without the entry are read too if other programs, such as pandas, Polars or DuckDB, have
 written a hash table: see ``finhash.jobs.columns``.
@@ -29,7 +31,7 @@ from numpy.typing import NDArray
 
 from finhash.jobs.columns import conform, fixed_width
 from finhash.jobs.files import whole_file
-from finhash.jobs.rows import KEY, METADATA_KEY, keyed_schema, path_digest
+from finhash.jobs.rows import FACTS, GIVEN, KEY, METADATA_KEY, keyed_schema, path_digest
 
 T = TypeVar("T")
 
@@ -54,13 +56,13 @@ def write_rows(table: pa.Table, file: str | os.PathLike[str] | BinaryIO) -> None
     facts = json.dumps({**provenance_of(table.schema), "format": FORMAT})
     marked = table.replace_schema_metadata({METADATA_KEY: facts})
     # Hashes rarely repeat, so a dictionary would only make their columns larger.
-    options: dict[str, Any] = {"compression": "zstd", "use_dictionary": ["error"]}
+    options: dict[str, Any] = {"compression": "zstd", "use_dictionary": ["error", "format"]}
     pq.write_table(marked, file, **options)
 
 
 def read_table(path: str | os.PathLike[str]) -> pa.Table:
     """Read a table or a part; raise ``ValueError`` if the file is not a hash table."""
-    schema = pq.read_schema(path)
+    schema = read_schema(path)
     if METADATA_KEY in (schema.metadata or {}):
         check_schema(schema, path)
         return _unmarked(_columns(path))
@@ -76,6 +78,17 @@ def read_table(path: str | os.PathLike[str]) -> pa.Table:
     return table
 
 
+def read_schema(path: str | os.PathLike[str]) -> pa.Schema:
+    """Return the schema of a Parquet file; raise ``ValueError`` if it is no such file."""
+    try:
+        return pq.read_schema(path)
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"{path} is no Parquet file, or is damaged: pass a hash table, such as hashes.parquet "
+            "or hashes.csv, or a folder that hash_files wrote"
+        ) from error
+
+
 def hash_columns(schema: pa.Schema) -> list[str]:
     """Return the names of the columns of hashes, even of methods that are not registered here."""
     return [
@@ -83,6 +96,12 @@ def hash_columns(schema: pa.Schema) -> list[str]:
         for field in schema
         if pa.types.is_fixed_size_binary(field.type) and field.name != KEY
     ]
+
+
+def fact_columns(schema: pa.Schema) -> list[str]:
+    """Return the names of the columns of facts about images, such as ``width``."""
+    types = dict(zip(schema.names, schema.types, strict=True))
+    return [field.name for field in FACTS if types.get(field.name) == field.type]
 
 
 def provenance_of(schema: pa.Schema) -> dict[str, Any]:
@@ -165,6 +184,23 @@ def read_parts(
     return table.take(rows[places]).combine_chunks()
 
 
+def read_names(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the paths of a folder's rows with their original bytes, sorted; no ids of images.
+
+    A path whose bytes cannot be restored is left out, and so is an id of an image that was not
+    given as a path.
+    """
+    fields = pa.schema([keyed_schema([]).field(name) for name in ("path", KEY)])
+    table = _settled(
+        folder, lambda files: pa.concat_tables([read_columns(file, fields) for file in files])
+    )
+    digests, states, rows = newest(table[KEY])
+    is_file = states != int.from_bytes(GIVEN)
+    texts = table["path"].take(rows[is_file]).to_pylist()
+    found = map(_original, texts, digests[is_file])
+    return sorted(name for name in found if name is not None)
+
+
 def read_columns(file: Path, fields: pa.Schema) -> pa.Table:
     """Return the columns ``fields`` of a part; those that it lacks are null."""
     there = set(pq.read_schema(file).names)
@@ -203,6 +239,18 @@ def newest(
 
 
 _NAME = re.compile(r"part-\d+\.parquet")
+_ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
+
+
+def _original(text: str, digest: np.uint64) -> str | None:
+    """Return a path as it was before ``finhash.jobs.items.text`` escaped bytes; None if unknown."""
+    if "\\x" not in text:
+        return text
+    restored = _ESCAPE.sub(lambda escape: bytes.fromhex(escape[1].decode()), os.fsencode(text))
+    for name in (text, os.fsdecode(restored)):
+        if np.frombuffer(path_digest(name), "u8")[0] == digest:
+            return name
+    return None
 
 
 def _settled(folder: str | os.PathLike[str], read: Callable[[list[Path]], T]) -> T:
@@ -244,7 +292,7 @@ def _states(folder: str | os.PathLike[str]) -> dict[Path, tuple[int, int, int]] 
 
 def _schemas(files: Sequence[Path]) -> list[pa.Schema]:
     """Return the schemas of parts; raise ``ValueError`` if a file is not a finhash table."""
-    schemas = [pq.read_schema(file) for file in files]
+    schemas = [read_schema(file) for file in files]
     for schema, file in zip(schemas, files, strict=True):
         check_schema(schema, file)
     return schemas
@@ -256,7 +304,8 @@ def _read(files: Sequence[Path], methods: Sequence[str] | None) -> pa.Table:
     # A run that adds a method and is killed leaves parts that lack its column.
     fields = pa.unify_schemas([schema.remove_metadata() for schema in schemas])
     found = hash_columns(fields) if methods is None else methods
-    fields = pa.schema([fields.field(name) for name in ("path", *found, "error", KEY)])
+    names = ("path", *found, "error", *fact_columns(fields), KEY)
+    fields = pa.schema([fields.field(name) for name in names])
     tables = [read_columns(file, fields) for file in files]
     facts = schemas[-1].metadata[METADATA_KEY]
     return _unmarked(pa.concat_tables(tables).replace_schema_metadata({METADATA_KEY: facts}))

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -27,6 +28,7 @@ from finhash.jobs.parquet import (
     part_path,
     provenance_of,
     read_columns,
+    read_schema,
     write_table,
 )
 from finhash.jobs.provenance import difference, versions
@@ -44,6 +46,20 @@ WAIT = 10.0
 
 CHANGED = "RuntimeError: the file changed while its hashes were added; hash it again"
 """Error of a row whose old hashes are those of another file than its new ones."""
+
+
+@dataclass
+class Tally:
+    """What a run has done, apart from images that needed nothing."""
+
+    added: list[str] = field(default_factory=list)
+    """Ids that had no row."""
+
+    changed: list[str] = field(default_factory=list)
+    """Ids whose sources had changed since they were hashed."""
+
+    hashed: int = 0
+    """Rows written with hashes."""
 
 
 class Parts:
@@ -65,6 +81,8 @@ class Parts:
         Names of hashes.
     wait : float, default 10.0
         Seconds to wait for another run that is using the folder.
+    tally : Tally, optional
+        Filled with what the run does. It keeps the ids of all new and changed images.
 
     Attributes
     ----------
@@ -85,8 +103,11 @@ class Parts:
         folder: str | os.PathLike[str],
         methods: Sequence[MethodName | str],
         wait: float = WAIT,
+        tally: Tally | None = None,
     ) -> None:
         self._folder = Path(folder)
+        self._tally = tally
+        self._unwanted = np.empty(0, np.uint64)
         self.methods: list[str] = list(methods)
         self._wait = wait
         self._rows: list[tuple[int, pa.RecordBatch]] = []
@@ -120,7 +141,12 @@ class Parts:
         try:
             if self._rows or not part_files(self._folder):
                 self._write()
-            compact(self._folder, self.methods, unique=self._is_unique())
+            compact(
+                self._folder,
+                self.methods,
+                unique=self._is_unique(),
+                unwanted=np.setdiff1d(self._unwanted, self._digests_added()),
+            )
         finally:
             self._lock.release()
 
@@ -144,14 +170,21 @@ class Parts:
             Methods that its row lacks; None if all hashes are to be made.
         """
         if not len(self._paths):
-            yield from ((name, source, None) for name, source in pairs)
+            for name, source in pairs:
+                self._note([name], [])
+                yield name, source, None
             return
         for some in together(pairs, CHECKED):
             digests = np.frombuffer(b"".join(path_digest(name) for name, _ in some), "u8")
             states = np.frombuffer(b"".join(state_digest(source) for _, source in some), "u8")
-            row, known = self._find(digests)
+            row, there = self._find(digests)
             # State 0 is UNDONE: the file is missing, or its row is to be made again.
-            known &= (self._states[row] == states) & (states != 0)
+            known = there & (self._states[row] == states) & (states != 0)
+            changed = there & ~known & (self._states[row] != 0)
+            self._note(
+                [some[k][0] for k in np.flatnonzero(~there)],
+                [some[k][0] for k in np.flatnonzero(changed)],
+            )
             lacking = self._lacking[:, row]
             done = known & ~lacking.any(axis=0)
             skipped(int(done.sum()))
@@ -171,15 +204,32 @@ class Parts:
             not lack are null; they are taken from its row in the folder.
         """
         self._rows.append((position, rows))
+        if self._tally is not None:
+            self._tally.hashed += rows["error"].to_pylist().count("")
+        self.write_due()
+
+    def write_due(self) -> None:
+        """Write a part if there are rows and enough time has passed, or if there are many rows."""
         now = time.monotonic()
         pause = min(LONGEST, max(SHORTEST, (now - self._started) / 100))
-        if now - self._written >= pause or sum(len(rows) for _, rows in self._rows) >= PART_ROWS:
+        is_due = self._rows and now - self._written >= pause
+        if is_due or sum(len(rows) for _, rows in self._rows) >= PART_ROWS:
             self._write()
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove the rows of these ids when the context is left, unless this run adds new ones."""
+        self._unwanted = np.frombuffer(b"".join(map(path_digest, names)), "u8")
+
+    def _note(self, added: Iterable[str], changed: Iterable[str]) -> None:
+        """Add new and changed images to the tally, if there is one."""
+        if self._tally is not None:
+            self._tally.added += added
+            self._tally.changed += changed
 
     def _open(self) -> None:
         """Read which rows the folder has; check that this run may add to them."""
         self._files = part_files(self._folder)
-        schemas = [pq.read_schema(file) for file in self._files]
+        schemas = [read_schema(file) for file in self._files]
         for schema, file in zip(schemas, self._files, strict=True):
             check_schema(schema, file)
         there = [name for schema in schemas for name in hash_columns(schema)]
@@ -227,9 +277,13 @@ class Parts:
 
     def _is_unique(self) -> bool:
         """Return whether no path has two rows in the parts."""
-        added = np.concatenate([self._paths[:0], *self._added])
+        added = self._digests_added()
         again = len(self._paths) and self._find(added)[1].any()
         return bool(self._unique and not again and len(np.unique(added)) == len(added))
+
+    def _digests_added(self) -> NDArray[np.uint64]:
+        """Return the digests of the paths of all rows that this run has written."""
+        return np.concatenate([np.empty(0, np.uint64), *self._added])
 
     def _find(self, digests: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Return the place of each path among those of earlier runs, and whether it is one."""
@@ -292,7 +346,7 @@ def _lacks_some(file: Path, methods: Sequence[str]) -> bool:
         return True
     for group in range(metadata.num_row_groups):
         for column in map(metadata.row_group(group).column, range(metadata.num_columns)):
-            if column.path_in_schema in nulls:
+            if column.path_in_schema in nulls and metadata.num_rows:  # else without statistics
                 nulls[column.path_in_schema] += column.statistics.null_count
     # All rows without errors have the folder's first method, so its nulls are the rows with errors.
     return len(set(nulls.values())) > 1

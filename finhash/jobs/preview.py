@@ -3,6 +3,7 @@
 from html import escape
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from finhash.jobs.columns import as_hex
 
@@ -12,8 +13,11 @@ ROWS = 5
 DIGITS = 12
 """Hexadecimal digits shown of each hash."""
 
-WIDTH = 48
+WIDTH = 40
 """Characters shown of each path and error."""
+
+FACTS = ("width", "height", "bytes", "format")
+"""Columns shown after the error, if the table has them."""
 
 
 def as_text(table: pa.Table, methods: list[str]) -> str:
@@ -78,10 +82,15 @@ def as_html(table: pa.Table, methods: list[str]) -> str:
 
 
 def _facts(table: pa.Table, methods: list[str]) -> str:
-    """Return the numbers of rows and of failures, and the methods."""
+    """Return the numbers of rows, of failures and of rows that lack a hash, and the methods."""
     rows = len(table)
-    failed = rows - table["error"].to_pylist().count("")
-    hashed = f"{failed} failed" if failed else "all hashed"
+    done = pc.call_function("equal", [table["error"], ""])
+    failed = rows - done.to_pylist().count(True)
+    found = table.filter(done).select(methods)
+    lacking = len(found) - len(found.drop_null()) if methods else 0
+    parts = [f"{failed} failed"] if failed else []
+    parts += [f"{lacking} without a hash of each method"] if lacking else []
+    hashed = ", ".join(parts) or "all hashed"
     plural = "row" if rows == 1 else "rows"
     return f"HashTable: {rows} {plural}, {hashed}; methods: {', '.join(methods) or 'none'}"
 
@@ -94,6 +103,9 @@ def _cells(table: pa.Table, methods: list[str]) -> list[list[str]]:
         digits = as_hex(first[name]).to_pylist()
         columns.append([name, *("" if d is None else f"{d[:DIGITS]}…" for d in digits)])
     columns.append(["error", *(_start(error) for error in first["error"].to_pylist())])
+    for name in FACTS:
+        if name in first.column_names:
+            columns.append([name, *("" if v is None else str(v) for v in first[name].to_pylist())])
     return [list(row) for row in zip(*columns, strict=True)]
 
 

@@ -7,13 +7,16 @@ module. Neither imports anything that only the calling process needs, so workers
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
+from PIL import Image
 
 from finhash import methods as registry
-from finhash.images import ImageError
+from finhash.images import Header, ImageError, collected_headers
 from finhash.jobs.items import Item, Unreadable, hashes_of, is_path, reason, text
 from finhash.jobs.provenance import difference, versions
 from finhash.methods import Method
@@ -27,6 +30,15 @@ KEY = "key"
 KEY_FIELD = pa.field(KEY, pa.binary(16), nullable=False)
 """Type of the column ``key``."""
 
+FACTS = (
+    pa.field("width", pa.int32()),
+    pa.field("height", pa.int32()),
+    pa.field("bytes", pa.int64()),
+    pa.field("format", pa.string()),
+    pa.field("modified", pa.int64()),
+)
+"""Columns of facts about each image; tables of other sources may lack them."""
+
 UNDONE = bytes(8)
 """State digest of a row that the next run makes again, such as the row of a missing file."""
 
@@ -34,13 +46,15 @@ GIVEN = bytes([255] * 8)
 """State digest of a source that is not a path: a finished row with the same id is up to date."""
 
 
-def schema(methods: Iterable[str]) -> pa.Schema:
+def schema(methods: Iterable[str], *, facts: bool = True) -> pa.Schema:
     """Return the schema of a hash table, with the current versions in its metadata.
 
     Parameters
     ----------
     methods : iterable of str
         Names of hashes, as in ``finhash.methods.METHODS``.
+    facts : bool, default True
+        Whether there are the columns that follow ``error``.
 
     Returns
     -------
@@ -53,14 +67,25 @@ def schema(methods: Iterable[str]) -> pa.Schema:
             Hash; null if the file has none.
         error : string
             Reason why the file has no hash; empty if it has one.
+        width, height : int32
+            Size in pixels, before EXIF orientation; null if unknown.
+        bytes : int64
+            Size of the file; null if unknown.
+        format : string
+            Pillow's name of the file's format, such as ``"JPEG"``; null if unknown.
+        modified : int64
+            Modification time of the file, in nanoseconds since 1970; null if the source is no file.
 
     Examples
     --------
-    >>> schema(["find", "dhash64"]).names
-    ['path', 'find', 'dhash64', 'error']
+    >>> schema(["find", "dhash64"]).names[:5]
+    ['path', 'find', 'dhash64', 'error', 'width']
     """
     metadata = {METADATA_KEY: json.dumps({"versions": versions()})}
-    return _columns(map(registry.get, methods)).with_metadata(metadata)
+    columns = _columns(map(registry.get, methods))
+    if not facts:
+        columns = pa.schema(list(columns)[: -len(FACTS)])
+    return columns.with_metadata(metadata)
 
 
 def keyed_schema(methods: Iterable[str]) -> pa.Schema:
@@ -123,14 +148,7 @@ def state_digest(source: object) -> bytes:
     They are made of a file's size and modification time. They are ``UNDONE`` if the file is
     missing, and ``GIVEN`` for any source that is not a path.
     """
-    if not is_path(source):
-        return GIVEN
-    try:
-        status = os.stat(source)
-    except (OSError, ValueError):  # ValueError: a name that no file can have, such as "\0"
-        return UNDONE
-    state = f"{status.st_size} {status.st_mtime_ns}".encode()
-    return hashlib.blake2b(state, digest_size=8).digest()
+    return _state_digest(_status(source)) if is_path(source) else GIVEN
 
 
 def _hash_item(item: Item, methods: Sequence[Method]) -> dict[str, object]:
@@ -139,25 +157,66 @@ def _hash_item(item: Item, methods: Sequence[Method]) -> dict[str, object]:
     if isinstance(source, Unreadable):
         return _row(name, UNDONE, source.reason)
     # Taken before reading: if the file changes meanwhile, the next run hashes it again.
-    state = state_digest(source)
+    status = _status(source) if is_path(source) else None
+    state = _state_digest(status) if is_path(source) else GIVEN
     if only is not None:
         methods = [method for method in methods if method.name in only]
+    columns: dict[str, object] = {}
+    error = ""
+    with collected_headers() as headers:
+        try:
+            for method, bits in zip(methods, hashes_of(source, methods), strict=True):
+                columns[method.name] = bits.tobytes()
+        except ImageError as problem:
+            error = reason(problem)
+            # The same id may come with a complete download next time, so only files are done.
+            state = state if is_path(source) else UNDONE
+        except Exception as problem:  # may be the machine's fault, so the next run tries again
+            error, state = reason(problem), UNDONE
+    columns |= _facts(source, status, headers[0] if headers else None)
+    return _row(name, state, error, columns)
+
+
+def _status(path: str | os.PathLike[str]) -> os.stat_result | None:
+    """Return the status of a file, or None if it is missing."""
     try:
-        hashes = zip(methods, hashes_of(source, methods), strict=True)
-        return _row(name, state, "", {method.name: bits.tobytes() for method, bits in hashes})
-    except ImageError as error:
-        # The same id may come with a complete download next time, so only files are done.
-        return _row(name, state if is_path(source) else UNDONE, reason(error))
-    except Exception as error:  # may be the machine's fault, so the next run tries again
-        return _row(name, UNDONE, reason(error))
+        return os.stat(path)
+    except (OSError, ValueError):  # ValueError: a name that no file can have, such as "\0"
+        return None
+
+
+def _state_digest(status: os.stat_result | None) -> bytes:
+    """Return the state digest of a file with this status."""
+    if status is None:
+        return UNDONE
+    state = f"{status.st_size} {status.st_mtime_ns}".encode()
+    return hashlib.blake2b(state, digest_size=8).digest()
+
+
+def _facts(
+    source: object, status: os.stat_result | None, header: Header | None
+) -> dict[str, object]:
+    """Return the values of the columns ``FACTS`` that are known."""
+    facts: dict[str, object] = {}
+    if status is not None and stat.S_ISREG(status.st_mode):
+        facts = {"bytes": status.st_size, "modified": status.st_mtime_ns}
+    elif isinstance(source, bytes):
+        facts = {"bytes": len(source)}
+    if header is not None:
+        facts |= header._asdict()
+    elif isinstance(source, Image.Image):
+        facts |= {"width": source.width, "height": source.height}
+    elif isinstance(source, np.ndarray) and source.ndim == 3:
+        facts |= {"width": source.shape[1], "height": source.shape[0]}
+    return facts
 
 
 def _row(
-    name: str, state: bytes, error: str, hashes: Mapping[str, bytes] | None = None
+    name: str, state: bytes, error: str, columns: Mapping[str, object] | None = None
 ) -> dict[str, object]:
-    """Return a row as a dictionary by column; without ``hashes``, their columns are missing."""
+    """Return a row as a dictionary by column; the values of missing ``columns`` are null."""
     key = path_digest(name) + state
-    return {"path": text(name), **(hashes or {}), "error": error, KEY: key}
+    return {"path": text(name), **(columns or {}), "error": error, KEY: key}
 
 
 def _as_batch(rows: list[dict[str, object]], methods: Sequence[Method]) -> pa.RecordBatch:
@@ -169,4 +228,4 @@ def _columns(methods: Iterable[Method]) -> pa.Schema:
     """Return the columns of a hash table, without metadata."""
     fields = [pa.field("path", pa.string(), nullable=False)]
     fields += [pa.field(method.name, pa.binary(method.bits // 8)) for method in methods]
-    return pa.schema([*fields, pa.field("error", pa.string(), nullable=False)])
+    return pa.schema([*fields, pa.field("error", pa.string(), nullable=False), *FACTS])

@@ -62,6 +62,18 @@ class HashTable:
             Hash; null if the file has none.
         error : string
             Reason why the file has no hash, as ``"ExceptionType: message"``; empty if it has one.
+        width, height : int32, optional
+            Size of the image in pixels, before EXIF orientation.
+        bytes : int64, optional
+            Size of the file, or of the encoded image.
+        format : string, optional
+            Pillow's name of the format, such as ``"JPEG"``.
+        modified : int64, optional
+            Modification time of the file, in nanoseconds since 1970.
+
+        The last five columns are in tables that ``hash_files`` and ``hash_images`` made. Their
+        values are null if they are not known, such as the time of an image that is no file, or all
+        values of rows that earlier versions of finhash made.
 
         The schema's metadata holds the provenance. Types that other programs make of these
         columns, such as hexadecimal digits, are converted, and a missing ``error`` is added.
@@ -155,6 +167,11 @@ class HashTable:
         17    000000000000…
         18    000000000000…
         """
+        if not isinstance(hashes, Mapping):
+            raise TypeError(
+                f"hashes is of type {type(hashes).__name__}; pass arrays by name of method, such "
+                'as {"find": hashes}'
+            )
         names = [text(os.fsdecode(name)) for name in ids]
         reasons = [""] * len(names) if errors is None else list(errors)
         if len(reasons) != len(names):
@@ -195,6 +212,8 @@ class HashTable:
         >>> table.hashes("dhash64").tolist()
         [[15, 15, 15, 15, 15, 15, 15, 15]]
         """
+        if not hasattr(frame, "columns"):  # pandas need not be loaded to tell
+            raise TypeError(f"frame is of type {type(frame).__name__}; pass a pandas.DataFrame")
         arrow = pa.Table.from_pandas(frame, preserve_index=False)
         return HashTable(conform(arrow, guess=True))
 
@@ -210,8 +229,9 @@ class HashTable:
         Returns
         -------
         HashTable
-            All rows, without columns other than ``path``, hashes and ``error``. The provenance
-            holds the facts that all tables share.
+            All rows, without columns other than those listed under ``HashTable``. A column that
+            only some tables have is null in the rows of the others. The provenance holds the facts
+            that all tables share.
 
         Raises
         ------
@@ -227,15 +247,16 @@ class HashTable:
         >>> HashTable.concat([first, second]).paths
         ['17', '18']
         """
-        several = list(tables)
+        several = [] if isinstance(tables, HashTable) else list(tables)
+        if isinstance(tables, HashTable) or not all(isinstance(t, HashTable) for t in several):
+            raise TypeError("tables must be a list of HashTables, such as [first, second]")
         if not several:
             raise ValueError("there are no tables to concatenate: pass at least one")
         first = several[0]
-        columns = ["path", *first.methods, "error"]
         for other in several[1:]:
             _check_comparable(first, other)
         arrow = pa.concat_tables(
-            [table.arrow.select(columns).replace_schema_metadata(None) for table in several],
+            [table.select(first.methods).arrow.replace_schema_metadata(None) for table in several],
             promote_options="default",  # tables of other programs may allow nulls in all columns
         )
         shared = {
@@ -356,6 +377,38 @@ class HashTable:
         errors: list[str] = self.arrow["error"].to_pylist()
         return errors
 
+    def column(self, name: str) -> list[Any]:
+        """Return the values of any column.
+
+        Parameters
+        ----------
+        name : str
+            Name of the column, such as ``"width"``.
+
+        Returns
+        -------
+        list
+            One value per row, in the order of the rows; None where the value is null.
+
+        Raises
+        ------
+        KeyError
+            If the table has no such column; the message lists its columns.
+
+        Examples
+        --------
+        >>> from PIL import Image
+        >>> from finhash import hash_images
+        >>> table = hash_images([("17", Image.radial_gradient("L"))], progress=False)
+        >>> table.column("width"), table.column("bytes")
+        ([256], [None])
+        """
+        if name not in self.arrow.column_names:
+            known = ", ".join(self.arrow.column_names)
+            raise KeyError(f"the table has no column {name!r}; it has: {known}")
+        values: list[Any] = self.arrow[name].to_pylist()
+        return values
+
     @property
     def methods(self) -> list[str]:
         """Names of the columns of hashes, even of methods that are not registered here."""
@@ -398,14 +451,21 @@ class HashTable:
         Returns
         -------
         HashTable
-            The same rows with the columns ``path``, these methods in this order, and ``error``.
+            The same rows with the columns ``path``, these methods in this order, and those that
+            follow them under ``HashTable``.
 
         Raises
         ------
         KeyError
             If the table has no column of one of the methods.
+        TypeError
+            If ``methods`` is a single string.
         """
-        return HashTable(self.arrow.select(["path", *methods, "error"]))
+        if isinstance(methods, str):
+            raise TypeError(f"methods is {methods!r}; pass a list of names, such as [{methods!r}]")
+        names = [self._known(name) for name in methods]
+        facts = parquet.fact_columns(self.arrow.schema)
+        return HashTable(self.arrow.select(["path", *names, "error", *facts]))
 
     def without_errors(self) -> "HashTable":
         """Return a table of the rows that have hashes.
@@ -467,6 +527,11 @@ class HashTable:
             keep = values
             if keep.shape != (len(self),):
                 raise ValueError(f"the array has shape {keep.shape}, not ({len(self)},)")
+        elif not isinstance(rows, Iterable):
+            raise TypeError(
+                f"rows is of type {type(rows).__name__}; pass a function of a path, a list of "
+                "paths, or one truth value per row"
+            )
         else:
             keep = self._rows_of(rows)
         return HashTable(self.arrow.filter(pa.array(keep)))
@@ -503,8 +568,10 @@ class HashTable:
         >>> before.compare(after)
         Changes(added=['19'], removed=['17'], changed=['18'])
         """
+        if not isinstance(other, HashTable):
+            raise TypeError(f"other is of type {type(other).__name__}; pass a HashTable")
         before, after = (
-            dict(zip(table.paths, table.arrow[method].to_pylist(), strict=True))
+            dict(zip(table.paths, table.arrow[table._known(method)].to_pylist(), strict=True))
             for table in (self, other)
         )
         return Changes(
@@ -532,6 +599,16 @@ class HashTable:
                 Hash; missing (None or NaN) if the file has none.
             error : str
                 Reason why the file has no hash; empty if it has one.
+            width, height : Int32
+                Size of the image in pixels; missing if not known, as in the next columns.
+            bytes : Int64
+                Size of the file.
+            format : str
+                Pillow's name of the format.
+            modified : Int64
+                Modification time of the file, in nanoseconds since 1970.
+
+            Tables that lack one of the last five columns give frames without it.
 
         Raises
         ------
@@ -539,7 +616,7 @@ class HashTable:
             If pandas is not installed.
         """
         try:
-            import pandas  # noqa: F401
+            import pandas as pd
         except ImportError as error:
             raise ImportError(
                 'HashTable.to_pandas needs: pip install "finhash[evaluate]"'
@@ -549,6 +626,11 @@ class HashTable:
             place = arrow.column_names.index(name)
             arrow = arrow.set_column(place, name, as_hex(arrow[name]))
         frame: pd.DataFrame = arrow.to_pandas()
+        # Columns of integers with nulls would become floating-point numbers, which are not exact.
+        kinds = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
+        for name in parquet.fact_columns(arrow.schema):
+            if arrow[name].type in kinds:
+                frame[name] = arrow[name].to_pandas(types_mapper=kinds.get)
         return frame
 
     def hashes(self, method: MethodName | str) -> NDArray[np.uint8]:
@@ -573,7 +655,7 @@ class HashTable:
         KeyError
             If the table has no column of this method.
         """
-        column = self.arrow[method]
+        column = self.arrow[self._known(method)]
         if column.null_count:
             raise ValueError(
                 f"{column.null_count} of {len(self)} rows have no hash; use without_errors()"
@@ -637,6 +719,13 @@ class HashTable:
             raise ValueError(
                 f"{path} ends in {path.suffix!r}: use a name that ends in .parquet or .csv"
             )
+
+    def _known(self, method: object) -> str:
+        """Return the name of a method; raise ``KeyError`` unless the table has its hashes."""
+        if method not in self.methods:
+            known = ", ".join(self.methods) or "none"
+            raise KeyError(f"the table has no hashes {method!r}; its methods are: {known}")
+        return str(method)
 
     def _rows_of(self, paths: Iterable[object]) -> NDArray[np.bool_]:
         """Return which rows have one of these paths; raise ``KeyError`` if a path has no row."""

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from finhash.jobs import dispatch
-from finhash.jobs.dispatch import Dispatcher, Tasks
+from finhash.jobs.dispatch import Dispatcher, Task, Tasks
 from finhash.jobs.executors import Workers
 
 PATHS = [f"missing/{k:02d}.jpg" for k in range(30)]
@@ -49,6 +49,14 @@ class Rows:
         for k, row in enumerate(rows.to_pylist(), position):
             assert k not in self.rows, "a file was hashed twice"
             self.rows[k] = row
+
+    def write_due(self) -> None:
+        pass
+
+
+def next_task(tasks: Tasks, ahead: int) -> Task | None:
+    tasks.take(ahead)
+    return tasks.cut()
 
 
 def run(workers) -> tuple[Rows, int]:
@@ -112,18 +120,18 @@ def test_other_exceptions_of_a_task_end_the_job():
 
 def test_tasks_cover_all_files_once_and_in_order():
     tasks, found = Tasks(ITEMS, None), []
-    while task := tasks.take(3):
+    while task := next_task(tasks, 3):
         assert task.position == len(found)
         found += task.items
         tasks.learn(len(task.items), 0.1)
     assert found == ITEMS
-    assert tasks.take(3) is None
+    assert next_task(tasks, 3) is None
 
 
 def test_tasks_grow_to_their_target_duration():
     tasks = Tasks(ITEMS * 100_000, None)
     for _ in range(30):
-        size = len(tasks.take(3).items)
+        size = len(next_task(tasks, 3).items)
         tasks.learn(size, size / 1000)  # 1,000 images per second
     assert size == 1000 * dispatch.TASK_SECONDS
 
@@ -132,7 +140,7 @@ def test_the_last_tasks_shrink_if_the_length_is_known():
     tasks, sizes = Tasks(ITEMS * 100, len(ITEMS) * 100), []
     for _ in range(12):
         tasks.learn(1000, 0.5)
-    while task := tasks.take(6):
+    while task := next_task(tasks, 6):
         sizes.append(len(task.items))
     assert sizes[0] == 3000 // 6
     assert sizes == sorted(sizes, reverse=True)
@@ -150,10 +158,10 @@ def test_tasks_hold_a_limited_number_of_bytes(monkeypatch):
 
     tasks = Tasks(items(), None)
     tasks.learn(4000, 0.5)
-    assert [len(tasks.take(3).items) for _ in range(2)] == [4, 4]
+    assert [len(next_task(tasks, 3).items) for _ in range(2)] == [4, 4]
     assert len(taken) == 8
     large = [("a", bytes(5000), None), ("b", bytes(5000), None)]
-    assert len(Tasks(large, 2).take(1).items) == 1
+    assert len(next_task(Tasks(large, 2), 1).items) == 1
 
 
 def test_slow_items_are_hashed_before_a_task_is_full(monkeypatch):
@@ -192,7 +200,7 @@ def test_files_and_buffers_may_change_as_soon_as_the_next_item_is_taken(tmp_path
 
     tasks = Tasks(items(), None)
     tasks.learn(100, 0.5)
-    found = {name: source for name, source, _ in tasks.take(1).items}
+    found = {name: source for name, source, _ in next_task(tasks, 1).items}
     assert found["buffer"] == b"first"
     assert found["view"] == b"other"
     assert not found["pixels"].any()
@@ -206,7 +214,7 @@ def test_sources_that_cannot_be_read_give_the_reason(tmp_path):
     sources = [closed, io.StringIO("text"), 3.5, None, Image.new("L", (0, 3))]
     items = Tasks([(str(k), source, None) for k, source in enumerate(sources)], 5)
     items.learn(100, 0.5)
-    reasons = [source.reason for _, source, _ in items.take(1).items]
+    reasons = [source.reason for _, source, _ in next_task(items, 1).items]
     assert [reason.split(":")[0] for reason in reasons] == [
         "ValueError",
         "TypeError",

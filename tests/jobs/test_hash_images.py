@@ -5,15 +5,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 import tracemalloc
+from itertools import count
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from finhash import HashTable, find_hash, hash_files, hash_images, methods
 from finhash.images import to_rgb
-from finhash.jobs import dispatch
+from finhash.jobs import dispatch, parts
+from finhash.jobs.parquet import part_files
 from tests.conftest import VECTORS, jpeg_bytes, noise
 
 
@@ -278,3 +283,76 @@ def test_pixels_of_any_size_are_accepted():
     table = hash_images([("1", pixels), ("2", pixels[:, ::-1])], progress=False)
     assert table.errors == ["", ""]
     assert table.hashes("find")[1].tobytes().hex() == str(find_hash(pixels[:, ::-1]))
+
+
+def rows_in(out) -> int:
+    return sum(pq.read_metadata(part).num_rows for part in part_files(out))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_rows_are_written_while_a_generator_waits(workers, tmp_path):
+    pixels, seen = noise(20, 20), []
+
+    def items():
+        yield from ((str(k), pixels) for k in range(40))
+        deadline = time.monotonic() + 60
+        while rows_in(tmp_path) < 40 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        seen.append(rows_in(tmp_path))
+
+    hash_images(items(), ["dhash64"], workers=workers, out=tmp_path, progress=False)
+    assert seen == [40]
+
+
+@pytest.mark.parametrize("executor", ["serial", "threads"])
+@pytest.mark.parametrize("resumed", [False, True])
+def test_what_a_generator_gave_before_an_exception_is_written(executor, resumed, tmp_path):
+    path = VECTORS / "scene_250.png"
+    if resumed:
+        hash_images([("first", path)], ["dhash64"], out=tmp_path, progress=False)
+
+    def items():
+        yield from ((str(k), path) for k in range(300))
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        hash_images(items(), ["dhash64"], executor=executor, out=tmp_path, progress=False)
+    assert rows_in(tmp_path) == 300 + resumed
+
+
+def test_a_generator_runs_in_the_calling_thread_and_is_closed(tmp_path, monkeypatch):
+    threads, closed = set(), []
+
+    def endless():
+        try:
+            for k in count():
+                threads.add(threading.get_ident())
+                yield str(k), noise(9, 9)
+        finally:
+            closed.append(True)
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dispatch, "wait", interrupt)
+    generator = endless()  # a reference that keeps it from being closed as garbage
+    with pytest.raises(KeyboardInterrupt):
+        hash_images(generator, ["dhash64"], out=tmp_path, progress=False)
+    assert closed
+    assert threads == {threading.get_ident()}
+
+
+def test_a_problem_of_the_writing_thread_ends_the_job(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(parts, "write_table", full)
+    monkeypatch.setattr(dispatch, "PATIENCE", 0.01)
+
+    def items():
+        for k in range(1000):
+            yield str(k), noise(9, 9)
+            time.sleep(0.01 * (k > 5))
+
+    with pytest.raises(OSError, match="no space left"):
+        hash_images(items(), ["dhash64"], out=tmp_path, progress=False)

@@ -1,6 +1,8 @@
 """Every file has a row, with its hashes or with the reason why it has none."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,18 @@ def test_a_worker_without_a_methods_package_ends_the_job(folder, tmp_path, monke
     paths = sorted(folder.glob("0*.jpg"))[:3]
     with pytest.raises(RuntimeError, match="on a worker, the method 'pdq' needs the package"):
         hash_files(paths, ["pdq"], executor="processes", progress=False)
+
+
+def test_errors_of_images_can_be_pickled_where_dask_is_loaded():
+    """Dask uses tblib, which makes an exception by its class's ``__new__``, without arguments."""
+    code = (
+        "import pickle, finhash.images, tblib.pickling_support\n"
+        "tblib.pickling_support.install()\n"
+        "error = finhash.images.EmptyImageError('0 bytes')\n"
+        "print(repr(pickle.loads(pickle.dumps(error))))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "EmptyImageError('0 bytes')"
 
 
 @pytest.mark.parametrize("executor", ["serial", "threads"])

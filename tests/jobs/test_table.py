@@ -64,7 +64,8 @@ def test_hashes_are_refused_while_rows_have_errors(folder):
 
 def test_selected_methods_keep_all_rows(folder):
     table = hash_files(sorted(folder.iterdir()), ["find", "dhash64"], progress=False)
-    assert table.select(["dhash64"]).arrow.column_names == ["path", "dhash64", "error"]
+    names = ["path", "dhash64", "error", "width", "height", "bytes", "format", "modified"]
+    assert table.select(["dhash64"]).arrow.column_names == names
     assert len(table.select(["dhash64"])) == len(table)
     with pytest.raises(KeyError):
         table.select(["pdq"])
@@ -134,9 +135,11 @@ def test_a_table_shows_its_rows_failures_methods_and_first_hashes(folder):
     table = hash_files(paths, ["find", "dhash64"], progress=False)
     first, header, *rows, more = repr(table).splitlines()
     assert first == "HashTable: 16 rows, 4 failed; methods: find, dhash64"
-    assert header.split() == ["path", "find", "dhash64", "error"]
+    facts = ["width", "height", "bytes", "format"]
+    assert header.split() == ["path", "find", "dhash64", "error", *facts]
     digits = table.filter(paths[:1]).hashes("find").tobytes().hex()
-    assert rows[0].split()[:2] == [f"…{str(paths[0])[-47:]}", f"{digits[:12]}…"]
+    assert rows[0].split()[:2] == [f"…{str(paths[0])[-39:]}", f"{digits[:12]}…"]
+    assert rows[0].split()[-4:] == ["60", "60", str(paths[0].stat().st_size), "JPEG"]
     assert len(rows) == 5
     assert more == "… and 11 more"
     assert max(map(len, rows)) < 150
@@ -211,11 +214,14 @@ def test_other_objects_are_refused_with_the_ways_to_make_a_table():
 def test_a_table_goes_through_pandas(folder, hexadecimal):
     table = hash_files(sorted(folder.iterdir()), ["find", "dhash64"], progress=False)
     frame = table.to_pandas(hexadecimal=hexadecimal)
-    assert list(frame.columns) == ["path", "find", "dhash64", "error"]
+    facts = ["width", "height", "bytes", "format", "modified"]
+    assert list(frame.columns) == ["path", "find", "dhash64", "error", *facts]
     digits = table.without_errors().hashes("find")[0].tobytes()
     assert frame["find"][0] == (digits.hex() if hexadecimal else digits)
     assert frame["find"].isna().sum() == 4
-    assert HashTable.from_pandas(frame) == table
+    back = HashTable.from_pandas(frame)
+    assert back == table
+    assert [back.column(name) for name in facts] == [table.column(name) for name in facts]
     some = HashTable.from_pandas(frame[frame["error"] == ""].iloc[::-1])
     assert some.paths == table.without_errors().paths[::-1]
 
@@ -232,8 +238,13 @@ def test_tables_are_concatenated(folder):
     halves = [hash_files(some, table.methods, progress=False) for some in (paths[:9], paths[9:])]
     whole = HashTable.concat([halves[0].with_provenance(note=1), halves[1].with_provenance(note=2)])
     assert whole == table
+    assert whole.column("modified") == table.column("modified")
     assert whole.provenance == table.provenance
-    assert HashTable.concat(iter([halves[0], small(["a"])])).paths == [*halves[0].paths, "a"]
+    for two in ([halves[0], small(["a"])], [small(["a"]), halves[0]]):
+        both = HashTable.concat(iter(two))
+        assert both.paths == [*two[0].paths, *two[1].paths]
+        assert both.filter(["a"]).column("width") == [None]
+        assert both.filter(halves[0].paths).column("width") == halves[0].column("width")
 
 
 def test_tables_that_cannot_be_compared_are_not_concatenated():
@@ -306,7 +317,9 @@ def test_the_name_of_a_file_says_how_it_is_written(folder, tmp_path):
     table = hash_files(sorted(folder.glob("0*.jpg")), progress=False)
     for name in ("hashes", "hashes.parquet", "HASHES.PQ", "hashes.csv", "HASHES.CSV"):
         table.write(tmp_path / "new" / name)
-        assert HashTable.read(tmp_path / "new" / name) == table
+        back = HashTable.read(tmp_path / "new" / name)
+        assert back == table
+        assert back.arrow.to_pydict() == table.arrow.to_pydict()
     with pytest.raises(ValueError, match=r"ends in '\.xlsx': use a name that ends in \.parquet or"):
         table.write(tmp_path / "hashes.xlsx")
     assert not (tmp_path / "hashes.xlsx").exists()
@@ -338,3 +351,19 @@ def test_the_guides_code_runs(folder, monkeypatch, section):
     if section == "Tables":
         assert names["both"].paths == [*map(str, paths), *map(str, paths)]
         assert names["removed"] == [str(paths[0])]
+
+
+def test_errors_that_are_all_empty_come_back_from_csv_and_pandas(tmp_path):
+    table = HashTable.from_hashes(["a", "b"], {"dhash64": np.full((2, 8), 0xAB, np.uint8)})
+    table.write(tmp_path / "t.csv")
+    frame = pd.read_csv(tmp_path / "t.csv")
+    frame.to_parquet(tmp_path / "t.parquet")
+    for found in (HashTable.from_pandas(frame), HashTable.read(tmp_path / "t.parquet")):
+        assert found == table
+
+
+def test_rows_that_lack_a_hash_without_an_error_are_counted():
+    hashes = pa.array([bytes(8), None], pa.binary(8))
+    table = HashTable(pa.table({"path": ["a", "b"], "dhash64": hashes}))
+    assert "2 rows, 1 without a hash of each method; methods" in repr(table)
+    assert len(table.without_errors()) == 1

@@ -41,7 +41,25 @@ def test_one_path_of_a_file_is_one_row(memes, kind):
 
 
 def test_a_folder_in_a_list_is_a_row_with_the_reason(memes):
-    assert hash_files([memes], progress=False).errors == ["IsADirectoryError: Is a directory"]
+    assert hash_files([memes], progress=False).errors == [
+        "IsADirectoryError: this is a folder; pass its path alone, not in a list, to search it"
+    ]
+
+
+def test_empty_paths_are_refused(memes, tmp_path, monkeypatch):
+    monkeypatch.chdir(memes)
+    with pytest.raises(ValueError, match="paths is an empty path"):
+        hash_files("", progress=False)
+    with pytest.raises(ValueError, match="out is an empty path; name a folder"):
+        hash_files(["b.jpg"], out="", progress=False)
+    assert not list(memes.glob("*.parquet"))
+
+
+def test_out_must_be_a_folder(memes):
+    with pytest.raises(NotADirectoryError, match=r"out is '.*b\.jpg', which is no folder"):
+        hash_files([memes / "a.JPEG"], out=memes / "b.jpg", progress=False)
+    with pytest.raises(TypeError, match="out is of type int; pass the path of a folder"):
+        hash_images([("1", b"")], out=5, progress=False)
 
 
 def test_a_pattern_is_refused_and_glob_is_named(memes, tmp_path):
@@ -54,7 +72,7 @@ def test_a_pattern_is_refused_and_glob_is_named(memes, tmp_path):
 
 def test_a_folder_without_images_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"the folder .*empty has no files with the extension"):
+    with pytest.raises(ValueError, match=r"the folder .*empty has no image files; pass another"):
         hash_files(tmp_path / "empty", progress=False)
 
 
@@ -87,7 +105,7 @@ def test_images_instead_of_paths_are_referred_to_hash_images(paths, tmp_path):
         ([jpeg_bytes()], "element 0 of items is of type bytes; pass pairs"),
         ([("a", b"", None)], "element 0 of items is of type tuple; pass pairs"),
         ([(7, b"")], "the id of element 0 of items is 7 of type int; pass a string"),
-        ({"a": b""}, "element 0 of items is 'a' of type str; pass pairs .*zip"),
+        ({"a": b""}, r"items is of type dict; pass .* items\.items\(\)"),
         ("memes", "items is of type str; .* paths to finhash.hash_files"),
         (None, "items is of type NoneType; pass pairs"),
     ],
@@ -117,7 +135,7 @@ def test_wrong_methods_are_refused(hash_all, names, error, words, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("workers", [2.0, "2", None])
+@pytest.mark.parametrize("workers", [2.0, "2", None, True])
 def test_workers_must_be_a_whole_number(workers, tmp_path):
     with pytest.raises(TypeError, match=r"workers is .*; pass a whole number"):
         hash_files([], workers=workers, out=tmp_path / "out", progress=False)
@@ -142,6 +160,56 @@ def test_a_missing_package_is_named_before_a_file_is_opened(executor, memes, tmp
 def test_a_table_is_not_made_of_other_objects(content):
     with pytest.raises(TypeError, match=r"HashTable\.(from_hashes|read)"):
         HashTable(content)
+
+
+TABLE = HashTable.from_hashes(["a"], {"dhash64": np.zeros((1, 8), np.uint8)})
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (
+            lambda: TABLE.select("dhash64"),
+            TypeError,
+            r"pass a list of names, such as \['dhash64'\]",
+        ),
+        (lambda: TABLE.select(["nope"]), KeyError, "no hashes 'nope'; its methods are: dhash64"),
+        (lambda: TABLE.hashes("nope"), KeyError, "no hashes 'nope'; its methods are: dhash64"),
+        (lambda: TABLE.hashes("path"), KeyError, "no hashes 'path'"),
+        (lambda: TABLE.hashes(1), KeyError, "no hashes 1"),
+        (lambda: TABLE.compare(5), TypeError, "other is of type int; pass a HashTable"),
+        (lambda: TABLE.compare(TABLE), KeyError, "no hashes 'find'"),
+        (lambda: TABLE.filter(slice(1)), TypeError, "rows is of type slice; pass a function"),
+        (lambda: HashTable.concat(TABLE), TypeError, "tables must be a list of HashTables"),
+        (lambda: HashTable.concat([TABLE, 5]), TypeError, "tables must be a list of HashTables"),
+        (lambda: HashTable.from_pandas([1]), TypeError, r"list; pass a pandas\.DataFrame"),
+        (
+            lambda: HashTable.from_hashes(["a"], np.zeros((1, 8), np.uint8)),
+            TypeError,
+            "hashes is of type ndarray; pass arrays by name of method",
+        ),
+    ],
+)
+def test_wrong_arguments_of_tables_are_refused(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_a_file_that_is_no_table_is_named(memes, tmp_path):
+    with pytest.raises(ValueError, match=r"b\.jpg is no Parquet file"):
+        HashTable.read(memes / "b.jpg")
+    hash_files(memes, out=tmp_path / "out", progress=False)
+    (tmp_path / "out" / "part-000009.parquet").write_bytes(b"junk")
+    with pytest.raises(ValueError, match=r"part-000009\.parquet is no Parquet file"):
+        HashTable.read(tmp_path / "out")
+    with pytest.raises(ValueError, match=r"part-000009\.parquet is no Parquet file"):
+        hash_files(memes, out=tmp_path / "out", progress=False)
+
+
+def test_missing_scipy_is_named_before_a_file_is_opened(memes, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    with pytest.raises(ImportError, match=r"'phash64' needs the package scipy, .*: pip install"):
+        hash_files([memes / "b.jpg"], ["phash64"], progress=False)
 
 
 def test_a_file_of_hashes_is_no_table(tmp_path):

@@ -83,8 +83,10 @@ def hash_dataset(dataset: Dataset, methods: Sequence[str], *, progress: bool = T
         executor="processes",
         progress=progress,
     )
+    # Without the facts about the files, because modification times differ between machines.
+    arrow = table.arrow.select(["path", *table.methods, "error"])
     names = pa.array([path.name for path in dataset.paths])
-    named = HashTable(table.arrow.set_column(0, table.arrow.schema.field("path"), names))
+    named = HashTable(arrow.set_column(0, arrow.schema.field("path"), names))
     return named.with_provenance(dataset=dataset.name, fingerprint=dataset.fingerprint)
 
 

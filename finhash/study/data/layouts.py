@@ -284,5 +284,5 @@ def _hash_middle(path: Path) -> list[dict]:
 
 def _schema(names: Sequence[str]) -> pa.Schema:
     """Return the schema of a hash table of these methods and of ``DHASH_MIDDLE``."""
-    schema = rows.schema(names)
+    schema = rows.schema(names, facts=False)
     return schema.insert(len(schema) - 1, pa.field(DHASH_MIDDLE, pa.binary(32)))

@@ -191,7 +191,7 @@ def hash_transformed(
         error : str
             Why the image could not be transformed or hashed; otherwise empty.
     """
-    schema = rows.schema(names)
+    schema = rows.schema(names, facts=False)
     for position, column in enumerate(CELL, start=1):
         schema = schema.insert(position, pa.field(column, pa.string(), nullable=False))
     hash_one = partial(_hash_cells, transforms=grid(dataset.name), names=names)

@@ -86,7 +86,7 @@ def test_families_come_from_file_names():
 def test_a_drawn_data_set_uses_the_committed_hashes():
     committed.save(random_table())
     table = committed.hash_or_load(datasets.Dataset("drawn", Path(), []), METHODS)
-    assert table.arrow.equals(committed.subset(random_table(), project.scale()).arrow)
+    assert table == committed.subset(random_table(), project.scale())
 
 
 def test_a_drawn_data_set_uses_the_committed_transformed_hashes_of_the_gallery():
