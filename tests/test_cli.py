@@ -186,9 +186,14 @@ def test_a_table_is_no_image(photos, hashed, tmp_path):
             assert (refused.exit_code, refused.stdout) == (2, "")
             assert "holds hashes;" in refused.stderr
             assert "must be image files, or folders of" in " ".join(refused.stderr.split())
-    beside = run("hash", photos, "-o", photos, "--executor", "serial")
-    again = run("hash", photos, "-o", photos, "--executor", "serial")
-    assert (beside.exit_code, again.exit_code) == (0, 0)
+
+
+def test_a_table_is_not_written_among_the_images(photos):
+    before = sorted(photos.iterdir())
+    refused = run("hash", photos, "-o", photos, "--executor", "serial")
+    assert refused.exit_code == 2
+    assert "is one of SOURCES; name another folder" in refused.stderr
+    assert sorted(photos.iterdir()) == before
 
 
 def test_a_method_named_twice_or_an_executor_without_a_folder_is_wrong_usage(photos):

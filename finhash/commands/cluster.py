@@ -201,6 +201,8 @@ def cluster_command(
                 workers=workers,
                 progress=not quiet,
             )
+        if not quiet:
+            click.echo(f"the page is {html}", err=True)
     if not quiet:
         note_missing(paths[row] for row in rows)
         click.echo(
@@ -235,7 +237,13 @@ def _numbers_in(previous: Path, paths: list[str]) -> tuple[NDArray[np.int64], in
     """Return each path's family in a CSV file, -1 if none, and the first number that is free."""
     numbers: dict[str, int] = {}
     with usage_errors(), previous.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != HEADER:
+            raise click.UsageError(
+                f"{previous} is no CSV file with the columns {', '.join(HEADER)}; pass one that "
+                "'finhash cluster' wrote"
+            )
+        for row in reader:
             try:
                 numbers[absolute(row["path"])] = int(row["family"])
             except (KeyError, TypeError, ValueError) as error:

@@ -140,7 +140,8 @@ def duplicates(
 
     TABLE is a folder written by 'finhash hash', or a file from HashTable.write. Only families with
     a superfluous image are listed. Each superfluous image is within the threshold of an image that
-    is kept, so a long chain of similar images may keep several.
+    is kept, so a long chain of similar images may keep several. Images that differ only in their
+    lettering, such as memes, are similar too: look before you move or delete them.
 
     The columns are family (its number, as in 'finhash cluster'), role (keep, superfluous or left
     alone), path, kept (for a superfluous image, the nearest one that is kept), distance (to that
@@ -158,6 +159,8 @@ def duplicates(
     acting = move_to is not None or link is not None
     if log and not acting:
         raise click.UsageError("--log needs --move-to or --link; without them nothing is changed")
+    if yes and not acting:
+        raise click.UsageError("--yes needs --move-to or --link; without them nothing is changed")
     if acting and not yes and not sys.stdin.isatty():
         raise click.UsageError(
             "files would be moved or linked, and there is no terminal to ask; pass --yes"

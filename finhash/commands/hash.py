@@ -123,6 +123,11 @@ def hash_command(
         from finhash.jobs.parts import Tally
         from finhash.jobs.sync import plan
 
+        if absolute(out) in sources:
+            raise click.UsageError(
+                f"{out} is one of SOURCES; name another folder as --out, so that tables and images "
+                "are not mixed"
+            )
         folders = [source for source in sources if source != "-" and Path(source).is_dir()]
         tally = Tally()
         with usage_errors():

@@ -113,9 +113,9 @@ def match(
 ) -> None:
     """List the images of a hash table that are similar to each query, nearest first.
 
-    QUERIES are image files, folders of them, hashes in hexadecimal digits, or hash tables, whose
-    rows are then the queries. Text that names a file or folder is taken as such, also if it
-    could be a hash.
+    QUERIES are image files, folders of them, hashes in hexadecimal digits, hash tables, whose rows
+    are then the queries, or - for paths on stdin. Text that names a file or folder is taken as
+    such, also if it could be a hash.
 
     Print one row per match, sorted by query in the given order, then by distance. The columns are
     query, path and distance (in bits). With --orientations there is also the column orientation,

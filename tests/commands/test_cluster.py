@@ -79,14 +79,20 @@ def test_paths_in_the_previous_file_may_be_spelled_otherwise():
 
 
 @pytest.mark.parametrize(
-    "text", ["path,family\na,first\n", "file,family\na,1\n", "path,family\na\n"]
+    "text",
+    [
+        "path,family,size\na,first,1\n",
+        "path,family,size\na\n",
+        "file,family\na,1\n",
+        "family,role,path,kept\n0,keep,a,\n",  # as from finhash duplicates
+    ],
 )
 def test_a_previous_file_without_families_is_refused(text):
     write_line("line", a=0, b=1)
     Path("previous.csv").write_text(text)
     refused = run("cluster", "line", "--radius", 5, "--previous", "previous.csv")
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "previous.csv is no CSV file with the columns path and family" in refused.stderr
+    assert "previous.csv is no CSV file with the columns path" in refused.stderr
 
 
 def test_turned_images_join_their_family(photos, table):
