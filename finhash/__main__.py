@@ -15,7 +15,7 @@ from finhash.commands.evaluate import evaluate
 from finhash.commands.export import export
 from finhash.commands.hash import hash_command
 from finhash.commands.match import match
-from finhash.commands.shared import LOG, CompilationNotice
+from finhash.commands.shared import COMPILATION_NOTICE, LOG
 from finhash.commands.threshold import threshold_command
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     usage is wrong.
     """
     LOG.setLevel(logging.INFO)
-    LOG.addHandler(CompilationNotice())
+    LOG.addHandler(COMPILATION_NOTICE)
 
 
 for command in (

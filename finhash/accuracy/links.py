@@ -1,9 +1,9 @@
 """Links, the pairs of images that hold families together, and what verdicts on them say.
 
 A family of n images, by connected components, is held together by n - 1 links: the shortest pairs
-that connect its images, which are the edges of its minimum spanning tree. The links within a
-threshold give the families at that threshold, so a table needs fewer links than it has images. If a
-link joins images that do not show one image, the family should be two.
+that connect its images, which are the edges of its minimum spanning tree. The links up to
+a distance are enough to tell the families at that threshold, and there are fewer links than images.
+If the two images of a link do not show one image, the link is wrong.
 
 ``links`` finds all links, ``draw`` chooses some at random for a person to judge, and ``judge``
 estimates from the verdicts which share of the links is wrong at each threshold.
@@ -184,7 +184,7 @@ class Judged:
         Returns
         -------
         ndarray of float
-            Share by threshold, from 0 bits; 0 if there are no links.
+            Share at each threshold from 0 bits on. It is 0 where there are no links.
         """
         return _shares(self.links, self.judged, self.wrong)
 

@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from finhash.commands.shared import (
+    CLUSTERINGS,
+    column_option,
     counted,
+    format_option,
     note_missing,
     radius_option,
     read_table,
+    table_argument,
     threshold_for,
     usage_errors,
     workers_option,
@@ -24,9 +28,6 @@ from finhash.commands.shared import (
 )
 from finhash.jobs.folders import absolute
 from finhash.orientations import ORIENTATIONS, ORIGINAL, Which, of_hashes
-
-CLUSTERINGS = ("components", "spheres")
-"""Values of ``--by``: the keys of ``finhash.cluster.METHODS``, which would load SciPy."""
 
 HEADER = ("path", "family", "size")
 """Columns of the list of families."""
@@ -54,21 +55,14 @@ def _check_sheet(
     epilog="Examples: finhash cluster hashes -o families.csv; finhash cluster hashes --html "
     "review.html",
 )
-@click.argument("table", type=click.Path(exists=True, path_type=Path))
+@table_argument
 @click.option(
     "-o",
     "--out",
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
     help="File for the families; - is stdout.  [default: stdout; with --html or --sheet, none]",
 )
-@click.option(
-    "--format",
-    "output_format",
-    default="csv",
-    show_default=True,
-    type=click.Choice(["csv", "json"]),
-    help="CSV with one row per image, or one JSON object per family and line.",
-)
+@format_option("CSV with one row per image, or one JSON object per family and line.")
 @radius_option("cluster")
 @click.option(
     "--by",
@@ -100,14 +94,7 @@ def _check_sheet(
     help="CSV file that this command has written before: families keep the numbers of those with "
     "which they share most images, and others get new numbers. It may be the file of --out.",
 )
-@click.option(
-    "--method",
-    default="find",
-    metavar="METHOD",
-    show_default=True,
-    help="Column of TABLE with the hashes to compare: the value of --method with which 'finhash "
-    "hash' made them.",
-)
+@column_option
 @workers_option("Number of threads.")
 @click.option(
     "--html",
@@ -119,8 +106,8 @@ def _check_sheet(
     "--sheet",
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_check_sheet,
-    help="PNG or JPEG file for a contact sheet of the largest families. Images that are no longer "
-    "at their paths are drawn as grey squares.",
+    help="PNG or JPEG file for a contact sheet of the largest families. Images that were moved "
+    "or deleted are drawn as grey squares.",
 )
 @click.option("--quiet", is_flag=True, help="Hide the threshold, progress and the summary.")
 def cluster_command(
@@ -145,7 +132,7 @@ def cluster_command(
     Families are numbered from 0, the largest first, unless --previous is given. Images without a
     hash are left out.
 
-    Exit status: 0 if done, also if there are no families; 2 if the usage is wrong.
+    Exit status: 0 if done, even if no family was found; 2 if the usage is wrong.
     """
     start = time.perf_counter()
     from finhash import cluster
@@ -240,16 +227,16 @@ def _numbers_in(previous: Path, paths: list[str]) -> tuple[NDArray[np.int64], in
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != HEADER:
             raise click.UsageError(
-                f"{previous} is no CSV file with the columns {', '.join(HEADER)}; pass one that "
-                "'finhash cluster' wrote"
+                f"{previous} is not a list of families: its columns are not "
+                f"{', '.join(HEADER)}; pass a CSV file that 'finhash cluster' wrote"
             )
         for row in reader:
             try:
                 numbers[absolute(row["path"])] = int(row["family"])
-            except (KeyError, TypeError, ValueError) as error:
+            except (TypeError, ValueError) as error:
                 raise click.UsageError(
-                    f"{previous} is no CSV file with the columns path and family, a whole number: "
-                    f"its row is {row}"
+                    f"{previous} is not a list of families: in the row {row} the family is not a "
+                    "whole number; pass a CSV file that 'finhash cluster' wrote"
                 ) from error
     found = [numbers.get(absolute(path), -1) for path in paths]
     return np.array(found, np.int64), max(numbers.values(), default=-1) + 1

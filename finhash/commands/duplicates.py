@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 import click
 
 from finhash.commands.shared import (
+    CLUSTERINGS,
     SHOWN,
+    column_option,
+    format_option,
+    list_first,
     printable,
     radius_option,
     read_table,
+    table_argument,
     threshold_for,
     usage_errors,
     workers_option,
@@ -45,34 +50,20 @@ COLUMNS: tuple[str, ...] = (
     epilog="Examples: finhash duplicates hashes -o duplicates.csv; "
     "finhash duplicates hashes --move-to superfluous",
 )
-@click.argument("table", type=click.Path(exists=True, path_type=Path))
+@table_argument
 @click.option(
     "-o",
     "--out",
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
     help="File for the list; - is stdout.  [default: stdout; with --move-to or --link, none]",
 )
-@click.option(
-    "--format",
-    "output_format",
-    default="csv",
-    show_default=True,
-    type=click.Choice(["csv", "json"]),
-    help="CSV with one row per image, or one JSON object per family and line.",
-)
+@format_option("CSV with one row per image, or one JSON object per family and line.")
 @radius_option("cluster")
-@click.option(
-    "--method",
-    default="find",
-    metavar="METHOD",
-    show_default=True,
-    help="Column of TABLE with the hashes to compare: the value of --method with which 'finhash "
-    "hash' made them.",
-)
+@column_option
 @click.option(
     "--by",
     default="components",
-    type=click.Choice(["components", "spheres"]),
+    type=click.Choice(CLUSTERINGS),
     show_default=True,
     help="Families, as in 'finhash cluster'. Spheres divide some families, so that fewer images "
     "are superfluous.",
@@ -163,7 +154,7 @@ def duplicates(
         raise click.UsageError("--yes needs --move-to or --link; without them nothing is changed")
     if acting and not yes and not sys.stdin.isatty():
         raise click.UsageError(
-            "files would be moved or linked, and there is no terminal to ask; pass --yes"
+            "moving or linking needs your consent, and there is no terminal to ask; pass --yes"
         )
     hashed = read_table(table, method)
     if radius is None:
@@ -326,22 +317,14 @@ def _report_left_alone(plan: "Plan") -> None:
             "relative paths are looked up from the current folder",
             err=True,
         )
-    if others:
-        click.echo(f"{_files(len(others), '')} left alone:", err=True)
-    for member in others[:SHOWN]:
-        click.echo(f"  {printable(member.path)}: {printable(member.note)}", err=True)
-    if len(others) > SHOWN:
-        click.echo(f"  and {len(others) - SHOWN} more", err=True)
+    lines = [f"{printable(member.path)}: {printable(member.note)}" for member in others]
+    list_first(f"{_files(len(others), '')} left alone", lines)
 
 
 def _report_failed(outcome: "Outcome", what: str) -> None:
     """Print to stderr which files were left as they were."""
-    if outcome.failed:
-        click.echo(f"{_files(len(outcome.failed), '')} {what}:", err=True)
-    for path, why in outcome.failed[:SHOWN]:
-        click.echo(f"  {printable(path)}: {printable(why)}", err=True)
-    if len(outcome.failed) > SHOWN:
-        click.echo(f"  and {len(outcome.failed) - SHOWN} more", err=True)
+    lines = [f"{printable(path)}: {printable(why)}" for path, why in outcome.failed]
+    list_first(f"{_files(len(outcome.failed), '')} {what}", lines)
 
 
 def _intention(move_to: Path | None, link: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from finhash.commands.shared import usage_errors
+from finhash.commands.shared import table_argument, usage_errors
 
 if TYPE_CHECKING:
     from finhash import HashTable
@@ -31,7 +31,7 @@ BATCH = 10_000
 
 
 @click.command(epilog="Example: finhash export hashes -o hashes.csv")
-@click.argument("table", type=click.Path(exists=True, path_type=Path))
+@table_argument
 @click.option(
     "-o",
     "--out",

@@ -15,9 +15,9 @@ from finhash import methods
 from finhash.commands.shared import (
     LOG,
     METHODS_HELP,
-    SHOWN,
     counted,
     images_in,
+    list_first,
     method_name,
     printable,
     report_failures,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @click.option(
     "--sync",
     is_flag=True,
-    help="Also remove rows of OUT whose files are no longer in the folders among SOURCES, and say "
+    help="Also remove the rows of files that were deleted from the folders in SOURCES, and say "
     "what was added, changed and removed.",
 )
 @click.option(
@@ -196,12 +196,8 @@ def _check(todo: "Plan", out: Path, *, found: bool, yes: bool) -> None:
 
 def _list(what: str, paths: Sequence[str]) -> None:
     """Print to stderr how many files were added, changed or removed, and the first of them."""
-    if paths:
-        click.echo(f"{what} {counted(len(paths), 'file')}:", err=True)
-    for path in paths[:SHOWN]:
-        click.echo(f"  {printable(text(path))}", err=True)
-    if len(paths) > SHOWN:
-        click.echo(f"  and {len(paths) - SHOWN:,} more", err=True)
+    lines = [printable(text(path)) for path in paths]
+    list_first(f"{what} {counted(len(paths), 'file')}", lines)
 
 
 def _print_hashes(

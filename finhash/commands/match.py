@@ -15,6 +15,7 @@ from finhash.commands.queries import Options, Queries, hashed_queries, read_rows
 from finhash.commands.shared import (
     METHODS_HELP,
     counted,
+    format_option,
     method_name,
     note_missing,
     radius_option,
@@ -88,14 +89,7 @@ BLOCK = 2**16
     type=click.Path(path_type=Path, allow_dash=True),
     help="File for the matches; - is stdout.  [default: stdout]",
 )
-@click.option(
-    "--format",
-    "output_format",
-    default="csv",
-    show_default=True,
-    type=click.Choice(["csv", "json"]),
-    help="CSV with a header, or one JSON object per line.",
-)
+@format_option("CSV with a header, or one JSON object per line.")
 @click.option("--quiet", is_flag=True, help="Hide the progress bar, the threshold and the summary.")
 def match(
     queries: tuple[str, ...],

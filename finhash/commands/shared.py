@@ -28,6 +28,9 @@ LOG = logging.getLogger("finhash")
 SHOWN = 5
 """Number of files that are listed on stderr."""
 
+CLUSTERINGS = ("components", "spheres")
+"""Values of ``--by``: the keys of ``finhash.cluster.METHODS``, which would load SciPy."""
+
 USES: dict[Use, str] = {
     "search": "a search, whose answers a person looks at",
     "cluster": "families that nobody checks",
@@ -53,6 +56,32 @@ def method_name(text: str) -> str:
         return methods.resolve(text).name
     except (KeyError, TypeError, ValueError) as error:
         raise click.BadParameter(error.args[0]) from error
+
+
+table_argument = click.argument("table", type=click.Path(exists=True, path_type=Path))
+"""The argument ``TABLE``."""
+
+column_option = click.option(
+    "--method",
+    default="find",
+    metavar="METHOD",
+    show_default=True,
+    help="Column of TABLE with the hashes to compare: the value of --method with which 'finhash "
+    "hash' made them.",
+)
+"""The option ``--method`` of commands that read a table."""
+
+
+def format_option(help_text: str) -> Callable[[FC], FC]:
+    """Return the option ``--format`` with the values csv and json and this help."""
+    return click.option(
+        "--format",
+        "output_format",
+        default="csv",
+        show_default=True,
+        type=click.Choice(["csv", "json"]),
+        help=help_text,
+    )
 
 
 def radius_option(use: Use) -> Callable[[FC], FC]:
@@ -90,7 +119,7 @@ def workers_option(help_text: str) -> Callable[[FC], FC]:
     )
 
 
-class CompilationNotice(logging.Handler):
+class _CompilationNotice(logging.Handler):
     """Says on stderr, once, that code is being compiled, which takes seconds."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -98,6 +127,10 @@ class CompilationNotice(logging.Handler):
         if record.getMessage().startswith("compiling"):
             LOG.removeHandler(self)
             click.echo("compiling code for this processor; later runs start sooner", err=True)
+
+
+COMPILATION_NOTICE = _CompilationNotice()
+"""The handler of ``LOG``. A process adds it once, however many commands it runs."""
 
 
 @contextmanager
@@ -120,8 +153,8 @@ def images_in(
 ) -> list[str | os.PathLike[str]]:
     """Return the image files in the sources, which are the value of an argument.
 
-    The source ``-`` stands for the paths on stdin. Say on stderr which other files were skipped,
-    and count them in ``skipped``. Raise ``UsageError`` if there is no image file.
+    The source ``-`` reads paths from stdin. Files that are not images are skipped: their number is
+    printed to stderr and added to ``skipped``. Raise ``UsageError`` if no image file is found.
     """
     others: Counter[str] = Counter() if skipped is None else skipped
     found: list[str | os.PathLike[str]] = []
@@ -190,12 +223,21 @@ def report_failures(table: "HashTable", where: str = "") -> bool:
 
 def report_failed(failed: Sequence[tuple[str, str]], files: int, where: str = "") -> None:
     """Print to stderr which of the files could not be hashed, as pairs of path and reason."""
-    if failed:
-        click.echo(f"{len(failed)} of {files} files could not be hashed:", err=True)
-    for path, error in failed[:SHOWN]:
-        click.echo(f"  {path}: {error}", err=True)
-    if len(failed) > SHOWN:
-        click.echo(f"  and {len(failed) - SHOWN} more{where}", err=True)
+    heading = f"{len(failed)} of {files} files could not be hashed"
+    list_first(heading, [f"{path}: {error}" for path, error in failed], where)
+
+
+def list_first(heading: str, lines: Sequence[str], where: str = "") -> None:
+    """Print a heading and the first lines to stderr, and how many more there are; or nothing.
+
+    ``where`` says where the other lines can be found.
+    """
+    if lines:
+        click.echo(f"{heading}:", err=True)
+    for line in lines[:SHOWN]:
+        click.echo(f"  {line}", err=True)
+    if len(lines) > SHOWN:
+        click.echo(f"  and {len(lines) - SHOWN:,} more{where}", err=True)
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

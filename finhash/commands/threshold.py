@@ -6,7 +6,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from finhash.commands.shared import read_table, usage_errors, workers_option, write_csv
+from finhash.commands.shared import (
+    read_table,
+    table_argument,
+    usage_errors,
+    workers_option,
+    write_csv,
+)
 
 LINES = 12
 """Number of thresholds in the printed table, about."""
@@ -17,7 +23,7 @@ LINES = 12
     short_help="Choose the threshold from your verdicts on pairs.",
     epilog="Example: finhash threshold hashes --verdicts verdicts.csv --wrong 0.01",
 )
-@click.argument("table", type=click.Path(exists=True, path_type=Path))
+@table_argument
 @click.option(
     "--verdicts",
     "verdict_file",

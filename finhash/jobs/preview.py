@@ -77,8 +77,8 @@ def as_html(table: pa.Table, methods: list[str]) -> str:
     lines = ["".join(f"<th>{escape(cell)}</th>" for cell in header)]
     lines += ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    facts = "".join(f"<p>{escape(line)}</p>" for line in [_facts(table, methods)])
-    return f"{facts}<table>{body}</table>" + "".join(f"<p>{line}</p>" for line in _more(table))
+    more = "".join(f"<p>{line}</p>" for line in _more(table))
+    return f"<p>{escape(_facts(table, methods))}</p><table>{body}</table>{more}"
 
 
 def _facts(table: pa.Table, methods: list[str]) -> str:

@@ -79,20 +79,23 @@ def test_paths_in_the_previous_file_may_be_spelled_otherwise():
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "reason"),
     [
-        "path,family,size\na,first,1\n",
-        "path,family,size\na\n",
-        "file,family\na,1\n",
-        "family,role,path,kept\n0,keep,a,\n",  # as from finhash duplicates
+        ("path,family,size\na,first,1\n", "the family is not a whole number"),
+        ("path,family,size\na\n", "the family is not a whole number"),
+        ("file,family\na,1\n", "its columns are not path, family, size"),
+        # A list of duplicates:
+        ("family,role,path,kept\n0,keep,a,\n", "its columns are not path, family, size"),
     ],
 )
-def test_a_previous_file_without_families_is_refused(text):
+def test_a_previous_file_without_families_is_refused(text, reason):
     write_line("line", a=0, b=1)
     Path("previous.csv").write_text(text)
     refused = run("cluster", "line", "--radius", 5, "--previous", "previous.csv")
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "previous.csv is no CSV file with the columns path" in refused.stderr
+    said = " ".join(refused.stderr.split())
+    assert "previous.csv is not a list of families" in said
+    assert reason in said
 
 
 def test_turned_images_join_their_family(photos, table):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from finhash import methods
+from finhash.jobs import compaction
 
 # Dask gives up connecting after 30 s by default, which a busy machine may exceed.
 os.environ.setdefault("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "300s")
@@ -23,3 +24,25 @@ def own(monkeypatch) -> methods.Method:
     """Register a hash of the user's own until the test ends."""
     monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
     return methods.register("thumbnail", thumbnail, bits=192)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def kill_at(step, patch):
+    """End the process before a step of the next compaction, which writes and removes parts."""
+    left = step
+
+    def counted(function):
+        def run(*arguments, **options):
+            nonlocal left
+            if not left:
+                raise Killed
+            left -= 1
+            return function(*arguments, **options)
+
+        return run
+
+    patch.setattr(compaction, "write_table", counted(compaction.write_table))
+    patch.setattr("pathlib.Path.unlink", counted(compaction.Path.unlink))

@@ -19,6 +19,7 @@ from finhash.jobs.parquet import part_files
 from finhash.jobs.provenance import versions
 from finhash.jobs.rows import hash_batch
 from tests.conftest import jpeg_bytes, noise
+from tests.jobs.conftest import Killed, kill_at
 
 READERS = {
     "duckdb": lambda out: duckdb.sql(f"SELECT * FROM '{out}/*.parquet'").df(),
@@ -146,10 +147,6 @@ def test_the_number_of_parts_and_of_rewritten_rows_is_bounded(seed, monkeypatch)
     assert written <= 17 * added
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
 def test_no_row_is_lost_if_a_compaction_is_killed_at_any_step(folder, tmp_path, monkeypatch):
     paths = sorted(folder.glob("0*.jpg"))
     for step in count():
@@ -159,21 +156,8 @@ def test_no_row_is_lost_if_a_compaction_is_killed_at_any_step(folder, tmp_path, 
         for path in paths[1::5]:
             path.write_bytes(jpeg_bytes(seed=100 + step))
         expected = quiet(paths)
-        left = step
-
-        def counted(function):
-            def run(*arguments, **options):
-                nonlocal left
-                if not left:
-                    raise Killed
-                left -= 1
-                return function(*arguments, **options)
-
-            return run
-
         with monkeypatch.context() as patch:
-            patch.setattr(compaction, "write_table", counted(compaction.write_table))
-            patch.setattr("pathlib.Path.unlink", counted(compaction.Path.unlink))
+            kill_at(step, patch)
             patch.setattr(compaction, "PART_ROWS", 5)
             try:
                 quiet(paths, out=out)

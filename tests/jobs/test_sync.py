@@ -16,6 +16,7 @@ from finhash.jobs.folders import image_files
 from finhash.jobs.parquet import part_files
 from finhash.jobs.sync import plan, remove
 from tests.conftest import jpeg_bytes, noise
+from tests.jobs.conftest import Killed, kill_at
 
 
 @pytest.fixture
@@ -223,10 +224,6 @@ def test_removing_rewrites_only_the_parts_concerned(photos, monkeypatch):
     assert same == [True, False, True]
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
 def test_no_other_row_is_lost_if_removing_is_killed_at_any_step(photos, monkeypatch):
     paths = todo("photos").paths
     for step in count():
@@ -236,21 +233,8 @@ def test_no_other_row_is_lost_if_removing_is_killed_at_any_step(photos, monkeypa
         (photos / "c.jpg").write_bytes(jpeg_bytes(seed=100 + step))
         expected = hash_files(paths, progress=False)
         hash_images([(paths[2], paths[2])], out=out, progress=False)
-        left = step
-
-        def counted(function):
-            def run(*arguments, **options):
-                nonlocal left
-                if not left:
-                    raise Killed
-                left -= 1
-                return function(*arguments, **options)
-
-            return run
-
         with monkeypatch.context() as patch:
-            patch.setattr(compaction, "write_table", counted(compaction.write_table))
-            patch.setattr("pathlib.Path.unlink", counted(compaction.Path.unlink))
+            kill_at(step, patch)
             patch.setattr(compaction, "PART_ROWS", 3)
             try:
                 remove(out, [paths[1], paths[4]])
