@@ -71,15 +71,36 @@ def sample_points(size: int) -> list[int]:
     return [int(((i + 0.5) * size) / SAMPLES) for i in range(SAMPLES)]
 
 
+def cosine(angle: float) -> float:
+    """Return the cosine of an angle in radians, correctly rounded on every machine.
+
+    ``math.cos`` comes from the C library, and libraries differ in the last bit. Here the Taylor
+    series of a 64th of the angle is summed in integers, and the angle is then doubled six times.
+    """
+    places = 128  # binary places of the fixed-point numbers
+    top, bottom = angle.as_integer_ratio()
+    square = (top * top << places) // (bottom * bottom << 12)
+    term = total = 1 << places
+    k = 2
+    while abs(term) > 1:
+        term = -(term * square >> places) // (k * (k - 1))
+        total += term
+        k += 2
+    for _ in range(6):
+        total = (total * total >> places - 1) - (1 << places)  # cos 2t = 2 cos^2 t - 1
+    return total / (1 << places)
+
+
 def dct_matrix() -> list[list[float]]:
     """Return the 16 x 64 unscaled DCT-II matrix without its constant row.
 
     ``D[i][j] = cos((pi / 2 / 64) * (i + 1) * (2j + 1))``. The published program computes a scale
     factor but does not use it. Bits come from comparing coefficients, so a common positive factor
-    would not change them.
+    would not change them. The cosines are those of glibc's ``math.cos``, which the published
+    program gives on Linux.
     """
     return [
-        [math.cos((math.pi / 2 / SAMPLES) * (i + 1) * (2 * j + 1)) for j in range(SAMPLES)]
+        [cosine((math.pi / 2 / SAMPLES) * (i + 1) * (2 * j + 1)) for j in range(SAMPLES)]
         for i in range(KEPT)
     ]
 

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from finhash.find import geometry
 from finhash.find.geometry import (
     KEPT,
     SAMPLES,
-    dct_matrix,
     half_window,
     sample_points,
     window_size,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LUMA = (0.299, 0.587, 0.114)
 """Published weights of red, green and blue in luma."""
 
-DCT = dct_matrix()
+DCT: list[list[float]] = geometry.DCT.tolist()
 """The DCT matrix, 16 lists of 64 numbers."""
 
 
