@@ -15,6 +15,7 @@ REPORT    := finhash/study/report
 DRAWING   := $(wildcard $(REPORT)/figures*.py $(REPORT)/style.py $(REPORT)/finhash.mplstyle)
 PRINTING  := $(wildcard $(addprefix $(REPORT)/,available.py build.py claims/*.py quoted.py rounding.py sentences.py tables.py))
 RESULTS   := $(wildcard $(OUT)/data/results/*.csv data/results/*.csv)
+LONG      := fuzz volume faults soak platforms
 APT       := latexmk texlive-latex-recommended texlive-fonts-recommended texlive-extra-utils lmodern
 LATEX     := latexmk pdflatex bibtex texcount
 
@@ -52,6 +53,12 @@ fast: env
 packages: export PYENV_VERSION = $(shell pyenv versions --bare 2>/dev/null | paste -sd: -)
 packages: env
 	$(BIN)/python -m pytest tests/packaging
+
+## soak: long runs on mutated files, a million images, faults and killed workers (1 hour)
+.PHONY: soak
+soak: env
+	$(foreach name,$(LONG),$(BIN)/python -m finhash.study.reliability.$(name) && )true
+	$(MAKE) --no-print-directory packages
 
 ## notebooks: run each notebook whose code, modules or data have changed
 .PHONY: notebooks
