@@ -19,8 +19,10 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from operator import index
+from threading import Thread
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
@@ -271,10 +273,21 @@ def _open_dask(count: int, methods: Sequence[str], scheduler: str | None) -> Ite
 
 def _start_worker(methods: Sequence[str]) -> None:
     """Prepare a new process: one BLAS thread, Ctrl-C left to the parent, compiled code loaded."""
+    if parent := parent_process():
+        Thread(target=_end_with, args=(parent,), name="finhash-parent", daemon=True).start()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(ImportError):  # an exception here would break the pool; each row will report it
         _warm_up(methods)
+
+
+def _end_with(parent: BaseProcess) -> None:
+    """End this process as soon as its parent has ended, even if the parent was killed.
+
+    Workers of ``ProcessPoolExecutor`` would otherwise wait for further tasks.
+    """
+    parent.join()
+    os._exit(1)
 
 
 def _unpickle_and_run(task: bytes) -> Any:  # noqa: ANN401
