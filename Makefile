@@ -15,6 +15,8 @@ REPORT    := finhash/study/report
 DRAWING   := $(wildcard $(REPORT)/figures*.py $(REPORT)/style.py $(REPORT)/finhash.mplstyle)
 PRINTING  := $(wildcard $(addprefix $(REPORT)/,available.py build.py claims/*.py quoted.py rounding.py sentences.py tables.py))
 RESULTS   := $(wildcard $(OUT)/data/results/*.csv data/results/*.csv)
+# One test process per core, at most four; the tests of a file share their fixtures in one process.
+SPREAD    := -n auto --maxprocesses 4 --dist loadfile
 LONG      := fuzz volume faults soak platforms
 APT       := latexmk texlive-latex-recommended texlive-fonts-recommended texlive-extra-utils lmodern
 LATEX     := latexmk pdflatex bibtex texcount
@@ -41,12 +43,12 @@ quick:
 ## test: lint, then all tests, notebooks and report at smoke scale included (under 10 minutes)
 .PHONY: test
 test: env latex-if-root lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SPREAD)
 
 ## fast: run the tests that are not marked slow (under 90 seconds)
 .PHONY: fast
 fast: env
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(SPREAD) -m "not slow"
 
 ## packages: build wheel and sdist, install and use them in bare environments (15 minutes)
 .PHONY: packages
@@ -101,6 +103,11 @@ lock: env
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --extra cluster --extra evaluate --extra pdq --group study --group dev \
 	    --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
+
+## audit: look up known vulnerabilities of the locked packages, over the network
+.PHONY: audit
+audit: env
+	$(BIN)/uv tool run pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
 ## clean: remove build/, with the results of quick runs, and caches; keep the rest
 .PHONY: clean
