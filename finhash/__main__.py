@@ -1,10 +1,15 @@
 """The command line ``finhash``, whose commands are in ``finhash.commands``.
 
 Results go to stdout or to the given file; messages and progress go to stderr. Numba, SciPy and
-PyArrow are imported by the commands that need them, so ``finhash --help`` answers at once.
+PyArrow are imported by the commands that need them, so ``finhash --help`` answers at once. What
+native libraries and Pillow say about damaged images is discarded; see ``finhash.jobs.chatter``.
 """
 
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -17,6 +22,23 @@ from finhash.commands.hash import hash_command
 from finhash.commands.match import match
 from finhash.commands.shared import COMPILATION_NOTICE, LOG
 from finhash.commands.threshold import threshold_command
+from finhash.jobs import chatter
+from finhash.jobs.files import printable
+
+
+@contextmanager
+def _installed_modules_only() -> Iterator[None]:
+    """Start Python processes that do not look for modules in the current folder.
+
+    It may be a folder of images by strangers.
+    """
+    given = "PYTHONSAFEPATH" in os.environ
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
+    try:
+        yield
+    finally:
+        if not given:
+            del os.environ["PYTHONSAFEPATH"]
 
 
 class _InOrder(click.Group):
@@ -26,10 +48,19 @@ class _InOrder(click.Group):
         """Return the names of the commands."""
         return list(self.commands)
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - what the command returns
+        """Run a command. Messages of errors can hold names of files: escape what terminals obey."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            message = printable(error.format_message(), but="\n")
+            raise click.UsageError(message, error.ctx) from error
+
 
 @click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Find near-duplicate images by perceptual hashes.
 
     Hash a folder of images into a table first. The other commands read the table. Each command says
@@ -38,6 +69,8 @@ def main() -> None:
     Exit status: 0 if done, also if nothing was found; 1 if done, but some inputs failed; 2 if the
     usage is wrong.
     """
+    context.call_on_close(chatter.discard())
+    context.with_resource(_installed_modules_only())
     LOG.setLevel(logging.INFO)
     LOG.addHandler(COMPILATION_NOTICE)
 

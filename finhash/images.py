@@ -29,6 +29,9 @@ _SCRATCH_LIMIT = 2**24
 _HEAD = 2**16
 """Bytes that are read before it is known whether a file is a JPEG; most small JPEGs have fewer."""
 
+_JPEG = b"\xff\xd8\xff"
+"""First bytes of a JPEG."""
+
 
 @runtime_checkable
 class BinaryFile(Protocol):
@@ -62,12 +65,16 @@ class Header(NamedTuple):
     format: str | None
     """Pillow's name of the format; ``"JPEG"`` also for several JPEGs in one file."""
 
+    orientation: int | None = None
+    """EXIF orientation, as ``orientation`` returns it."""
+
 
 class _Scratch(threading.local):
-    """Scratch buffer of each thread, and headers that it collects."""
+    """Scratch buffer of each thread, headers that it collects, and its limit on pixels."""
 
     buffer = np.empty(0, np.uint8)
     headers: list[Header] | None = None
+    max_pixels: int | None = None
 
 
 _scratch = _Scratch()
@@ -94,7 +101,11 @@ class DamagedImageError(ImageError):
 
 
 class ImageTooLargeError(ImageError, Image.DecompressionBombError):
-    """An image with more pixels than Pillow's limit allows."""
+    """An image with more pixels than Pillow's limit, or that of ``pixel_limit``, allows."""
+
+
+class UnsupportedModeError(ImageError):
+    """An image whose pixels Pillow can decode, but not convert or shrink as the method needs."""
 
 
 @contextmanager
@@ -119,13 +130,44 @@ def collected_headers() -> Iterator[list[Header]]:
     >>> with collected_headers() as headers:
     ...     pixels = to_rgb(file)
     >>> headers
-    [Header(width=30, height=20, format='PNG')]
+    [Header(width=30, height=20, format='PNG', orientation=None)]
     """
     outer, _scratch.headers = _scratch.headers, []
     try:
         yield _scratch.headers
     finally:
         _scratch.headers = outer
+
+
+@contextmanager
+def pixel_limit(max_pixels: int | None) -> Iterator[None]:
+    """Let this thread decode no image whose header says more pixels, in the block.
+
+    Paths, encoded bytes and open files are limited. PIL images and arrays are not: whoever made
+    them has decided. Pillow's own limit remains in force.
+
+    Parameters
+    ----------
+    max_pixels : int or None
+        Largest number of pixels, rows times columns; None sets no limit.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image
+    >>> from finhash.images import open_image, pixel_limit
+    >>> file = io.BytesIO()
+    >>> Image.new("L", (30, 20)).save(file, "PNG")
+    >>> with pixel_limit(500):
+    ...     open_image(file)
+    Traceback (most recent call last):
+    finhash.images.ImageTooLargeError: 30 x 20 pixels are more than max_pixels=500; ...
+    """
+    outer, _scratch.max_pixels = _scratch.max_pixels, max_pixels
+    try:
+        yield
+    finally:
+        _scratch.max_pixels = outer
 
 
 def open_image(source: Source) -> Image.Image:
@@ -209,6 +251,89 @@ def as_shown(source: Source) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception:  # Pillow raises errors of many types for damaged EXIF data
         return image
+
+
+def orientation(source: Source) -> int | None:
+    """Return the EXIF orientation of an image, which ``as_shown`` applies.
+
+    Pixels are decoded only for a PNG in which EXIF data may follow them.
+
+    Parameters
+    ----------
+    source : str, path-like, bytes-like, binary file, PIL.Image.Image or ndarray
+        Source as in ``open_image``.
+
+    Returns
+    -------
+    int or None
+        1 to 8, as the EXIF tag 0x0112 or its copy in XMP data says; 1 is an upright image. None if
+        the image has no such tag, or one that cannot be read. Also None for a TIFF, because Pillow
+        turns it when it decodes it.
+
+    Raises
+    ------
+    ImageError, OSError, TypeError
+        As in ``open_image``, but a damaged image is an error only if this is noticed.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from finhash.images import orientation
+    >>> image = Image.new("L", (30, 20))
+    >>> image.getexif()[0x0112] = 6  # a quarter turn clockwise
+    >>> orientation(image)
+    6
+    """
+    if isinstance(source, np.ndarray):
+        return None
+    if isinstance(source, Image.Image):
+        return _orientation(source)
+    with _open(source) as stream:
+        data = stream.read()
+    if data.startswith(_JPEG):
+        return _jpeg_orientation(data)
+    image = _identify(io.BytesIO(data))
+    if image.format == "PNG" and not _has_late_chunks(data):
+        return _orientation(image, Image.Image)  # Pillow's class for PNG would decode the pixels
+    return _orientation(image)
+
+
+def is_transparent(source: Source) -> bool:
+    """Return whether an image has transparency, without decoding its pixels.
+
+    Parameters
+    ----------
+    source : str, path-like, bytes-like, binary file, PIL.Image.Image or ndarray
+        Source as in ``open_image``.
+
+    Returns
+    -------
+    bool
+        Whether the image has an alpha channel, or a colour or grey level that is transparent, even
+        if no pixel is. False for grey images of more than 8 bits with a transparent grey level:
+        Pillow cannot apply it.
+
+    Raises
+    ------
+    ImageError, OSError, TypeError
+        As in ``open_image``, but an image with damaged pixels is no error.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from finhash.images import is_transparent
+    >>> is_transparent(Image.new("LA", (30, 20))), is_transparent(Image.new("L", (30, 20)))
+    (True, False)
+    """
+    if isinstance(source, np.ndarray):
+        return False
+    if isinstance(source, Image.Image):
+        return _is_transparent(source)
+    with _open(source) as stream:
+        if stream.read(len(_JPEG)) == _JPEG:
+            return False
+        stream.seek(0)
+        return _is_transparent(_identify(stream))
 
 
 def to_rgb(source: Source, *, reuse: bool = False) -> NDArray[np.uint8]:
@@ -315,8 +440,23 @@ def _shrink(image: Image.Image) -> NDArray[np.uint8]:
     if max(image.size) > MAX_SIDE and image.mode in ("RGB", "L"):
         pixels = shrink_image(image)
         return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
-    small = thumbnail(image)
-    return np.asarray(small if small.mode == "RGB" else small.convert("RGB"))
+    with _supported(image.mode):
+        small = thumbnail(image)
+        return np.asarray(small if small.mode == "RGB" else small.convert("RGB"))
+
+
+class _File(io.FileIO):
+    """A file whose ``read`` reserves no more memory than the file has content.
+
+    A damaged header can state a length of exabytes, which Pillow then asks for.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return at most ``size`` bytes from the current position on, by default all."""
+        if size is None or size < 0:
+            return super().read()
+        left = os.fstat(self.fileno()).st_size - self.tell()
+        return super().read(min(size, max(0, left)))
 
 
 def _open(source: EncodedImage) -> BinaryIO:
@@ -330,7 +470,7 @@ def _open(source: EncodedImage) -> BinaryIO:
         if regular and not status.st_size:
             raise EmptyImageError("0 bytes; copy or download the file again")
         # Unbuffered, because a JPEG is read in one or two calls.
-        return open(source, "rb", buffering=0)
+        return _File(source)
     if isinstance(source, bytes | bytearray | memoryview):
         content = bytes(source)
     elif hasattr(source, "read"):
@@ -343,6 +483,49 @@ def _open(source: EncodedImage) -> BinaryIO:
     if not content:
         raise EmptyImageError("0 bytes; pass the content of an image file")
     return io.BytesIO(content)
+
+
+def converted(image: Image.Image, mode: str) -> Image.Image:
+    """Return a copy of an image in another mode.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Image of any mode.
+    mode : str
+        Pillow's name of a mode, such as ``"L"`` for grey.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The copy.
+
+    Raises
+    ------
+    UnsupportedModeError
+        If Pillow cannot convert the image.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from finhash.images import converted
+    >>> converted(Image.new("CMYK", (30, 20)), "L").mode
+    'L'
+    """
+    with _supported(image.mode):
+        return image.convert(mode)
+
+
+@contextmanager
+def _supported(mode: str) -> Iterator[None]:
+    """Raise ``UnsupportedModeError`` for a ``ValueError`` of Pillow about an image of this mode."""
+    try:
+        yield
+    except ValueError as error:
+        raise UnsupportedModeError(
+            f"Pillow cannot convert or shrink pixels of its mode {mode} ({error}); convert the "
+            "image to RGB of 8 bits"
+        ) from error
 
 
 def content_of(file: BinaryFile) -> bytes:
@@ -407,7 +590,7 @@ def _decode_ordinary_jpeg(
     falls back to Pillow, so that only Pillow decides what is valid.
     """
     data = stream.read(_HEAD)
-    if not data.startswith(b"\xff\xd8\xff"):
+    if not data.startswith(_JPEG):
         return None
     if len(data) == _HEAD:
         stream.seek(0)
@@ -415,9 +598,10 @@ def _decode_ordinary_jpeg(
     try:
         height, width, stored, _ = simplejpeg.decode_jpeg_header(data, strict=True)
         rows, cols = int(height), int(width)
-        if stored not in ("YCbCr", "Gray") or rows * cols > (Image.MAX_IMAGE_PIXELS or math.inf):
+        limit = min(Image.MAX_IMAGE_PIXELS or math.inf, _scratch.max_pixels or math.inf)
+        if stored not in ("YCbCr", "Gray") or rows * cols > limit:
             return None
-        header = Header(cols, rows, "JPEG")
+        size = cols, rows
         scale = 1 if space == "RGB" else _luma_scale(max(rows, cols))
         rows, cols = math.ceil(rows / scale), math.ceil(cols / scale)
         channels = 3 if space == "RGB" else 1
@@ -435,14 +619,70 @@ def _decode_ordinary_jpeg(
         )
     except ValueError:
         return None
-    _collect(header)
+    if _scratch.headers is not None:
+        _scratch.headers.append(Header(*size, "JPEG", _jpeg_orientation(data)))
     return pixels
 
 
-def _collect(header: Header) -> None:
-    """Keep a header if this thread collects them."""
+def _collect(image: Image.Image, size: tuple[int, int], orientation: int | None) -> None:
+    """Keep the header of an image that Pillow has opened, if this thread collects headers."""
     if _scratch.headers is not None:
-        _scratch.headers.append(header)
+        # Pillow reads the first image of an MPO file, which simplejpeg takes for an ordinary JPEG.
+        name = "JPEG" if image.format == "MPO" else image.format
+        _scratch.headers.append(Header(*size, name, orientation))
+
+
+def _orientation(image: Image.Image, reader: type[Image.Image] | None = None) -> int | None:
+    """Return the EXIF orientation of a PIL image, or None; ``reader`` reads its EXIF data."""
+    if image.format == "TIFF":  # Pillow turns it when it decodes it
+        return None
+    try:
+        value = (reader or type(image)).getexif(image).get(0x0112)
+    except Exception:  # Pillow raises errors of many types for damaged EXIF data
+        return None
+    return value if isinstance(value, int) and 1 <= value <= 8 else None
+
+
+def _jpeg_orientation(data: bytes) -> int | None:
+    """Return the EXIF orientation of a JPEG, as Pillow finds it; pixels are not decoded.
+
+    Most JPEGs have no EXIF or XMP data. They are recognised in about a microsecond by their
+    segments, each of which begins with 0xFF, a marker, and its length in two bytes.
+    """
+    exif, xmp, start = b"", b"", 2
+    while data[start : start + 1] == b"\xff" and (marker := data[start + 1 : start + 2]) != b"\xda":
+        if marker == b"\xff":  # a byte that fills the space before a marker
+            start += 1
+            continue
+        end = start + 2 + int.from_bytes(data[start + 2 : start + 4])
+        if marker == b"\xe1":
+            content = data[start + 4 : end]
+            if content.startswith(b"Exif\0\0"):
+                exif += content[6:] if exif else content
+            elif content.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
+                xmp = content.partition(b"\0")[2]
+        start = end
+    if not exif and b"tiff:Orientation" not in xmp:
+        return None
+    image = Image.Image()
+    image.info = {"exif": exif or None, "xmp": xmp}
+    return _orientation(image)
+
+
+def _has_late_chunks(data: bytes) -> bool:
+    """Return whether chunks that may hold EXIF data follow the pixels of a PNG."""
+    start, is_late = 8, False
+    while kind := data[start + 4 : start + 8]:  # a chunk: length, kind, content, checksum
+        is_late |= kind == b"IDAT"
+        if is_late and kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
+            return True
+        start += 12 + int.from_bytes(data[start : start + 4])
+    return False
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Return whether a PIL image has transparency that Pillow can apply."""
+    return image.has_transparency_data and not image.mode.startswith(("I", "F"))
 
 
 def _luma_scale(side: int) -> int:
@@ -462,11 +702,13 @@ def _scratch_buffer(size: int) -> NDArray[np.uint8] | None:
     return _scratch.buffer
 
 
-def _decode(stream: BinaryIO) -> Image.Image:
-    """Decode with Pillow, translating its errors to ``ImageError``."""
+def _identify(stream: BinaryIO) -> Image.Image:
+    """Open with Pillow, which reads the header only; translate its errors to ``ImageError``."""
     try:
         with _damage():
             image = Image.open(stream)
+            if image.format == "EPS":  # to decode it, Pillow would run Ghostscript
+                raise UnidentifiedImageError("a document in PostScript")
     except UnidentifiedImageError as error:
         raise NotAnImageError(
             "not in an image format that Pillow knows; convert it to JPEG or PNG"
@@ -475,9 +717,24 @@ def _decode(stream: BinaryIO) -> Image.Image:
         raise ImageTooLargeError(
             f"{error} Raise PIL.Image.MAX_IMAGE_PIXELS if you trust the source."
         ) from error
-    # Pillow reads the first image of an MPO file, which simplejpeg takes for an ordinary JPEG.
-    _collect(Header(*image.size, "JPEG" if image.format == "MPO" else image.format))
-    return _load(image)
+    cols, rows = image.size
+    if _scratch.max_pixels is not None and cols * rows > _scratch.max_pixels:
+        _collect(image, image.size, None)
+        raise ImageTooLargeError(
+            f"{cols} x {rows} pixels are more than max_pixels={_scratch.max_pixels}; raise "
+            "max_pixels if you trust the source"
+        )
+    return image
+
+
+def _decode(stream: BinaryIO) -> Image.Image:
+    """Decode with Pillow, translating its errors to ``ImageError``."""
+    image = _identify(stream)
+    size = image.size
+    try:
+        return _load(image)
+    finally:
+        _collect(image, size, _orientation(image))
 
 
 def _load(image: Image.Image) -> Image.Image:

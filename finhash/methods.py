@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from finhash.find.loading import hash_rgb
-from finhash.images import BinaryFile, Source, content_of, jpeg_luma, open_image, to_rgb
+from finhash.images import BinaryFile, Source, content_of, converted, jpeg_luma, open_image, to_rgb
 
 if TYPE_CHECKING:
     from imagehash import ImageHash
@@ -50,7 +50,10 @@ MethodName = Literal[
 OwnFunction = Callable[[Image.Image], "ImageHash | NDArray[np.uint8]"]
 """Function that hashes an RGB image into an ``ImageHash`` or ``uint8 [bits / 8]``."""
 
-RESERVED = ("path", "error", "width", "height", "bytes", "format", "modified", "key")
+RESERVED = (
+    *("path", "error", "width", "height", "bytes", "format", "modified", "orientation", "quality"),
+    "key",
+)
 """Columns of hash tables that are not hashes. No method has one of these names."""
 
 
@@ -73,11 +76,16 @@ class Method:
     encoded : bool, default False
         Whether the hash depends on how the method itself decodes a file, so that the file cannot be
         decoded once for several methods.
+    shrunk : bool, default False
+        Whether the hash is one of the pixels that ``finhash.images.to_rgb`` returns, so that these
+        can be computed once for several methods.
     approximates : str, optional
         Name of the method whose hashes this one approximates. Comparisons of methods leave it out
         unless it is named.
     requires : str, optional
         Name of a package that the method imports and that an installation may lack.
+    module : str, optional
+        Name by which the package is imported, if that is another one.
     extra : str, optional
         Extra of ``finhash`` that installs the package, if a plain installation lacks it.
     """
@@ -88,8 +96,10 @@ class Method:
     colour: str
     function: Callable[[Source, int], NDArray[np.uint8]]
     encoded: bool = False
+    shrunk: bool = False
     approximates: str | None = None
     requires: str | None = None
+    module: str | None = None
     extra: str | None = None
 
     def missing_package(self) -> str:
@@ -101,7 +111,7 @@ class Method:
         >>> methods.get("find").missing_package()
         ''
         """
-        if self.requires is None or find_spec(self.requires) is not None:
+        if self.requires is None or find_spec(self.module or self.requires) is not None:
             return ""
         extra = f'pip install "finhash[{self.extra}]" or ' if self.extra else ""
         return (
@@ -411,7 +421,7 @@ def _imagehash(function: str, image: Source, bits: int) -> NDArray[np.uint8]:
     """Hash an image with a function of the package imagehash."""
     import imagehash
 
-    result = getattr(imagehash, function)(open_image(image), hash_size=isqrt(bits))
+    result = getattr(imagehash, function)(converted(open_image(image), "L"), hash_size=isqrt(bits))
     return np.packbits(result.hash)
 
 
@@ -422,13 +432,13 @@ def _pdq(image: Source, bits: int) -> NDArray[np.uint8]:
     except ImportError as error:
         raise ImportError(get("pdq").missing_package() or str(error)) from error
 
-    values, _quality = pdqhash.compute(np.array(open_image(image).convert("RGB")))
+    values, _quality = pdqhash.compute(np.array(converted(open_image(image), "RGB")))
     return np.packbits(values)
 
 
 def _own(name: str, function: OwnFunction, image: Source, bits: int) -> NDArray[np.uint8]:
     """Hash an image with a registered function; check the number of bits."""
-    packed = _packed(name, function(open_image(image).convert("RGB")))
+    packed = _packed(name, function(converted(open_image(image), "RGB")))
     if 8 * len(packed) != bits:
         raise ValueError(
             f"the method {name!r} returned {8 * len(packed)} bits, but is registered with {bits}: "
@@ -476,9 +486,9 @@ _whash = partial(_imagehash, "whash")
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("find", "FINd", 256, "#D55E00", _find),
-        Method("find64", "FINd 64", 64, "#D55E00", _find),
-        Method("find_middle", "FINd middle", 256, "#882255", _find_middle),
+        Method("find", "FINd", 256, "#D55E00", _find, shrunk=True),
+        Method("find64", "FINd 64", 64, "#D55E00", _find, shrunk=True),
+        Method("find_middle", "FINd middle", 256, "#882255", _find_middle, shrunk=True),
         Method(
             "find_luma",
             "FINd luma",
@@ -494,8 +504,24 @@ METHODS: dict[str, Method] = {
         Method("phash64", "pHash 64", 64, "#0072B2", _phash, requires="scipy"),
         Method("dhash256", "dHash 256", 256, "#009E73", _dhash),
         Method("dhash64", "dHash 64", 64, "#009E73", _dhash),
-        Method("whash256", "wHash 256", 256, "#CC79A7", _whash),
-        Method("whash64", "wHash 64", 64, "#CC79A7", _whash),
+        Method(
+            "whash256",
+            "wHash 256",
+            256,
+            "#CC79A7",
+            _whash,
+            requires="PyWavelets",
+            module="pywt",
+        ),
+        Method(
+            "whash64",
+            "wHash 64",
+            64,
+            "#CC79A7",
+            _whash,
+            requires="PyWavelets",
+            module="pywt",
+        ),
         Method("pdq", "PDQ", 256, "#56B4E9", _pdq, requires="pdqhash", extra="pdq"),
     )
 }

@@ -55,6 +55,11 @@ def test_csv_has_hexadecimal_digits_and_is_the_default(table, hashed):
     assert rows[-1] == {"path": "broken.jpg", "find": "", "dhash64": "", "error": ERROR}
 
 
+def test_quiet_hides_the_number_of_rows(hashed):
+    quiet = run(hashed, "--quiet")
+    assert (quiet.stdout, quiet.stderr) == (run(hashed).stdout, "")
+
+
 def test_json_has_one_object_per_line(hashed):
     lines = run(hashed, "--format", "json").stdout.splitlines()
     rows = [json.loads(line) for line in lines]

@@ -322,3 +322,12 @@ def test_images_with_damaged_exif_data_are_as_stored():
         damaged = data[: place + at] + wrong + data[place + at + len(wrong) :]
         assert images.as_shown(damaged).size in ((30, 20), (20, 30))
     assert images.as_shown(data).size == (20, 30)
+
+
+def test_a_length_in_a_header_reserves_no_memory(tmp_path):
+    path = tmp_path / "huge.jp2"
+    box = (1).to_bytes(4) + b"jp2h" + (2**62).to_bytes(8)
+    path.write_bytes(b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 \0\0\0\0jp2 " + box + bytes(50))
+    for source in (path, path.read_bytes()):
+        with pytest.raises(images.DamagedImageError):
+            images.to_rgb(source)

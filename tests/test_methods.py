@@ -245,3 +245,10 @@ def test_modules_load_no_more_than_they_need(code, absent):
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout.split()
     assert set(absent).isdisjoint(loaded)
+
+
+def test_a_missing_package_is_named_as_it_is_installed(monkeypatch):
+    monkeypatch.setattr(methods, "find_spec", lambda module: None if module == "pywt" else module)
+    message = "'whash64' needs the package PyWavelets, which is not installed"
+    with pytest.raises(ImportError, match=f"{message}: pip install PyWavelets"):
+        methods.usable(["dhash64", "whash64"])

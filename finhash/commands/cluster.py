@@ -18,6 +18,9 @@ from finhash.commands.shared import (
     counted,
     format_option,
     note_missing,
+    of_quality,
+    qualities,
+    quality_option,
     radius_option,
     read_table,
     table_argument,
@@ -26,6 +29,7 @@ from finhash.commands.shared import (
     workers_option,
     write_csv,
 )
+from finhash.jobs.files import printable
 from finhash.jobs.folders import absolute
 from finhash.orientations import ORIENTATIONS, ORIGINAL, Which, of_hashes
 
@@ -95,6 +99,7 @@ def _check_sheet(
     "which they share most images, and others get new numbers. It may be the file of --out.",
 )
 @column_option
+@quality_option
 @workers_option("Number of threads.")
 @click.option(
     "--html",
@@ -120,6 +125,7 @@ def cluster_command(
     which: Which | None,
     previous: Path | None,
     method: str,
+    min_quality: int,
     workers: int,
     html: Path | None,
     sheet: Path | None,
@@ -130,7 +136,7 @@ def cluster_command(
     TABLE is a folder written by 'finhash hash', or a file from HashTable.write. Write one row per
     image with the columns path, family and size (number of images in the family), sorted by family.
     Families are numbered from 0, the largest first, unless --previous is given. Images without a
-    hash are left out.
+    hash, and those of low quality, are left out.
 
     Exit status: 0 if done, even if no family was found; 2 if the usage is wrong.
     """
@@ -141,6 +147,7 @@ def cluster_command(
     if which and algorithm != "components":
         raise click.UsageError(f"--orientations needs --by components, not {algorithm}")
     hashed = read_table(table, method).select([method]).without_errors()
+    hashed = of_quality(hashed, min_quality, quiet=quiet)
     paths, hashes = hashed.paths, hashed.hashes(method)
     earlier, first_new = np.full(len(paths), -1), 0
     if previous is not None:
@@ -184,12 +191,14 @@ def cluster_command(
                 hashes,
                 radius,
                 labels=numbers.tolist() if own else None,
+                qualities=qualities(hashed),
+                preparation=hashed.preparation,
                 command=shlex.join([*command, "--verdicts", "verdicts.csv"]),
                 workers=workers,
                 progress=not quiet,
             )
         if not quiet:
-            click.echo(f"the page is {html}", err=True)
+            click.echo(printable(f"the page is {html}"), err=True)
     if not quiet:
         note_missing(paths[row] for row in rows)
         click.echo(
@@ -223,7 +232,9 @@ def _join_turned(
 def _numbers_in(previous: Path, paths: list[str]) -> tuple[NDArray[np.int64], int]:
     """Return each path's family in a CSV file, -1 if none, and the first number that is free."""
     numbers: dict[str, int] = {}
-    with usage_errors(), previous.open(encoding="utf-8", newline="") as file:
+    from finhash.accuracy.labels import open_csv
+
+    with usage_errors(), open_csv(previous) as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != HEADER:
             raise click.UsageError(

@@ -14,10 +14,12 @@ import click
 from finhash.commands.shared import (
     CLUSTERINGS,
     SHOWN,
+    CsvLines,
     column_option,
     format_option,
     list_first,
-    printable,
+    of_quality,
+    quality_option,
     radius_option,
     read_table,
     table_argument,
@@ -25,6 +27,7 @@ from finhash.commands.shared import (
     usage_errors,
     workers_option,
 )
+from finhash.jobs.files import printable
 
 if TYPE_CHECKING:
     from finhash.duplicates.log import Outcome
@@ -60,6 +63,7 @@ COLUMNS: tuple[str, ...] = (
 @format_option("CSV with one row per image, or one JSON object per family and line.")
 @radius_option("cluster")
 @column_option
+@quality_option
 @click.option(
     "--by",
     default="components",
@@ -117,6 +121,7 @@ def duplicates(
     output_format: str,
     radius: int | None,
     method: str,
+    min_quality: int,
     by: Literal["components", "spheres"],
     keep: "Keep",
     references: tuple[Path, ...],
@@ -132,7 +137,8 @@ def duplicates(
     TABLE is a folder written by 'finhash hash', or a file from HashTable.write. Only families with
     a superfluous image are listed. Each superfluous image is within the threshold of an image that
     is kept, so a long chain of similar images may keep several. Images that differ only in their
-    lettering, such as memes, are similar too: look before you move or delete them.
+    lettering, such as memes, are similar too: look before you move or delete them. Images of low
+    quality are neither kept nor superfluous, because their hashes mean little.
 
     The columns are family (its number, as in 'finhash cluster'), role (keep, superfluous or left
     alone), path, kept (for a superfluous image, the nearest one that is kept), distance (to that
@@ -156,7 +162,7 @@ def duplicates(
         raise click.UsageError(
             "moving or linking needs your consent, and there is no terminal to ask; pass --yes"
         )
-    hashed = read_table(table, method)
+    hashed = of_quality(read_table(table, method), min_quality, quiet=quiet)
     if radius is None:
         radius = threshold_for("cluster", method, quiet=quiet)
     from finhash.duplicates.actions import check_target, only_equal
@@ -175,18 +181,23 @@ def duplicates(
         )
         if move_to:
             check_target(plan, move_to)
+    similar = len(plan.superfluous)
     if acting and not move_to:
         plan = only_equal(plan)
     if out or not acting:
         _write(plan, out, output_format)
     _report_left_alone(plan)
-    found = (
-        f"{_families(plan)}, {_files(len(plan.superfluous))}, {_size(plan.freed)} could be freed"
-    )
+    found = f"{_families(plan)}, {_files(len(plan.superfluous))}, {_freed(plan)}"
     if acting and plan.superfluous:
         _show(plan)
     if acting or not quiet:
         click.echo(found, err=True)
+    if similar and not plan.superfluous:
+        click.echo(
+            f"{_files(similar)} cannot be replaced by links, because none equals the kept file "
+            "byte for byte; --move-to FOLDER moves the files first",
+            err=True,
+        )
     if not acting or not plan.superfluous:
         return
     what = _intention(move_to, link)
@@ -264,7 +275,7 @@ def _write(plan: "Plan", out: Path | None, output_format: str) -> None:
 
 def _write_csv(plan: "Plan", file: TextIO) -> None:
     """Write one row per image."""
-    rows = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    rows = csv.DictWriter(CsvLines(file), COLUMNS)
     rows.writeheader()
     for family in plan.families:
         rows.writerows({"family": family.number, **image} for image in _images(family))
@@ -314,7 +325,8 @@ def _report_left_alone(plan: "Plan") -> None:
     if missing:
         click.echo(
             f"{_files(len(missing), 'similar ')} missing, such as {printable(missing[0].path)}; "
-            "relative paths are looked up from the current folder",
+            "relative paths are looked up from the current folder; 'finhash hash --sync' removes "
+            "files that were moved or deleted from a table",
             err=True,
         )
     lines = [f"{printable(member.path)}: {printable(member.note)}" for member in others]
@@ -345,6 +357,15 @@ def _families(plan: "Plan") -> str:
 def _files(count: int, kind: str = "superfluous ") -> str:
     """Return a number of files in words."""
     return f"{count} {kind}file{'' if count == 1 else 's'}"
+
+
+def _freed(plan: "Plan") -> str:
+    """Return how many bytes could be freed, and how many cannot because of hard links."""
+    files = [member.file for member in plan.superfluous if member.file]
+    sizes = {file.inode: file.status.st_size for file in files}
+    held = sum(sizes.values()) - plan.freed
+    links = f"; hard links elsewhere hold {_size(held)} more" if held else ""
+    return f"{_size(plan.freed)} could be freed{links}"
 
 
 def _size(size: int) -> str:

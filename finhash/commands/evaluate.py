@@ -13,6 +13,7 @@ from finhash.commands.shared import (
     usage_errors,
     workers_option,
 )
+from finhash.jobs.files import printable
 
 
 @click.command(
@@ -60,7 +61,9 @@ from finhash.commands.shared import (
     help="Folder for methods.csv, comparisons.csv, the figures and the page index.html.",
 )
 @workers_option("Number of processes that hash files, and of threads that compare hashes.")
-@click.option("--quiet", is_flag=True, help="Hide the progress bars.")
+@click.option(
+    "--quiet", is_flag=True, help="Hide the progress bars, and which files are read and written."
+)
 def evaluate(
     sources: tuple[Path, ...],
     labels: Path | None,
@@ -85,7 +88,7 @@ def evaluate(
     from finhash.pages import answer
 
     files = list(dict.fromkeys(images_in(sources, "SOURCES")))
-    verdicts = verdicts or _verdicts_in(sources)
+    verdicts = verdicts or _verdicts_in(sources, quiet=quiet)
     with usage_errors():
         found = evaluation.evaluate(
             files,
@@ -98,17 +101,25 @@ def evaluate(
         )
         if out is not None:
             found.write(out, command=shlex.join(["finhash", *sys.argv[1:]]))
-            click.echo(f"the page is {out / 'index.html'}", err=True)
         if review is not None:
             found.review(review)
-            click.echo(f"the page of pairs to judge is {review}", err=True)
+    if out is not None and not quiet:
+        _say(f"the page is {out / 'index.html'}")
+    if review is not None and not quiet:
+        _say(f"the page of pairs to judge is {review}")
     click.echo(answer.text_table(found))
-    for line in (found.answer, findings.next_step(found.methods), *found.notes):
-        if line:
-            click.echo(f"\n{line}")
+    step = findings.next_step(found.methods)
+    for text in (printable(found.answer), step, *map(printable, found.notes)):
+        if text:
+            click.echo(f"\n{text}")
 
 
-def _verdicts_in(sources: tuple[Path, ...]) -> Path | None:
+def _say(message: str) -> None:
+    """Print a message, which may hold paths, to stderr."""
+    click.echo(printable(message), err=True)
+
+
+def _verdicts_in(sources: tuple[Path, ...], *, quiet: bool) -> Path | None:
     """Return the file of verdicts in the folders of images, and say so on stderr."""
     from finhash.accuracy.labels import VERDICTS_FILE
 
@@ -117,6 +128,6 @@ def _verdicts_in(sources: tuple[Path, ...]) -> Path | None:
         raise click.UsageError(
             f"{len(found)} folders hold a {VERDICTS_FILE}; name one of them as --verdicts"
         )
-    for path in found:
-        click.echo(f"verdicts on families are read from {path}", err=True)
+    if found and not quiet:
+        _say(f"verdicts on families are read from {found[0]}")
     return found[0] if found else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from finhash.commands.shared import table_argument, usage_errors
+from finhash.commands.shared import counted, table_argument, usage_errors
 
 if TYPE_CHECKING:
     from finhash import HashTable
@@ -59,20 +59,22 @@ BATCH = 10_000
     help="In CSV, put an apostrophe before paths and other text that spreadsheets could run as "
     "formulas: text that begins with =, +, -, @, a tab or a line break.",
 )
+@click.option("--quiet", is_flag=True, help="Hide the number of rows.")
 def export(
     table: Path,
     out: Path | None,
     output_format: Format | None,
     names: tuple[str, ...],
     escape_formulas: bool,
+    quiet: bool,
 ) -> None:
     """Write the rows of TABLE as one Parquet, CSV or JSON file.
 
     TABLE is a folder written by 'finhash hash', or a file from HashTable.write. Every row is
     written, with the columns path, one per method, error (the reason why the file has no hash, or
-    nothing), and, if TABLE has them, width, height, bytes, format and modified (nanoseconds since
-    1970). In CSV and JSON, hashes are hexadecimal digits. In Parquet they are bytes, and the file
-    can be read as a TABLE by other commands.
+    nothing), and, if TABLE has them, width, height, bytes, format, modified (nanoseconds since
+    1970), orientation (by EXIF) and quality. In CSV and JSON, hashes are hexadecimal digits. In
+    Parquet they are bytes, and the file can be read as a TABLE by other commands.
 
     Exit status: 0 if done; 2 if the usage is wrong or the output cannot be written.
     """
@@ -108,10 +110,10 @@ def export(
             )
         else:
             file.writelines(_json_lines(rows))
-    count = len(rows)
-    failed = count - len(rows.without_errors())
-    missing = f", {failed} of them without a hash" if failed else ""
-    click.echo(f"{count} row{'' if count == 1 else 's'} exported{missing}", err=True)
+    if not quiet:
+        failed = len(rows) - len(rows.without_errors())
+        missing = f", {failed:,} of them without a hash" if failed else ""
+        click.echo(f"{counted(len(rows), 'row')} exported{missing}", err=True)
 
 
 def _json_lines(rows: "HashTable") -> Iterator[str]:

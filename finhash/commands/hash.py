@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,21 +16,32 @@ from finhash import methods
 from finhash.commands.shared import (
     LOG,
     METHODS_HELP,
+    CsvLines,
     counted,
     images_in,
     list_first,
     method_name,
-    printable,
     report_failures,
     usage_errors,
     workers_option,
 )
 from finhash.jobs.executors import EXECUTORS, Executor
+from finhash.jobs.files import output, printable
 from finhash.jobs.folders import UNREADABLE, absolute
-from finhash.jobs.items import of_paths, text
+from finhash.jobs.items import Options, of_paths, text
+from finhash.preparation import Preparation
+from finhash.quality import LOWEST
 
 if TYPE_CHECKING:
+    from finhash import HashTable
     from finhash.jobs.sync import Plan
+
+
+def _folder(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
+    """Return the value of ``--out``; refuse an empty one, which ``Path`` would take for "."."""
+    if value == "":
+        raise click.BadParameter('an empty path; name a folder, such as "hashes"')
+    return None if value is None else Path(value)
 
 
 @click.command(
@@ -41,7 +53,8 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
+    callback=_folder,
     help="Folder for the hashes; created if missing. Without it, hashes are printed.",
 )
 @click.option(
@@ -72,6 +85,31 @@ if TYPE_CHECKING:
     help="Workers to use with --out.  [default: processes]",
 )
 @workers_option("Number of threads or processes.")
+@click.option(
+    "--background",
+    metavar="COLOUR",
+    help="Compose transparent images on this colour, such as white or #ffffff, before they are "
+    "hashed.  [default: drop transparency]",
+)
+@click.option(
+    "--exif",
+    is_flag=True,
+    help="Turn images as their EXIF orientation says before they are hashed.  [default: hash them "
+    "as stored]",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Do not decode images of more pixels; they count as failed, and are tried again by the "
+    "next run.  [default: Pillow's limit, 178,956,970]",
+)
+@click.option(
+    "--quality/--no-quality",
+    default=True,
+    help="Measure the quality of each image, 0 to 100, and write it to the column 'quality'. "
+    "Hashes of images with a low quality, such as blank ones, mean little.  [default: quality]",
+)
 @click.option("--quiet", is_flag=True, help="Hide the progress bar and the summary.")
 def hash_command(
     sources: tuple[str, ...],
@@ -81,6 +119,10 @@ def hash_command(
     names: tuple[str, ...],
     executor: Executor | None,
     workers: int,
+    background: str | None,
+    exif: bool,
+    max_pixels: int | None,
+    quality: bool,
     quiet: bool,
 ) -> None:
     """Hash the images in SOURCES, which are files or folders, or - for paths on stdin.
@@ -91,13 +133,15 @@ def hash_command(
 
     Print one line per image: the hash in hexadecimal digits, a comma and the path, as CSV without a
     header. With several methods, a line has one hash per method, in the order of the options, and
-    then the path. Images that cannot be hashed are listed on stderr.
+    then the path. Images that cannot be hashed are listed on stderr, and so are those whose quality
+    is so low that their hashes mean little.
 
     With --out, write the hashes to OUT instead. OUT is a folder of Parquet files, readable by any
     Parquet reader as one table. It has one row per file, with its absolute path. If OUT has a row
     of a file under a relative path, this path stays. There is one column per method, and a column
     'error' with the reason if a file has no hash. Run the command again after an interruption or
-    after adding images: it hashes only new and changed files. Rows of deleted files stay until a
+    after adding images: it hashes only new and changed files. It must have the same --background
+    and --exif; OUT keeps its methods and its column 'quality'. Rows of deleted files stay until a
     run with --sync.
 
     Exit status: 0 if done; 1 if some files could not be hashed or some folders not be read; 2 if
@@ -113,11 +157,14 @@ def hash_command(
             raise click.UsageError("--sync needs --out, the folder from which rows are removed")
     else:
         sources = tuple(source if source == "-" else absolute(source) for source in sources)
+    with usage_errors():
+        options = Options(Preparation(background, exif), quality, max_pixels)
     skipped: Counter[str] = Counter()
     paths = images_in(sources, "SOURCES", skipped=skipped, may_be_empty=sync)
     if out is None:
-        hashed, failed = _print_hashes(paths, names, workers)
-        done = [f"hashed {counted(hashed, 'file')}"]
+        printed = _print_hashes(paths, names, workers, options)
+        failed, notable = printed.failed, printed.notable
+        done = [f"hashed {counted(printed.hashed, 'file')}"]
     else:
         from finhash.jobs.batch import run
         from finhash.jobs.parts import Tally
@@ -146,20 +193,23 @@ def hash_command(
                 out=out,
                 scheduler=None,
                 progress=not quiet and sys.stderr.isatty(),
+                options=options,
                 tally=tally,
                 remove=todo.superfluous if sync else (),
             )
-        failed = sum(map(bool, table.errors))
+            failed = sum(map(bool, table.errors))
         if sync and not quiet:
             _list("added", tally.added)
             _list("changed", tally.changed)
             _list("removed", todo.superfluous)
         report_failures(table, "; see the column 'error'")
+        notable = _notable(table)
         unchanged = len(table) - failed - tally.hashed
         done = [f"hashed {counted(tally.hashed, 'file')}", f"{unchanged:,} unchanged"]
         if sync:
             done.append(f"{len(todo.superfluous):,} removed")
     if not quiet:
+        _note(notable, options, listed=out is None)
         done += [f"{skipped.total():,} skipped", f"{failed:,} failed"]
         click.echo(f"{', '.join(done)}; {time.perf_counter() - start:.1f} s", err=True)
     sys.exit(bool(failed or skipped[UNREADABLE]))
@@ -200,10 +250,36 @@ def _list(what: str, paths: Sequence[str]) -> None:
     list_first(f"{what} {counted(len(paths), 'file')}", lines)
 
 
+@dataclass
+class _Notable:
+    """Hashed images of which the summary tells."""
+
+    poor: list[str] = field(default_factory=list)
+    """Paths of images with a quality below ``LOWEST``."""
+
+    turned: int = 0
+    """Number of images with an EXIF orientation other than 1."""
+
+    def add(self, path: str, quality: int | None, orientation: int | None) -> None:
+        """Take an image, if it is notable."""
+        if quality is not None and quality < LOWEST:
+            self.poor.append(path)
+        self.turned += orientation not in (None, 1)
+
+
+@dataclass
+class _Printed:
+    """What ``_print_hashes`` has done."""
+
+    hashed: int = 0
+    failed: int = 0
+    notable: _Notable = field(default_factory=_Notable)
+
+
 def _print_hashes(
-    paths: Iterable[str | os.PathLike[str]], names: Sequence[str], workers: int
-) -> tuple[int, int]:
-    """Print the hashes of files, and to stderr why files have none; return how many have, or not.
+    paths: Iterable[str | os.PathLike[str]], names: Sequence[str], workers: int, options: Options
+) -> _Printed:
+    """Print the hashes of files, and to stderr why files have none; return what was done.
 
     The output begins before all files are hashed.
     """
@@ -211,14 +287,50 @@ def _print_hashes(
 
     with usage_errors():
         chosen = methods.usable(names)
-    hashed, failed, lines = 0, 0, csv.writer(sys.stdout, lineterminator="\n")
-    for path, hashes, error in hash_in_turn(paths, chosen, workers):
-        name = text(os.fspath(path))
-        if error:
-            failed += 1
-            click.echo(f"{name}: {error}", err=True)
+    printed = _Printed()
+    with output(None) as file:
+        lines = csv.writer(CsvLines(file))
+        for result in hash_in_turn(paths, chosen, workers, options):
+            name = text(os.fspath(result.path))
+            if result.error:
+                printed.failed += 1
+                click.echo(printable(f"{name}: {result.error}"), err=True)
+            else:
+                printed.hashed += 1
+                printed.notable.add(name, result.quality, result.orientation)
+                lines.writerow([*result.hashes, name])
+                file.flush()  # a program that reads the hashes need not wait for the last one
+    return printed
+
+
+def _notable(table: "HashTable") -> _Notable:
+    """Return the notable images of a table."""
+    import pyarrow.compute as pc
+
+    hashed = table.arrow.filter(pc.field("error") == "")
+    poor: list[str] = []
+    if "quality" in hashed.column_names:
+        poor = hashed.filter(pc.field("quality") < LOWEST)["path"].to_pylist()
+    turned = hashed.filter(pc.field("orientation") > 1).num_rows
+    return _Notable(poor, turned)
+
+
+def _note(notable: _Notable, options: Options, *, listed: bool) -> None:
+    """Say on stderr which images have hashes that mean little or are those of turned images."""
+    if notable.poor:
+        is_one = len(notable.poor) == 1
+        verb, whose = ("has", "its hash means") if is_one else ("have", "their hashes mean")
+        images = counted(len(notable.poor), "image")
+        message = f"{images} {verb} a quality below {LOWEST}: {whose} little"
+        if listed:
+            list_first(message, [printable(path) for path in notable.poor])
         else:
-            hashed += 1
-            lines.writerow([*hashes, name])
-            sys.stdout.flush()  # a program that reads the hashes need not wait for the last one
-    return hashed, failed
+            click.echo(f"{message}; see the column 'quality'", err=True)
+    if notable.turned and not options.preparation.exif:
+        images = counted(notable.turned, "image")
+        verb = "has" if notable.turned == 1 else "have"
+        click.echo(
+            f"{images} {verb} an EXIF orientation other than 1: hashed as stored; --exif hashes "
+            "them as shown",
+            err=True,
+        )

@@ -16,8 +16,11 @@ from finhash.commands.shared import (
     METHODS_HELP,
     counted,
     format_option,
+    list_first,
     method_name,
     note_missing,
+    of_quality,
+    quality_option,
     radius_option,
     report_failed,
     threshold_for,
@@ -25,6 +28,7 @@ from finhash.commands.shared import (
     workers_option,
     write_csv,
 )
+from finhash.jobs.files import printable
 from finhash.jobs.folders import absolute
 from finhash.orientations import ORIENTATIONS, ORIGINAL, Which
 
@@ -66,7 +70,8 @@ BLOCK = 2**16
 @click.option(
     "--exif",
     is_flag=True,
-    help="Turn each query image as its EXIF orientation says, as viewers do.",
+    help="Turn each query image as its EXIF orientation says, as viewers do, even if the images of "
+    "the table were hashed as stored.",
 )
 @click.option(
     "--self",
@@ -82,6 +87,7 @@ BLOCK = 2**16
     show_default=True,
     help=f"Hash to compare. {METHODS_HELP}",
 )
+@quality_option
 @workers_option("Number of threads.")
 @click.option(
     "-o",
@@ -100,6 +106,7 @@ def match(
     exif: bool,
     with_self: bool,
     method: str,
+    min_quality: int,
     workers: int,
     out: Path | None,
     output_format: str,
@@ -117,6 +124,9 @@ def match(
     tables are turned without their images, which adds about 15 bits to the distances. A query whose
     path is also in the table is not listed as a match of itself.
 
+    Query images are prepared as those of the table were: with the same --background and --exif.
+    Queries of low quality are named on stderr and have no matches.
+
     Warn on stderr if the hashes of the table were made by software that can give other bits.
 
     Exit status: 0 if done, also if nothing was found; 1 if some query images could not be read; 2
@@ -125,13 +135,20 @@ def match(
     start = time.perf_counter()
     from finhash.jobs.files import output
 
-    gallery = read_rows(table, method)
+    gallery = of_quality(read_rows(table, method), min_quality, quiet=quiet)
     if radius is None and nearest is None:
         radius = threshold_for("search", method, quiet=quiet)
-    options = Options(method, which, exif, workers, quiet)
+    options = Options(method, which, exif, min_quality, workers, quiet)
     found, failed = hashed_queries(queries, gallery, table, options)
     names = [name for part in found for name in part.names]
-    report_failed(failed, len(names) + len(failed))
+    poor = [name for part in found for name in part.poor]
+    asked = len(names) + len(poor) + len(failed)
+    report_failed(failed, asked)
+    list_first(
+        f"{counted(len(poor), 'query', 'queries')} with a quality below {min_quality}; matches "
+        "would mean little, --min-quality 0 lists them",
+        [printable(name) for name in poor],
+    )
     packed = np.concatenate([part.packed for part in found])
     paths = gallery.paths
     own = np.empty((0, 2), int) if with_self else _own_rows(found, paths)
@@ -156,7 +173,7 @@ def match(
         matched = len(np.unique(matches[:, 0]))
         lacking = f", {len(failed):,} failed" if failed else ""
         click.echo(
-            f"{counted(len(names) + len(failed), 'query', 'queries')}, {matched:,} with matches"
+            f"{counted(asked, 'query', 'queries')}, {matched:,} with matches"
             f"{lacking}; {counted(len(matches), 'match', 'matches')}; "
             f"{time.perf_counter() - start:.1f} s",
             err=True,

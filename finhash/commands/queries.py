@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finhash import methods
-from finhash.commands.shared import images_in, read_table, usage_errors
-from finhash.images import Source, as_shown
+from finhash.commands.shared import images_in, is_poor, read_table, usage_errors
+from finhash.images import Source
 from finhash.jobs.folders import image_files, is_table
 from finhash.orientations import ORIENTATIONS, Which, hashes, of_hashes
+from finhash.preparation import Preparation
 
 if TYPE_CHECKING:
     from finhash import HashTable
@@ -41,6 +42,9 @@ class Queries(NamedTuple):
     paths: list[str]
     """The names if they are paths, else nothing."""
 
+    poor: list[str]
+    """Paths of queries that are left out because of their quality."""
+
 
 class Options(NamedTuple):
     """How queries are hashed."""
@@ -48,6 +52,7 @@ class Options(NamedTuple):
     method: str
     which: Which | None
     exif: bool
+    min_quality: int
     workers: int
     quiet: bool
 
@@ -58,8 +63,8 @@ def hashed_queries(
     """Return the hashes of all queries in the given order, and which images have none.
 
     ``gallery`` holds the hashes of ``table``, to which the queries will be compared; warn if they
-    were made by software that gives other bits. Raise ``UsageError`` for anything that cannot be
-    looked up, before hashing the first image.
+    were made by software that gives other bits, or of images that were prepared in another way.
+    Raise ``UsageError`` for anything that cannot be looked up, before hashing the first image.
     """
     method = options.method
     bits = methods.get(method).bits
@@ -74,19 +79,23 @@ def hashed_queries(
     for (kind, some), paths in zip(groups, images, strict=True):
         if kind == "images":
             with usage_errors():
-                part, errors = _hash_images(paths, options)
+                part, errors = _hash_images(paths, gallery.preparation, options)
             found.append(part)
             failed += errors
         elif kind == "hashes":
             digits = np.frombuffer(bytes.fromhex("".join(some)), np.uint8)
             packed = _in_orientations(digits.reshape(len(some), -1), options)
-            found.append(Queries(some, packed, []))
+            found.append(Queries(some, packed, [], []))
         else:
             for query in some:
                 rows = read_rows(Path(query), method)
                 _warn_of_versions(gallery, table, rows.provenance.get("versions"), query, method)
-                packed = _in_orientations(rows.hashes(method), options)
-                found.append(Queries(rows.paths, packed, rows.paths))
+                _warn_of_preparation(gallery, table, rows.preparation, query)
+                poor = is_poor(rows, options.min_quality)
+                asked = rows.filter(~poor)
+                packed = _in_orientations(asked.hashes(method), options)
+                left_out = rows.filter(poor).paths
+                found.append(Queries(asked.paths, packed, asked.paths, left_out))
     return found, failed
 
 
@@ -115,42 +124,43 @@ def _kind(query: str, bits: int) -> Kind:
 
 
 def _hash_images(
-    paths: Sequence[str | os.PathLike[str]], options: Options
+    paths: Sequence[str | os.PathLike[str]], preparation: Preparation, options: Options
 ) -> tuple[Queries, Failed]:
-    """Hash image files in all orientations."""
+    """Hash image files in all orientations, prepared like the images of the table."""
     from tqdm import tqdm
 
-    from finhash.jobs.items import text
+    from finhash.jobs import items
     from finhash.jobs.stream import hash_in_turn
 
     (method,) = methods.usable([options.method])
     turns = len(ORIENTATIONS[options.which]) if options.which else 1
-    function = partial(_turned, method.name, options.which, options.exif)
-    turned = replace(method, bits=turns * method.bits, function=function)
+    function = partial(_turned, method.name, options.which)
+    # The function needs the image itself, not the pixels that its method hashes.
+    turned = replace(method, bits=turns * method.bits, function=function, shrunk=False)
     names: list[str] = []
     digits: list[str] = []
+    poor: list[str] = []
     failed: Failed = []
-    hashed = hash_in_turn(paths, [turned], options.workers)
+    prepared = replace(preparation, exif=preparation.exif or options.exif)
+    measured = items.Options(prepared, quality=options.min_quality > 0)
+    hashed = hash_in_turn(paths, [turned], options.workers, measured)
     hidden = options.quiet or None  # None: hidden unless stderr is a terminal
-    for path, found, error in tqdm(
-        hashed, "hash", len(paths), unit="image", leave=False, disable=hidden
-    ):
-        name = text(os.fspath(path))
-        if error:
-            failed.append((name, error))
+    for result in tqdm(hashed, "hash", len(paths), unit="image", leave=False, disable=hidden):
+        name = items.text(os.fspath(result.path))
+        if result.error:
+            failed.append((name, result.error))
+        elif result.quality is not None and result.quality < options.min_quality:
+            poor.append(name)
         else:
             names.append(name)
-            digits += found
+            digits += result.hashes
     packed = np.frombuffer(bytes.fromhex("".join(digits)), np.uint8)
-    return Queries(names, packed.reshape(len(names), turns, method.bits // 8), names), failed
+    packed = packed.reshape(len(names), turns, method.bits // 8)
+    return Queries(names, packed, names, poor), failed
 
 
-def _turned(
-    method: str, which: Which | None, exif: bool, image: Source, bits: int
-) -> NDArray[np.uint8]:
+def _turned(method: str, which: Which | None, image: Source, bits: int) -> NDArray[np.uint8]:
     """Return the hashes of an image in all orientations, one after another."""
-    if exif:
-        image = as_shown(image)
     if which is None:
         return methods.get(method).hash(image)
     return np.concatenate(list(hashes(image, which, method).values()))
@@ -186,5 +196,17 @@ def _warn_of_versions(
         click.echo(
             f"warning: the hashes of {table} were made by {differ}, as for {queries}; a few bits "
             "of a hash may differ, so hash its images again if matches are missing",
+            err=True,
+        )
+
+
+def _warn_of_preparation(
+    gallery: "HashTable", table: Path, preparation: Preparation, queries: str
+) -> None:
+    """Print a warning if the images of a table of queries were prepared in another way."""
+    if preparation != gallery.preparation:
+        click.echo(
+            f"warning: the images of {queries} were hashed with {preparation}, those of {table} "
+            f"with {gallery.preparation}; images that this affects may not match",
             err=True,
         )

@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from finhash import methods
+from finhash.jobs.files import printable
 from finhash.jobs.folders import describe_skipped, image_files, is_table
+from finhash.quality import LOWEST
 from finhash.thresholds import Use, threshold
 
 if TYPE_CHECKING:
@@ -89,8 +93,8 @@ def radius_option(use: Use) -> Callable[[FC], FC]:
     return click.option(
         "--radius",
         type=click.IntRange(0),
-        help="Threshold: the largest Hamming distance of a match, in bits.  [default: depends on "
-        f"the hash; {threshold(use, 'find')} for find]",
+        help="Threshold: the largest Hamming distance of a match, in bits, at most the number of "
+        f"bits of the hash.  [default: depends on the hash; {threshold(use, 'find')} for find]",
     )
 
 
@@ -106,6 +110,18 @@ def threshold_for(use: Use, method: str, *, quiet: bool = False) -> int:
     if not quiet:
         click.echo(f"threshold: {radius} bits, the default of {method} for {USES[use]}", err=True)
     return radius
+
+
+quality_option = click.option(
+    "--min-quality",
+    default=LOWEST,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    metavar="N",
+    help="Leave out images with a quality below N (0 to 100), such as those of one colour: their "
+    "hashes mean little. 0 keeps all images. Without effect on hashes whose quality is unknown.",
+)
+"""The option ``--min-quality``."""
 
 
 def workers_option(help_text: str) -> Callable[[FC], FC]:
@@ -167,10 +183,10 @@ def images_in(
             )
         if not files:
             where = "the paths on stdin" if from_stdin else source
-            click.echo(f"no image files in {where}", err=True)
+            click.echo(printable(f"no image files in {where}"), err=True)
         found += files
     if others:
-        click.echo(describe_skipped(others), err=True)
+        click.echo(printable(describe_skipped(others)), err=True)
     if not found and not may_be_empty:
         raise click.UsageError(
             f"no image files found in {argument}; name files, or folders with image files"
@@ -198,17 +214,32 @@ def read_table(table: Path, method: str) -> "HashTable":
     return found
 
 
-def printable(text: str) -> str:
-    r"""Return a path or message for a terminal: newlines and control characters are escaped.
+def qualities(table: "HashTable") -> list[int | None]:
+    """Return the quality of each row of a table; None if it is unknown."""
+    known = "quality" in table.arrow.column_names
+    return table.column("quality") if known else [None] * len(table)
 
-    Examples
-    --------
-    >>> print(printable("a\nb.jpg"))
-    a\nb.jpg
+
+def is_poor(table: "HashTable", least: int) -> NDArray[np.bool_]:
+    """Return which rows of a table have a quality below ``least``."""
+    return np.array([value is not None and value < least for value in qualities(table)], bool)
+
+
+def of_quality(table: "HashTable", least: int, *, quiet: bool = False) -> "HashTable":
+    """Return the rows of a table whose quality is at least ``least`` or unknown.
+
+    Say on stderr how many rows are left out.
     """
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
+    poor = is_poor(table, least)
+    if not poor.any():
+        return table
+    if not quiet:
+        click.echo(
+            f"left out {counted(int(poor.sum()), 'image')} with a quality below {least}; "
+            "--min-quality 0 keeps them",
+            err=True,
+        )
+    return table.filter(~poor)
 
 
 def report_failures(table: "HashTable", where: str = "") -> bool:
@@ -235,7 +266,7 @@ def list_first(heading: str, lines: Sequence[str], where: str = "") -> None:
     if lines:
         click.echo(f"{heading}:", err=True)
     for line in lines[:SHOWN]:
-        click.echo(f"  {line}", err=True)
+        click.echo(f"  {printable(line)}", err=True)
     if len(lines) > SHOWN:
         click.echo(f"  and {len(lines) - SHOWN:,} more{where}", err=True)
 
@@ -262,6 +293,29 @@ def note_missing(paths: Iterable[str]) -> None:
         )
 
 
+class CsvLines:
+    r"""File for a CSV writer, whose lines end with a newline.
+
+    The writer keeps its own line end, ``"\r\n"``, because before Python 3.13 it quotes only the
+    characters of its line end, and a path can hold a carriage return.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.StringIO()
+    >>> _ = csv.writer(CsvLines(file)).writerow(["a\rb", "c"])
+    >>> file.getvalue()
+    '"a\rb",c\n'
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, line: str) -> int:
+        """Write one line."""
+        return self._file.write(line.removesuffix("\r\n") + "\n")
+
+
 def write_csv(file: TextIO, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write rows as CSV to a file that is open for writing."""
-    csv.writer(file, lineterminator="\n").writerows(chain([header], rows))
+    csv.writer(CsvLines(file)).writerows(chain([header], rows))

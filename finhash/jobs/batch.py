@@ -4,6 +4,7 @@ import os
 import pickle
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from finhash.images import Source
 from finhash.jobs.dispatch import Dispatcher, Tasks
 from finhash.jobs.executors import Executor, open_workers
 from finhash.jobs.folders import files_of
-from finhash.jobs.items import Item, Pair, of_pairs, of_paths
+from finhash.jobs.items import DEFAULTS, Item, Options, Pair, of_pairs, of_paths
 from finhash.jobs.parts import Parts, Tally
+from finhash.jobs.rows import keyed_schema
 from finhash.jobs.table import HashTable
 from finhash.methods import Method, MethodName
+from finhash.preparation import Preparation
 
 
 def hash_files(
@@ -30,6 +33,10 @@ def hash_files(
     out: str | os.PathLike[str] | None = None,
     scheduler: str | None = None,
     progress: bool = True,
+    quality: bool = False,
+    background: str | None = None,
+    exif: bool = False,
+    max_pixels: int | None = None,
 ) -> HashTable:
     """Hash many files into one table. Every file gets a row, even if it cannot be hashed.
 
@@ -68,6 +75,20 @@ def hash_files(
         must see the files under the same paths and have the same versions installed.
     progress : bool, default True
         Whether to show a progress bar on stderr.
+    quality : bool, default False
+        Whether the table has the column ``quality``. A folder ``out`` keeps this column, as it
+        keeps its methods.
+    background : str, optional
+        Colour on which transparent images are composed before they are hashed, such as
+        ``"white"``. By default transparency is dropped, so colours that nobody sees count.
+    exif : bool, default False
+        Whether images are turned as their EXIF orientation says before they are hashed. By default
+        they are hashed as stored.
+    max_pixels : int, optional
+        Largest number of pixels, rows times columns, of an image that is decoded. Larger images
+        get a row with ``ImageTooLargeError``, and are tried again by later runs. By default only
+        Pillow's limit holds: twice ``PIL.Image.MAX_IMAGE_PIXELS``, 178,956,970 pixels, which take
+        716 MB as an RGB image.
 
     Returns
     -------
@@ -89,6 +110,13 @@ def hash_files(
             Pillow's name of the format, such as ``"JPEG"``; null if it could not be read.
         modified : int64
             Modification time of the file, in nanoseconds since 1970; null if it is missing.
+        orientation : int8
+            EXIF orientation, 1 to 8, where 1 is upright; null if the image has none, as TIFF files
+            always do, because Pillow turns them itself.
+        quality : int8
+            With ``quality=True``: quality of the prepared image, 0 to 100, as
+            ``finhash.quality.quality`` returns it; null without a hash. Hashes of images below
+            ``finhash.quality.LOWEST`` mean little.
 
     Raises
     ------
@@ -102,7 +130,9 @@ def hash_files(
         ``paths`` or ``out`` is an empty string. If
         ``methods`` is empty or names a method twice. If ``executor`` is unknown, ``workers`` is
         below 1, a ``scheduler`` is given for another executor than ``"dask"``, or ``out`` holds
-        rows that were made by other versions or by a method of another number of bits. With
+        rows that were made by other versions, by a method of another number of bits, or with
+        another ``background`` or ``exif``. If ``background`` is no colour, or ``max_pixels`` is
+        below 1 or above Pillow's limit. With
         ``"processes"`` and ``"dask"``, also if the function of a registered method is a lambda or
         is defined inside another function.
     RuntimeError
@@ -150,7 +180,7 @@ def hash_files(
     >>> paths = [f"{folder.name}/{name}.png" for name in ("round", "line", "missing")]
     >>> table = hash_files(paths, out=f"{folder.name}/hashes", progress=False)
     >>> table.arrow.column_names
-    ['path', 'find', 'error', 'width', 'height', 'bytes', 'format', 'modified']
+    ['path', 'find', 'error', 'width', 'height', 'bytes', 'format', 'modified', 'orientation']
     >>> table.column("format")
     ['PNG', 'PNG', None]
     >>> table.errors
@@ -163,6 +193,7 @@ def hash_files(
     """
     if isinstance(paths, str | os.PathLike) and not os.fspath(paths):
         raise ValueError('paths is an empty path; pass "." for the current folder')
+    options = Options(Preparation(background, exif), quality, max_pixels)
     files = files_of(paths)
     ids = files if isinstance(files, Collection) else None
     with _closed(paths):
@@ -176,6 +207,7 @@ def hash_files(
             out=out,
             scheduler=scheduler,
             progress=progress,
+            options=options,
         )
 
 
@@ -189,6 +221,10 @@ def hash_images(
     scheduler: str | None = None,
     progress: bool = True,
     rehash: bool = False,
+    quality: bool = False,
+    background: str | None = None,
+    exif: bool = False,
+    max_pixels: int | None = None,
 ) -> HashTable:
     """Hash a stream of images into one table. Every image gets a row, even if it cannot be hashed.
 
@@ -211,6 +247,8 @@ def hash_images(
         generator), the table returned is that of the whole folder, sorted by id.
     rehash : bool, default False
         Whether to hash all items again, even if ``out`` has their rows.
+    quality, background, exif, max_pixels
+        As for ``hash_files``. ``max_pixels`` does not apply to PIL images and arrays.
 
     Returns
     -------
@@ -269,6 +307,7 @@ def hash_images(
             f"items is of type {type(items).__name__}; pass its pairs of an id and an image, "
             "items.items()"
         )
+    options = Options(Preparation(background, exif), quality, max_pixels)
     ids: list[str] | None = [] if isinstance(items, Collection) else None
     with _closed(items):
         return run(
@@ -282,6 +321,7 @@ def hash_images(
             scheduler=scheduler,
             progress=progress,
             rehash=rehash,
+            options=options,
         )
 
 
@@ -297,6 +337,7 @@ def run(
     scheduler: str | None,
     progress: bool,
     rehash: bool = False,
+    options: Options = DEFAULTS,
     tally: Tally | None = None,
     remove: Iterable[str] = (),
 ) -> HashTable:
@@ -314,6 +355,8 @@ def run(
         Hashes.
     workers, executor, out, scheduler, progress, rehash
         As for ``hash_images``.
+    options : finhash.jobs.items.Options, optional
+        Preparation, quality and limit on pixels.
     tally : finhash.jobs.parts.Tally, optional
         With ``out``, filled with what the run does.
     remove : iterable of str
@@ -335,14 +378,18 @@ def run(
             rows = _RowsInMemory()
             with pool as running:
                 tasks = Tasks(_in_full(pairs), length)
-                Dispatcher(running, names, rows, bar.update).run(tasks)
-            return rows.table(names)
-        with Parts(out, names, tally=tally) as parts:
+                Dispatcher(running, names, rows, bar.update, options).run(tasks)
+            return rows.table(names, options)
+        with Parts(
+            out, names, tally=tally, quality=options.quality, preparation=options.preparation
+        ) as parts:
             parts.remove(remove)
             _check_picklable(registry.usable(parts.methods), executor)
             todo = _in_full(pairs) if rehash else parts.missing(pairs, bar.update)
+            options = replace(options, quality=parts.quality)
             with pool as running:
-                Dispatcher(running, parts.methods, parts, bar.update).run(Tasks(todo, length))
+                dispatcher = Dispatcher(running, parts.methods, parts, bar.update, options)
+                dispatcher.run(Tasks(todo, length))
     return HashTable.scan(out, ids, names)
 
 
@@ -396,6 +443,7 @@ class _RowsInMemory:
     def write_due(self) -> None:
         """Do nothing: there is no file to write."""
 
-    def table(self, methods: Sequence[str]) -> HashTable:
+    def table(self, methods: Sequence[str], options: Options) -> HashTable:
         """Return the rows in the order of the items."""
-        return HashTable._from_batches([self._rows[k] for k in sorted(self._rows)], methods)
+        keyed = keyed_schema(methods, quality=options.quality, preparation=options.preparation)
+        return HashTable._from_batches([self._rows[k] for k in sorted(self._rows)], keyed)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from finhash import methods as registry
-from finhash.jobs.rows import FACTS, KEY, METADATA_KEY
+from finhash.jobs.rows import FACTS, KEY, METADATA_KEY, QUALITY
 
 INDEX = "__index_level_"
 """Start of the names of columns in which pandas stores an index without a name."""
@@ -126,7 +126,7 @@ def packed(hashes: NDArray[np.uint8]) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(hashes.shape[1]), len(hashes), [None, data])
 
 
-_FACT_TYPES = {field.name: field.type for field in FACTS}
+_FACT_TYPES = {field.name: field.type for field in (*FACTS, QUALITY)}
 
 
 def _as_fact(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:

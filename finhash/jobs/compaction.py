@@ -34,7 +34,7 @@ PART_ROWS = 2**16
 
 def compact(
     folder: Path,
-    methods: Sequence[str],
+    fields: pa.Schema,
     *,
     unique: bool,
     unwanted: NDArray[np.uint64],
@@ -47,14 +47,14 @@ def compact(
     ----------
     folder : Path
         Output folder, locked by the caller.
-    methods : sequence of str
-        Names of hashes. All parts get their columns; values that a part lacks are null.
+    fields : pyarrow.Schema
+        Schema as returned by ``keyed_schema``. All parts get its columns; values that a part lacks
+        are null. Parts that are written again get its metadata.
     unique : bool
         Whether it is known that no path has two rows, so that the keys need not be read.
     unwanted : ndarray of uint64, shape (n,)
         Digests of paths whose rows are removed too; if there are any, the keys are read.
     """
-    fields = keyed_schema(methods)
     files = part_files(folder)
     if unique and not len(unwanted):
         kept: list[NDArray[np.intp] | None] = [None] * len(files)

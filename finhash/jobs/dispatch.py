@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from finhash import methods as registry
 from finhash.jobs.executors import Workers
-from finhash.jobs.items import PATIENCE, Item, held, size
+from finhash.jobs.items import DEFAULTS, PATIENCE, Item, Options, held, reason, size
 from finhash.jobs.provenance import versions
 from finhash.jobs.rows import error_row, hash_batch
 
@@ -32,6 +32,9 @@ SMALLEST_SHARE = 8
 """Divisor of the usual task size. The last tasks shrink to 1/8 of the usual size, so that all
 workers end together.
 """
+
+WORKERS_DIED = "WorkerDiedError: two workers died hashing this image"
+"""Text of the column ``error``."""
 
 
 class Sink(Protocol):
@@ -135,6 +138,8 @@ class Dispatcher:
         Receiver of the rows.
     advance : callable
         Called with the number of images that were finished, for a progress bar.
+    options : Options, optional
+        Preparation, quality and limit on pixels.
     """
 
     def __init__(
@@ -143,11 +148,13 @@ class Dispatcher:
         methods: Sequence[str],
         sink: Sink,
         advance: Callable[[int], object],
+        options: Options = DEFAULTS,
     ) -> None:
         self._workers = workers
         self._methods = [registry.get(name) for name in methods]
         self._sink = sink
         self._advance = advance
+        self._options = options
         self._running: dict[Future[tuple[pa.RecordBatch, float]], Task] = {}
         self._lost: list[Task] = []
         self._lock = Lock()
@@ -218,21 +225,22 @@ class Dispatcher:
     def _isolate(self, task: Task) -> None:
         """Hash a task that was in flight when a worker died, to find the image that killed it.
 
-        The task runs alone. If a worker dies again, its two halves run alone, and so on. A single
-        image during which two workers died gets a row with that reason.
+        The task runs alone. If a worker dies again, its two halves run alone, and so on. If two
+        workers die during a single image, or lack the memory to receive it, its row says so.
         """
         single = len(task.items) == 1
+        why = ""
         for _ in range(2 if single else 1):
             try:
                 rows, _ = self._submit(task).result()
-            except self._workers.lost:
+            except self._workers.lost as error:
+                why = reason(error) if isinstance(error, MemoryError) else WORKERS_DIED
                 self._workers.restart()
             else:
                 self._finish(task, rows)
                 return
         if single:
-            reason = "WorkerDiedError: two workers died hashing this image"
-            self._finish(task, error_row(task.items[0][0], self._methods, reason))
+            self._finish(task, error_row(task.items[0][0], self._methods, why, self._options))
             return
         middle = len(task.items) // 2
         self._isolate(Task(task.position, task.items[:middle]))
@@ -274,7 +282,9 @@ class Dispatcher:
 
     def _submit(self, task: Task) -> "Future[tuple[pa.RecordBatch, float]]":
         """Send a task to a worker, and return its future."""
-        return self._workers.submit(hash_batch, task.items, self._methods, versions())
+        return self._workers.submit(
+            hash_batch, task.items, self._methods, versions(), self._options
+        )
 
     def _finish(self, task: Task, rows: pa.RecordBatch) -> None:
         """Hand a task's rows to the sink, and advance the progress bar."""

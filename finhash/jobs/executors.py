@@ -7,11 +7,15 @@ script's imports first, then ``_start_worker``. The limit therefore applies only
 that are not loaded by then, such as SciPy's, which Numba's ``np.dot`` uses. This module must not
 import NumPy, directly or indirectly: the limit then also applies to NumPy's own BLAS if the calling
 script does not import NumPy.
+
+Workers in processes of their own discard what native libraries and Pillow say about damaged images;
+see ``finhash.jobs.chatter``.
 """
 
 import os
 import pickle
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
@@ -19,12 +23,14 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from multiprocessing import get_context, parent_process
+from multiprocessing import current_process, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from operator import index
 from threading import Thread
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeVar, get_args
+
+from finhash.jobs import chatter
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +44,26 @@ EXECUTORS: tuple[Executor, ...] = get_args(Executor)
 AHEAD = 3
 """Tasks in flight per worker: enough to keep it busy, few enough to repeat when it dies."""
 
+AT_ONCE = 2
+"""Workers that start together. More are started after one worker has started.
+
+If no worker can start, only these print the reason. If code must be compiled, only these compile.
+"""
+
+RESTARTS = 3
+"""Attempts to replace workers of which one had started."""
+
+PATIENCE = 20
+"""Seconds to wait for the first worker of a running cluster."""
+
+CANNOT_START = (
+    "worker processes end before their first task. Each one imports the calling script as a "
+    "module, so start jobs below 'if __name__ == \"__main__\":', in a script that is a file. "
+    "The messages on stderr, if any, say why a worker ended. "
+    'executor="threads" needs no worker processes'
+)
+"""Message of the ``RuntimeError`` if no worker can start."""
+
 
 class Workers:
     """A pool of workers that can be restarted after some have died.
@@ -46,8 +72,8 @@ class Workers:
     leaving it by an exception, such as Ctrl-C, does not.
     """
 
-    lost: tuple[type[Exception], ...] = (futures.BrokenExecutor,)
-    """Exceptions that mean a task's worker died."""
+    lost: tuple[type[Exception], ...] = (futures.BrokenExecutor, MemoryError)
+    """Exceptions that mean a task's worker died, or had no memory to receive or return it."""
 
     apart = True
     """Whether tasks run elsewhere than in the thread that submits them."""
@@ -121,21 +147,44 @@ class _Processes(Workers):
     the task then raises an exception that says so. Unpickled by the pool, it would kill the worker.
     """
 
+    def __init__(self, count: int, methods: Sequence[str]) -> None:
+        super().__init__(partial(_start_processes, count, methods), count)
+
+    def __enter__(self) -> "Workers":
+        super().__enter__()
+        self._first = self._pool.submit(os.getpid)
+        return self
+
+    def ahead(self) -> int:
+        """Return how many tasks to keep in flight.
+
+        The pool starts a process for each task until it has all its processes. If these are more
+        than ``AT_ONCE``, wait first until one has started or died.
+        """
+        if self._count > AT_ONCE:
+            self._has_started()
+        return super().ahead()
+
     def submit(self, function: Callable[..., T], *arguments: object) -> "futures.Future[T]":
         """Run ``function(*arguments)`` on a worker, and return its future."""
         return super().submit(_unpickle_and_run, pickle.dumps((function, arguments)))
 
     def restart(self) -> None:
-        """Replace the workers; raise ``RuntimeError`` if the new ones die without a task."""
-        super().restart()
-        try:
-            self._pool.submit(os.getpid).result()
-        except futures.BrokenExecutor as error:
-            raise RuntimeError(
-                "worker processes end while they start; their messages on stderr say why. A script "
-                'must start jobs below: if __name__ == "__main__". executor="threads" needs no '
-                "processes"
-            ) from error
+        """Replace the workers; raise ``RuntimeError`` if workers die while they start.
+
+        If no worker has started before, the exception is raised at once. Otherwise the cause may be
+        temporary, such as a lack of memory, and a few more attempts are made.
+        """
+        for _ in range(RESTARTS if self._has_started() else 0):
+            super().restart()
+            self._first = self._pool.submit(os.getpid)
+            if self._has_started():
+                return
+        raise RuntimeError(CANNOT_START) from None
+
+    def _has_started(self) -> bool:
+        """Wait until the pool's first worker has started or died; return whether it started."""
+        return self._first.exception() is None
 
 
 class _Dask(Workers):
@@ -146,7 +195,7 @@ class _Dask(Workers):
     """
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401
-        self.lost = (import_module("distributed").KilledWorker,)
+        self.lost = (import_module("distributed").KilledWorker, MemoryError)
         self._client = client
         self._counted = float("-inf")
         super().__init__(lambda: client.get_executor(pure=False), 1)
@@ -206,6 +255,10 @@ def open_workers(
         If ``count`` is not a whole number.
     ImportError
         If Dask is asked for and not installed.
+    SystemExit
+        If this process is a worker that is still importing the calling script, which starts workers
+        outside of ``if __name__ == "__main__":``. The worker then ends without a message, and the
+        calling process reports the mistake.
 
     Examples
     --------
@@ -228,12 +281,14 @@ def open_workers(
         raise ValueError(f'a scheduler needs executor="dask", not {executor!r}')
     if executor == "dask" and find_spec("distributed") is None:
         raise ImportError('executor="dask" needs: pip install "finhash[cluster]"')
+    if executor in ("processes", "dask") and scheduler is None and _is_importing_the_script():
+        sys.exit(1)
     if executor == "serial":
         return _Serial(_CallingThread, 1)
     if executor == "threads":
         return Workers(partial(_start_threads, count, methods), count)
     if executor == "processes":
-        return _Processes(partial(_start_processes, count, methods), count)
+        return _open_processes(count, methods)
     return _open_dask(count, methods, scheduler)
 
 
@@ -241,6 +296,21 @@ def _start_threads(count: int, methods: Sequence[str]) -> futures.Executor:
     """Load the methods' compiled code, and return a pool of threads."""
     _warm_up(methods)
     return futures.ThreadPoolExecutor(count)
+
+
+def _is_importing_the_script() -> bool:
+    """Return whether this is a new process that still imports the calling script.
+
+    ``multiprocessing`` checks this attribute, too, and raises an exception for each such process.
+    """
+    return getattr(current_process(), "_inheriting", False)
+
+
+@contextmanager
+def _open_processes(count: int, methods: Sequence[str]) -> Iterator[Workers]:
+    """Yield new processes on this machine, which print their messages on the real stderr."""
+    with chatter.shown(), _Processes(count, methods) as workers:
+        yield workers
 
 
 def _start_processes(count: int, methods: Sequence[str]) -> futures.Executor:
@@ -254,25 +324,57 @@ def _open_dask(count: int, methods: Sequence[str], scheduler: str | None) -> Ite
     distributed: Any = import_module("distributed")  # Any: its annotations are incomplete
     if scheduler is not None:
         with distributed.Client(scheduler) as client, _Dask(client) as workers:
+            _check_cluster(client, scheduler)
             yield workers
         return
     with (
-        distributed.LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            dashboard_address=None,
-            # The scheduler opens a port even without a dashboard: any free one, not always 8787.
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-        ) as cluster,
+        chatter.shown(),
+        _local_cluster(count) as cluster,
         distributed.Client(cluster) as client,
         _Dask(client) as workers,
     ):
-        client.run(_start_worker, methods)
+        client.register_worker_callbacks(partial(_start_worker, methods))
+        cluster.scale(count)
         yield workers
+
+
+def _local_cluster(count: int) -> Any:  # noqa: ANN401
+    """Return a Dask cluster of up to ``AT_ONCE`` new processes, to be scaled to ``count``."""
+    distributed: Any = import_module("distributed")
+    try:
+        return distributed.LocalCluster(
+            n_workers=min(count, AT_ONCE),
+            threads_per_worker=1,
+            memory_limit=1 / count,  # share of the machine's memory per worker
+            dashboard_address=None,
+            # The scheduler opens a port even without a dashboard: any free one, not always 8787.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        )
+    except RuntimeError as error:
+        raise RuntimeError(f"{CANNOT_START}. Dask says: {error}") from None
+
+
+def _check_cluster(client: Any, scheduler: str) -> None:  # noqa: ANN401
+    """Raise ``RuntimeError`` unless a running cluster has workers that can import this module."""
+    try:
+        client.wait_for_workers(1, PATIENCE)
+    except TimeoutError:
+        raise RuntimeError(
+            f"the Dask cluster at {scheduler} has had no workers for {PATIENCE} s; start some with "
+            f"the shell command: dask worker {scheduler}"
+        ) from None
+    try:
+        client.run(_unpickle_and_run, pickle.dumps((os.getpid, ())))
+    except Exception as error:  # unpickling imports modules, which can raise anything
+        raise RuntimeError(
+            f"a worker of the Dask cluster at {scheduler} cannot load finhash ({error}); install "
+            "the same versions on all machines"
+        ) from None
 
 
 def _start_worker(methods: Sequence[str]) -> None:
     """Prepare a new process: one BLAS thread, Ctrl-C left to the parent, compiled code loaded."""
+    chatter.discard()
     if parent := parent_process():
         Thread(target=_end_with, args=(parent,), name="finhash-parent", daemon=True).start()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -294,6 +396,8 @@ def _unpickle_and_run(task: bytes) -> Any:  # noqa: ANN401
     """Run a task in a worker process; raise ``RuntimeError`` if it cannot be unpickled."""
     try:
         function, arguments = pickle.loads(task)
+    except MemoryError:
+        raise
     except Exception as error:
         raise RuntimeError(
             f"a worker process cannot load a function ({type(error).__name__}: {error}): define it "

@@ -1,6 +1,8 @@
 """Files that are written completely or not at all, and output to devices, pipes and stdout."""
 
+import codecs
 import errno
+import io
 import os
 import shutil
 import socket
@@ -10,7 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _IRREPLACEABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
 """Errors with which a folder refuses a new file that one of its own files may still accept."""
@@ -78,7 +83,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     if descriptor is None and (status is None or stat.S_ISREG(status.st_mode)):
         target = Path(os.path.realpath(path))
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(target, exists=status is not None) as partial:
+        with _temporary(target, status) as partial:
             yield partial
             _put(partial, target, status)
     else:
@@ -103,7 +108,8 @@ def output(path: str | os.PathLike[str] | None) -> Iterator[TextIO]:
     ------
     file
         File open for text, with ``"\n"`` as it is and in UTF-8, unless it is standard output. Its
-        attribute ``buffer`` takes bytes.
+        attribute ``buffer`` takes bytes. If standard output is a terminal, control characters are
+        escaped, so that names of files cannot give it commands.
 
     Raises
     ------
@@ -117,11 +123,61 @@ def output(path: str | os.PathLike[str] | None) -> Iterator[TextIO]:
     done
     """
     if path is None or os.fspath(path) == "-":
-        yield sys.stdout
+        if sys.stdout.isatty():
+            with io.TextIOWrapper(io.BufferedWriter(_Terminal()), "utf-8", newline="") as file:
+                yield file
+        else:
+            yield sys.stdout
         sys.stdout.flush()
     else:
         with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
             yield file
+
+
+def printable(text: str, *, but: str = "") -> str:
+    r"""Return text with all characters escaped that cannot be printed, apart from those in ``but``.
+
+    They are control characters, and others that terminals and editors obey instead of showing them,
+    such as those that turn the direction of writing.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    but : str
+        Characters to keep.
+
+    Returns
+    -------
+    str
+        Text with escapes as in Python's strings.
+
+    Examples
+    --------
+    >>> print(printable("\x1b[2J\n", but="\n") + "a.jpg")
+    \x1b[2J
+    a.jpg
+    """
+    return "".join(
+        sign if sign.isprintable() or sign in but else sign.encode("unicode_escape").decode()
+        for sign in text
+    )
+
+
+class _Terminal(io.RawIOBase):
+    """Bytes in UTF-8 that standard output prints, escaped, as they are written."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def writable(self) -> bool:
+        """Return that bytes can be written."""
+        return True
+
+    def write(self, data: "ReadableBuffer") -> int:
+        """Print bytes; those of a character that is not complete follow with the next ones."""
+        sys.stdout.write(printable(self._decoder.decode(bytes(data)), but="\n"))
+        return memoryview(data).nbytes
 
 
 def _descriptor(path: Path) -> int | None:
@@ -137,13 +193,15 @@ def _descriptor(path: Path) -> int | None:
 
 
 @contextmanager
-def _temporary(target: Path, *, exists: bool) -> Iterator[Path]:
+def _temporary(target: Path, before: os.stat_result | None) -> Iterator[Path]:
     """Yield an empty file beside a target; elsewhere if the folder of an existing one refuses."""
     partial = target.with_name(f".{os.urandom(8).hex()}.partial")
+    # Whoever may not read the target, whose status was `before`, may not read its new content.
+    mode = 0o666 if before is None else 0o600 | (stat.S_IMODE(before.st_mode) & 0o666)
     try:
-        partial.touch(exist_ok=False)
+        partial.touch(mode, exist_ok=False)
     except OSError as error:
-        if not exists or error.errno not in _IRREPLACEABLE:
+        if before is None or error.errno not in _IRREPLACEABLE:
             raise OSError(error.errno, error.strerror, os.fspath(target)) from error
         with TemporaryDirectory(prefix="finhash-") as folder:
             partial = Path(folder, "partial")

@@ -238,7 +238,8 @@ def _formats() -> _Formats:
         and not (isinstance(reader, type) and issubclass(reader, ImageFile.StubImageFile))
     }
     return _Formats(
-        frozenset(e for e, name in extensions.items() if name in known or name == "MPO"),
+        # Pillow 12.1 and earlier register "" when an image is saved as SPIDER to an open file.
+        frozenset(e for e, name in extensions.items() if e and (name in known or name == "MPO")),
         {name: fits for name, fits in known.items() if fits is not None},
     )
 

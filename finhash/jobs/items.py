@@ -7,14 +7,24 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from finhash.images import Source, content_of, open_image
+from finhash.images import (
+    Source,
+    UnsupportedModeError,
+    content_of,
+    converted,
+    open_image,
+    to_rgb,
+)
 from finhash.methods import Method
+from finhash.preparation import AS_STORED, Preparation
+from finhash.quality import quality as quality_of
 
 PATIENCE = 0.5
 """Seconds for which items are collected before those that have come are processed."""
@@ -28,11 +38,42 @@ class Unreadable:
     """Text for the column ``error``."""
 
 
+@dataclass(frozen=True)
+class Options:
+    """How a job hashes its images, apart from the methods.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``max_pixels`` is no whole number, below 1, or larger than Pillow's own limit.
+    """
+
+    preparation: Preparation = AS_STORED
+    """What is done to images before they are hashed."""
+
+    quality: bool = False
+    """Whether rows have the quality of the prepared images."""
+
+    max_pixels: int | None = None
+    """Largest number of pixels of an image that is decoded; None leaves Pillow's limit alone."""
+
+    def __post_init__(self) -> None:
+        if self.max_pixels is not None:
+            _check_limit(self.max_pixels)
+
+
+DEFAULTS = Options()
+"""Images as stored, no quality, and no limit on pixels but Pillow's."""
+
+
 Pair = tuple[str, Source]
 """An id, and the source of its image."""
 
 Item = tuple[str, Source | Unreadable, tuple[str, ...] | None]
-"""An id, the source of its image, and the names of the methods to use, or None for all."""
+"""An id, the source of its image, and the columns to fill, or None for all.
+
+These columns are those of hashes, and ``quality``.
+"""
 
 
 def of_paths(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Pair]:
@@ -162,18 +203,45 @@ def size(item: Item) -> int:
     return 0
 
 
-def hashes_of(source: Source, methods: Sequence[Method]) -> list[NDArray[np.uint8]]:
-    """Return the packed hashes of an image by each method; raise what ``Method.hash`` raises.
+def hashes_of(
+    source: Source,
+    methods: Sequence[Method],
+    preparation: Preparation = AS_STORED,
+    *,
+    quality: bool = False,
+) -> tuple[list[NDArray[np.uint8]], int | None]:
+    """Return the packed hashes of an image by each method, and its quality or None.
+
+    The image is decoded once, and shrunk once, for all methods and the quality. Only methods that
+    decode files themselves (``Method.encoded``) do so again.
+
+    Raises
+    ------
+    Exception
+        What ``Method.hash`` raises.
 
     Examples
     --------
     >>> from finhash import methods
     >>> hashes_of(Image.radial_gradient("L"), [methods.get("dhash64")])
-    [array([15, 15, 15, 15, 15, 15, 15, 15], dtype=uint8)]
+    ([array([15, 15, 15, 15, 15, 15, 15, 15], dtype=uint8)], None)
     """
-    # Several methods share one decoded image; a single method may have a faster decoder.
-    image = open_image(source) if len(methods) > 1 else source
-    return [method.hash(source if method.encoded else image) for method in methods]
+    source = preparation.apply(source)
+    hash_shrunk = any(method.shrunk for method in methods)
+    others = sum(not (method.shrunk or method.encoded) for method in methods)
+    # A single method may have a faster decoder than Pillow's.
+    image = open_image(source) if others and others + (hash_shrunk or quality) > 1 else source
+    shrunk, found = image, None
+    if hash_shrunk or quality:
+        # The scratch buffer serves only if no method decodes another image into it.
+        reuse = all(method.shrunk for method in methods)
+        shrunk = pixels = (to_rgb if hash_shrunk else _any_rgb)(image, reuse=reuse)
+        found = quality_of(pixels) if quality else None
+    hashes = [
+        method.hash(source if method.encoded else shrunk if method.shrunk else image)
+        for method in methods
+    ]
+    return hashes, found
 
 
 def reason(error: Exception) -> str:
@@ -202,6 +270,32 @@ def text(name: str) -> str:
     caf\xe9.jpg
     """
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _any_rgb(image: Source, *, reuse: bool) -> NDArray[np.uint8]:
+    """Return the pixels of ``to_rgb``, even of an image that cannot be shrunk in its own mode."""
+    try:
+        return to_rgb(image, reuse=reuse)
+    except UnsupportedModeError:
+        return to_rgb(converted(open_image(image), "RGB"))
+
+
+def _check_limit(max_pixels: int) -> None:
+    """Raise an error unless ``max_pixels`` can limit the images that Pillow decodes."""
+    try:
+        count = index(max_pixels)
+    except TypeError:
+        raise TypeError(f"max_pixels is {max_pixels!r}; pass a whole number") from None
+    if count < 1:
+        raise ValueError(f"max_pixels is {count}; pass at least 1")
+    # Pillow warns of images above MAX_IMAGE_PIXELS and refuses those above twice that number.
+    most = Image.MAX_IMAGE_PIXELS and 2 * Image.MAX_IMAGE_PIXELS
+    if most and count > most:
+        raise ValueError(
+            f"max_pixels is {count:,}, but Pillow refuses images of more than {most:,} pixels: set "
+            f"PIL.Image.MAX_IMAGE_PIXELS to {-(-count // 2)} first, also in worker processes, or "
+            "pass a smaller number"
+        )
 
 
 def _held(source: Any) -> Source:  # noqa: ANN401

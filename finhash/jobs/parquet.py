@@ -1,9 +1,10 @@
 """Parquet files of hash tables: single tables, and the parts in a job's output folder.
 
 Each file's metadata has an entry ``"finhash"``: JSON with the versions of the software that made
-the hashes, and with ``"format": 1``. Later versions of finhash read all files of format 1. Files
-without the number are older and are read as format 1. If the columns or their meaning change, the
-number grows; a version of finhash that does not know the number refuses the file.
+the hashes, with the preparation of the images (``"preparation"``) unless there was none, and with
+``"format": 1``. Later versions of finhash read all files of format 1. Files without the number are
+older and are read as format 1. If the columns or their meaning change, the number grows; a version
+of finhash that does not know the number refuses the file.
 
 Format 1 has the columns ``path``, one per method, and ``error``, as described by
 ``finhash.HashTable``. Parts also have the column ``key``: eight bytes that identify the path, and
@@ -31,7 +32,16 @@ from numpy.typing import NDArray
 
 from finhash.jobs.columns import conform, fixed_width
 from finhash.jobs.files import whole_file
-from finhash.jobs.rows import FACTS, GIVEN, KEY, METADATA_KEY, keyed_schema, path_digest
+from finhash.jobs.rows import (
+    FACTS,
+    GIVEN,
+    KEY,
+    METADATA_KEY,
+    QUALITY,
+    keyed_schema,
+    path_digest,
+)
+from finhash.preparation import Preparation
 
 T = TypeVar("T")
 
@@ -99,20 +109,37 @@ def hash_columns(schema: pa.Schema) -> list[str]:
 
 
 def fact_columns(schema: pa.Schema) -> list[str]:
-    """Return the names of the columns of facts about images, such as ``width``."""
+    """Return the names of the columns of facts about images, such as ``width``, and ``quality``."""
     types = dict(zip(schema.names, schema.types, strict=True))
-    return [field.name for field in FACTS if types.get(field.name) == field.type]
+    return [field.name for field in (*FACTS, QUALITY) if types.get(field.name) == field.type]
 
 
 def provenance_of(schema: pa.Schema) -> dict[str, Any]:
-    """Return the provenance in a table's schema; empty if another program wrote the table."""
-    facts: dict[str, Any] = json.loads((schema.metadata or {}).get(METADATA_KEY, "{}"))
+    """Return the provenance in a table's schema; empty if another program wrote the table.
+
+    Raise ``ValueError`` if it is not what finhash writes.
+    """
+    try:
+        facts: dict[str, Any] = json.loads((schema.metadata or {}).get(METADATA_KEY, "{}"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the entry 'finhash' of its metadata is not JSON ({error})") from error
+    versions = facts.get("versions") or {} if isinstance(facts, dict) else None
+    if not isinstance(versions, dict) or not all(isinstance(v, str) for v in versions.values()):
+        raise ValueError(f"the entry 'finhash' of its metadata is not of finhash: {facts!r:.60}")
     return facts
 
 
-def as_part(batches: Iterable[pa.RecordBatch], methods: Sequence[str]) -> pa.Table:
-    """Join rows that have keys into the table of a part, with its metadata."""
-    keyed = keyed_schema(methods)
+def preparation_of(schema: pa.Schema) -> Preparation:
+    """Return the preparation of the images of a table; none if its metadata has no entry."""
+    given = provenance_of(schema).get("preparation", {})
+    try:
+        return Preparation(**given)
+    except TypeError as error:
+        raise ValueError(f"its metadata has an unknown preparation: {given!r:.80}") from error
+
+
+def as_part(batches: Iterable[pa.RecordBatch], keyed: pa.Schema) -> pa.Table:
+    """Join rows that have keys into the table of a part, whose schema is ``keyed``."""
     table = pa.Table.from_batches(batches, keyed.remove_metadata())
     return table.replace_schema_metadata(keyed.metadata)
 
@@ -322,7 +349,11 @@ def check_schema(schema: pa.Schema, path: str | os.PathLike[str]) -> None:
     """Raise ``ValueError`` unless a file is a finhash table in a format known here."""
     if METADATA_KEY not in (schema.metadata or {}):
         raise ValueError(f"{path} is not a finhash table: its metadata has no entry 'finhash'")
-    number = provenance_of(schema).get("format", FORMAT)
+    try:
+        number = provenance_of(schema).get("format", FORMAT)
+        preparation_of(schema)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a finhash table: {error}") from error
     if number not in range(1, FORMAT + 1):
         raise ValueError(
             f"{path} has format {number!r}, but this version of finhash reads formats up to "

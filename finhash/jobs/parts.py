@@ -21,19 +21,22 @@ from finhash.jobs.items import Item, Pair, together
 from finhash.jobs.parquet import (
     as_part,
     check_schema,
+    fact_columns,
     hash_columns,
     newest,
     part_files,
     part_number,
     part_path,
+    preparation_of,
     provenance_of,
     read_columns,
     read_schema,
     write_table,
 )
 from finhash.jobs.provenance import difference, versions
-from finhash.jobs.rows import KEY, keyed_schema, path_digest, state_digest
+from finhash.jobs.rows import KEY, QUALITY, keyed_schema, path_digest, state_digest
 from finhash.methods import MethodName
+from finhash.preparation import AS_STORED, Preparation
 
 SHORTEST, LONGEST = 1.0, 60.0
 """Least and greatest time between two parts, in seconds; in between, 1% of the run so far."""
@@ -66,7 +69,8 @@ class Parts:
     """The output folder of one run: finished rows of earlier runs, and rows to be added.
 
     A folder keeps all its methods. New and changed files get the hashes of all of them. Files that
-    have not changed get only those that their rows lack, and keep the others.
+    have not changed get only those that their rows lack, and keep the others. The quality of the
+    images is kept and added in the same way.
 
     Entering the context locks the folder and reads which images are done. That takes 80 bytes per
     image, of which 24, and one per method, are kept. Leaving it writes the rows added last,
@@ -83,19 +87,26 @@ class Parts:
         Seconds to wait for another run that is using the folder.
     tally : Tally, optional
         Filled with what the run does. It keeps the ids of all new and changed images.
+    quality : bool, default False
+        Whether rows get the quality of their images. They also do if the folder has this column.
+    preparation : Preparation, optional
+        What is done to the images. By default that of the folder.
 
     Attributes
     ----------
     methods : list of str
         From entering on, the names of all hashes of the folder: those that it had, then new ones.
+    quality : bool
+        From entering on, whether the folder's rows have the quality of their images.
 
     Raises
     ------
     RuntimeError
-        On entering, if another run has locked the folder for ``wait`` seconds.
+        On entering, if another run has locked the folder for ``wait`` seconds. Later, if the folder
+        is removed or replaced.
     ValueError
-        On entering, if the folder's rows were made by versions with other hashes, have another
-        number of bits, or have a method that is not registered.
+        On entering, if the folder's rows were made by versions with other hashes or with another
+        preparation, have another number of bits, or have a method that is not registered.
     """
 
     def __init__(
@@ -104,11 +115,16 @@ class Parts:
         methods: Sequence[MethodName | str],
         wait: float = WAIT,
         tally: Tally | None = None,
+        *,
+        quality: bool = False,
+        preparation: Preparation | None = None,
     ) -> None:
         self._folder = Path(folder)
         self._tally = tally
         self._unwanted = np.empty(0, np.uint64)
         self.methods: list[str] = list(methods)
+        self.quality = quality
+        self._wanted = preparation
         self._wait = wait
         self._rows: list[tuple[int, pa.RecordBatch]] = []
 
@@ -125,6 +141,7 @@ class Parts:
         try:
             for left in self._folder.glob(".*.partial"):  # of a run that was killed
                 left.unlink()
+            self._identity = self._stat()
             self._open()
         except BaseException:
             self._lock.release()
@@ -139,11 +156,12 @@ class Parts:
         traceback: TracebackType | None,
     ) -> None:
         try:
+            self._check_there()
             if self._rows or not part_files(self._folder):
                 self._write()
             compact(
                 self._folder,
-                self.methods,
+                self._schema(),
                 unique=self._is_unique(),
                 unwanted=np.setdiff1d(self._unwanted, self._digests_added()),
             )
@@ -167,7 +185,7 @@ class Parts:
         source : source
             Its source.
         only : tuple of str or None
-            Methods that its row lacks; None if all hashes are to be made.
+            Columns of hashes, and ``quality``, that its row lacks; None if all are to be made.
         """
         if not len(self._paths):
             for name, source in pairs:
@@ -189,7 +207,7 @@ class Parts:
             done = known & ~lacking.any(axis=0)
             skipped(int(done.sum()))
             for k in np.flatnonzero(~done):
-                lacks = tuple(self.methods[j] for j in np.flatnonzero(lacking[:, k]))
+                lacks = tuple(self._made[j] for j in np.flatnonzero(lacking[:, k]))
                 yield *some[k], lacks if known[k] else None
 
     def add(self, position: int, rows: pa.RecordBatch) -> None:
@@ -200,7 +218,7 @@ class Parts:
         position : int
             Number of the first image among all images of the run; orders the rows of a part.
         rows : pyarrow.RecordBatch
-            Rows with the columns of ``finhash.jobs.rows.keyed_schema``. Hashes that an image did
+            Rows with the columns of ``finhash.jobs.rows.keyed_schema``. Values that an image did
             not lack are null; they are taken from its row in the folder.
         """
         self._rows.append((position, rows))
@@ -220,6 +238,21 @@ class Parts:
         """Remove the rows of these ids when the context is left, unless this run adds new ones."""
         self._unwanted = np.frombuffer(b"".join(map(path_digest, names)), "u8")
 
+    def _stat(self) -> tuple[int, int] | None:
+        """Return what identifies the folder among all files and folders; None if it is gone."""
+        try:
+            status = self._folder.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _check_there(self) -> None:
+        """Raise ``RuntimeError`` if the folder is no longer the one that this run has locked."""
+        if self._stat() != self._identity:
+            raise RuntimeError(
+                f"{self._folder} was removed or replaced during the run: repeat the run"
+            )
+
     def _note(self, added: Iterable[str], changed: Iterable[str]) -> None:
         """Add new and changed images to the tally, if there is one."""
         if self._tally is not None:
@@ -234,6 +267,9 @@ class Parts:
             check_schema(schema, file)
         there = [name for schema in schemas for name in hash_columns(schema)]
         self.methods = list(dict.fromkeys([*there, *self.methods]))
+        self.quality |= any(QUALITY.name in fact_columns(schema) for schema in schemas)
+        earlier = preparation_of(schemas[-1]) if schemas else AS_STORED
+        self._preparation = earlier if self._wanted is None else self._wanted
         for schema in schemas:
             self._check(schema)
         keys, self._ends = read_keys(self._files)
@@ -261,19 +297,29 @@ class Parts:
         differ = difference(versions(), provenance_of(there).get("versions", {}), methods)
         if differ:
             raise ValueError(f"{self._folder} was made by {differ}: use another folder")
+        if (earlier := preparation_of(there)) != self._preparation:
+            raise ValueError(
+                f"{self._folder} was made with another preparation: {earlier}, instead of "
+                f"{self._preparation}; pass the same background and exif, or use another folder"
+            )
+
+    @property
+    def _made(self) -> list[str]:
+        """Columns that are made of an image's pixels, and that rows can lack."""
+        return [*self.methods, QUALITY.name] if self.quality else self.methods
 
     def _lacks(self) -> NDArray[np.bool_]:
-        """Return which methods each row of the parts lacks, ``[methods, rows]``."""
-        fields = self._fields()
-        lacks = np.zeros((len(self.methods), sum(self._sizes)), bool)
+        """Return which made columns each row of the parts lacks, ``[columns, rows]``."""
+        fields = self._schema().remove_metadata()
+        lacks = np.zeros((len(self._made), sum(self._sizes)), bool)
         for file, end, size in zip(self._files, self._ends, self._sizes, strict=True):
-            if _lacks_some(file, self.methods):
-                lacks[:, end - size : end] = _lacking(read_columns(file, fields), self.methods)
+            if _lacks_some(file, self._made):
+                lacks[:, end - size : end] = _lacking(read_columns(file, fields), self._made)
         return lacks
 
-    def _fields(self) -> pa.Schema:
-        """Return the columns of the folder's parts."""
-        return keyed_schema(self.methods).remove_metadata()
+    def _schema(self) -> pa.Schema:
+        """Return the schema of the folder's parts."""
+        return keyed_schema(self.methods, quality=self.quality, preparation=self._preparation)
 
     def _is_unique(self) -> bool:
         """Return whether no path has two rows in the parts."""
@@ -292,8 +338,9 @@ class Parts:
 
     def _write(self) -> None:
         """Write the rows held in memory as the next part."""
+        self._check_there()
         rows = sorted(self._rows, key=lambda item: item[0])
-        table = self._completed(as_part((batch for _, batch in rows), self.methods))
+        table = self._completed(as_part((batch for _, batch in rows), self._schema()))
         files = part_files(self._folder)
         last = part_number(files[-1]) if files else 0
         self._added.append(fixed_width(table[KEY]).view(np.uint64)[:, 0].copy())
@@ -303,8 +350,8 @@ class Parts:
         self._written = time.monotonic()
 
     def _completed(self, table: pa.Table) -> pa.Table:
-        """Return new rows with the hashes that they did not lack, taken from their old rows."""
-        lacks = _lacking(table, self.methods)
+        """Return new rows with the values that they did not lack, taken from their old rows."""
+        lacks = _lacking(table, self._made)
         rows = np.flatnonzero(lacks.any(axis=0))
         if not len(rows):
             return table
@@ -314,7 +361,7 @@ class Parts:
         changed = np.zeros(len(table), bool)
         changed[rows] = self._states[places] != digests[rows, 1]
         columns = {name: table[name] for name in table.column_names}
-        for name, lacked in zip(self.methods, lacks[:, rows], strict=True):
+        for name, lacked in zip(self._made, lacks[:, rows], strict=True):
             sources = np.arange(len(table))
             sources[rows[lacked]] = len(table) + np.flatnonzero(lacked)
             both = pa.chunked_array([*table[name].chunks, *old[name].chunks])
@@ -332,16 +379,16 @@ class Parts:
         for part in np.unique(parts):
             wanted = np.flatnonzero(parts == part)
             start = self._ends[part] - self._sizes[part]
-            table = read_columns(self._files[part], self._fields())
+            table = read_columns(self._files[part], self._schema().remove_metadata())
             tables.append(table.take(places[wanted] - start))
             order.append(wanted)
         return pa.concat_tables(tables).take(np.argsort(np.concatenate(order)))
 
 
-def _lacks_some(file: Path, methods: Sequence[str]) -> bool:
-    """Return whether rows of a part can lack a method; read only the part's metadata."""
+def _lacks_some(file: Path, columns: Sequence[str]) -> bool:
+    """Return whether rows of a part can lack a made column; read only the part's metadata."""
     metadata = pq.read_metadata(file)
-    nulls = dict.fromkeys(methods, 0)
+    nulls = dict.fromkeys(columns, 0)
     if not nulls.keys() <= set(metadata.schema.to_arrow_schema().names):
         return True
     for group in range(metadata.num_row_groups):
@@ -352,8 +399,8 @@ def _lacks_some(file: Path, methods: Sequence[str]) -> bool:
     return len(set(nulls.values())) > 1
 
 
-def _lacking(table: pa.Table, methods: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which methods each row lacks although its image could be hashed."""
+def _lacking(table: pa.Table, columns: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which columns each row lacks although its image could be hashed."""
     hashed: NDArray[np.bool_] = pc.call_function("equal", [table["error"], ""]).to_numpy()
-    nulls = [table[name].is_null().to_numpy() for name in methods]
-    return np.array(nulls, bool).reshape(len(methods), len(table)) & hashed
+    nulls = [table[name].is_null().to_numpy() for name in columns]
+    return np.array(nulls, bool).reshape(len(columns), len(table)) & hashed

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from finhash.jobs.columns import as_hex
+from finhash.jobs.files import printable
 
 ROWS = 5
 """Rows shown at most."""
@@ -16,7 +17,7 @@ DIGITS = 12
 WIDTH = 40
 """Characters shown of each path and error."""
 
-FACTS = ("width", "height", "bytes", "format")
+FACTS = ("width", "height", "bytes", "format", "quality")
 """Columns shown after the error, if the table has them."""
 
 
@@ -92,7 +93,8 @@ def _facts(table: pa.Table, methods: list[str]) -> str:
     parts += [f"{lacking} without a hash of each method"] if lacking else []
     hashed = ", ".join(parts) or "all hashed"
     plural = "row" if rows == 1 else "rows"
-    return f"HashTable: {rows} {plural}, {hashed}; methods: {', '.join(methods) or 'none'}"
+    names = printable(", ".join(methods)) or "none"
+    return f"HashTable: {rows} {plural}, {hashed}; methods: {names}"
 
 
 def _cells(table: pa.Table, methods: list[str]) -> list[list[str]]:
@@ -106,7 +108,7 @@ def _cells(table: pa.Table, methods: list[str]) -> list[list[str]]:
     for name in FACTS:
         if name in first.column_names:
             columns.append([name, *("" if v is None else str(v) for v in first[name].to_pylist())])
-    return [list(row) for row in zip(*columns, strict=True)]
+    return [list(map(printable, row)) for row in zip(*columns, strict=True)]
 
 
 def _more(table: pa.Table) -> list[str]:

@@ -1,4 +1,4 @@
-"""Versions of the software that can change the bits of a hash."""
+"""Versions of the software that can change the bits of a hash, and the platform it ran on."""
 
 import platform
 import re
@@ -41,22 +41,37 @@ SOFTWARE: Mapping[str, Mapping[str, Spans]] = {
 The study's table ``versions`` holds the measurements. NumPy, Numba and Python changed no bits.
 """
 
+_NEVER = {"python", "platform", "libc"}
+"""Entries of ``versions`` that ``difference`` never compares.
+
+The study's table ``platforms`` holds the measurements for processors and C libraries.
+"""
+
 
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
     """Return the versions of Python, of libjpeg-turbo and of the packages that compute hashes.
 
+    The system, the kind of processor and the C library are listed too. They change no bits.
+
     Returns
     -------
     dict of str to str
-        ``"python"``, ``"libjpeg-turbo"`` and the name of each installed package, with its version.
+        ``"python"``, ``"libjpeg-turbo"`` and the name of each installed package, with its version;
+        ``"platform"``, such as ``"Linux x86_64"``; and ``"libc"``, such as ``"glibc 2.36"``, if
+        Python recognises the C library.
 
     Examples
     --------
     >>> sorted(versions())[:2]
     ['PyWavelets', 'finhash']
     """
-    found = {"python": platform.python_version()}
+    found = {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+    if libc := " ".join(platform.libc_ver()).strip():
+        found["libc"] = libc
     for package in PACKAGES:
         try:
             found[package] = version(package)
@@ -72,15 +87,15 @@ def difference(
     """Describe how the versions ``there`` differ from those ``here``, if hashes depend on them.
 
     Versions are compared only if both sides recorded them. For a built-in method, ``SOFTWARE`` says
-    which ones matter, and which of them give the same bits. For a registered method all versions
-    but Python's matter.
+    which ones matter, and which of them give the same bits. For a registered method all packages
+    matter, but neither Python nor the platform.
 
     Parameters
     ----------
     here, there : mapping of str to str
         Versions as returned by ``versions``.
     methods : iterable of str, optional
-        Names of the hashes to compare. By default all versions but Python's matter.
+        Names of the hashes to compare. By default all packages matter.
 
     Returns
     -------
@@ -96,7 +111,7 @@ def difference(
     >>> difference(here, there, ["find", "phash64"])
     'pillow 12.3.0 instead of 13.0.0'
     """
-    shared = here.keys() & there.keys() - {"python"}
+    shared = here.keys() & there.keys() - _NEVER
     everything: dict[str, Spans] = dict.fromkeys(shared, ())
     differ = set()
     for spans in [everything] if methods is None else [_spans(m) or everything for m in methods]:

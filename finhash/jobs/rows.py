@@ -10,16 +10,33 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
 
 from finhash import methods as registry
-from finhash.images import Header, ImageError, collected_headers
-from finhash.jobs.items import Item, Unreadable, hashes_of, is_path, reason, text
+from finhash.images import (
+    Header,
+    ImageError,
+    ImageTooLargeError,
+    collected_headers,
+    pixel_limit,
+)
+from finhash.jobs.items import (
+    DEFAULTS,
+    Item,
+    Options,
+    Unreadable,
+    hashes_of,
+    is_path,
+    reason,
+    text,
+)
 from finhash.jobs.provenance import difference, versions
 from finhash.methods import Method
+from finhash.preparation import AS_STORED, Preparation
 
 METADATA_KEY = b"finhash"
 """Key of the Parquet metadata under which a table's provenance is stored, as JSON."""
@@ -36,8 +53,12 @@ FACTS = (
     pa.field("bytes", pa.int64()),
     pa.field("format", pa.string()),
     pa.field("modified", pa.int64()),
+    pa.field("orientation", pa.int8()),
 )
 """Columns of facts about each image; tables of other sources may lack them."""
+
+QUALITY = pa.field("quality", pa.int8())
+"""Column of the quality of each image, which follows the facts in tables that have it."""
 
 UNDONE = bytes(8)
 """State digest of a row that the next run makes again, such as the row of a missing file."""
@@ -46,15 +67,25 @@ GIVEN = bytes([255] * 8)
 """State digest of a source that is not a path: a finished row with the same id is up to date."""
 
 
-def schema(methods: Iterable[str], *, facts: bool = True) -> pa.Schema:
-    """Return the schema of a hash table, with the current versions in its metadata.
+def schema(
+    methods: Iterable[str],
+    *,
+    facts: bool = True,
+    quality: bool = False,
+    preparation: Preparation = AS_STORED,
+) -> pa.Schema:
+    """Return the schema of a hash table, with the provenance of new rows in its metadata.
 
     Parameters
     ----------
     methods : iterable of str
         Names of hashes, as in ``finhash.methods.METHODS``.
     facts : bool, default True
-        Whether there are the columns that follow ``error``.
+        Whether there are the columns of facts that follow ``error``.
+    quality : bool, default False
+        Whether there is the column ``quality``.
+    preparation : Preparation, optional
+        What was done to the images. By default nothing, as in tables without such an entry.
 
     Returns
     -------
@@ -75,26 +106,35 @@ def schema(methods: Iterable[str], *, facts: bool = True) -> pa.Schema:
             Pillow's name of the file's format, such as ``"JPEG"``; null if unknown.
         modified : int64
             Modification time of the file, in nanoseconds since 1970; null if the source is no file.
+        orientation : int8
+            EXIF orientation, 1 to 8; null if the image has none or it is unknown.
+        quality : int8
+            Quality, 0 to 100, as ``finhash.quality.quality`` returns it; null without a hash.
 
     Examples
     --------
     >>> schema(["find", "dhash64"]).names[:5]
     ['path', 'find', 'dhash64', 'error', 'width']
     """
-    metadata = {METADATA_KEY: json.dumps({"versions": versions()})}
-    columns = _columns(map(registry.get, methods))
-    if not facts:
-        columns = pa.schema(list(columns)[: -len(FACTS)])
-    return columns.with_metadata(metadata)
+    provenance: dict[str, object] = {"versions": versions()}
+    if preparation != AS_STORED:
+        provenance["preparation"] = asdict(preparation)
+    columns = _columns(map(registry.get, methods), facts=facts, quality=quality)
+    return columns.with_metadata({METADATA_KEY: json.dumps(provenance)})
 
 
-def keyed_schema(methods: Iterable[str]) -> pa.Schema:
+def keyed_schema(
+    methods: Iterable[str], *, quality: bool = False, preparation: Preparation = AS_STORED
+) -> pa.Schema:
     """Return the schema of a part: that of a hash table, and the column ``key``."""
-    return schema(methods).append(KEY_FIELD)
+    return schema(methods, quality=quality, preparation=preparation).append(KEY_FIELD)
 
 
 def hash_batch(
-    items: Sequence[Item], methods: Sequence[Method], expected: dict[str, str]
+    items: Sequence[Item],
+    methods: Sequence[Method],
+    expected: dict[str, str],
+    options: Options = DEFAULTS,
 ) -> tuple[pa.RecordBatch, float]:
     """Hash some images in a worker.
 
@@ -107,12 +147,14 @@ def hash_batch(
         registered.
     expected : dict of str to str
         Versions of the process that runs the job.
+    options : Options, optional
+        Preparation, quality and limit on pixels.
 
     Returns
     -------
     rows : pyarrow.RecordBatch
-        One row per item, with the columns of ``keyed_schema``. Columns of methods that an item
-        leaves out are null.
+        One row per item, with the columns of ``keyed_schema``. Columns that an item leaves out are
+        null.
     seconds : float
         Wall time, in seconds.
 
@@ -128,13 +170,15 @@ def hash_batch(
         if missing := method.missing_package():
             raise RuntimeError(f"on a worker, {missing}")
     start = time.perf_counter()
-    rows = [_hash_item(item, methods) for item in items]
-    return _as_batch(rows, methods), time.perf_counter() - start
+    rows = [_hash_item(item, methods, options) for item in items]
+    return _as_batch(rows, methods, options), time.perf_counter() - start
 
 
-def error_row(name: str, methods: Sequence[Method], error: str) -> pa.RecordBatch:
+def error_row(
+    name: str, methods: Sequence[Method], error: str, options: Options = DEFAULTS
+) -> pa.RecordBatch:
     """Return one row without hashes, for an image that crashed every worker that tried it."""
-    return _as_batch([_row(name, UNDONE, error)], methods)
+    return _as_batch([_row(name, UNDONE, error)], methods, options)
 
 
 def path_digest(name: str | os.PathLike[str]) -> bytes:
@@ -151,7 +195,7 @@ def state_digest(source: object) -> bytes:
     return _state_digest(_status(source)) if is_path(source) else GIVEN
 
 
-def _hash_item(item: Item, methods: Sequence[Method]) -> dict[str, object]:
+def _hash_item(item: Item, methods: Sequence[Method], options: Options) -> dict[str, object]:
     """Return an item's row, with its hashes or with the exception that prevented them."""
     name, source, only = item
     if isinstance(source, Unreadable):
@@ -159,14 +203,20 @@ def _hash_item(item: Item, methods: Sequence[Method]) -> dict[str, object]:
     # Taken before reading: if the file changes meanwhile, the next run hashes it again.
     status = _status(source) if is_path(source) else None
     state = _state_digest(status) if is_path(source) else GIVEN
+    quality = options.quality
     if only is not None:
         methods = [method for method in methods if method.name in only]
+        quality = QUALITY.name in only
     columns: dict[str, object] = {}
     error = ""
-    with collected_headers() as headers:
+    with collected_headers() as headers, pixel_limit(options.max_pixels):
         try:
-            for method, bits in zip(methods, hashes_of(source, methods), strict=True):
+            hashes, found = hashes_of(source, methods, options.preparation, quality=quality)
+            for method, bits in zip(methods, hashes, strict=True):
                 columns[method.name] = bits.tobytes()
+            columns[QUALITY.name] = found
+        except ImageTooLargeError as problem:  # the next run may have a higher limit
+            error, state = reason(problem), UNDONE
         except ImageError as problem:
             error = reason(problem)
             # The same id may come with a complete download next time, so only files are done.
@@ -219,13 +269,19 @@ def _row(
     return {"path": text(name), **(columns or {}), "error": error, KEY: key}
 
 
-def _as_batch(rows: list[dict[str, object]], methods: Sequence[Method]) -> pa.RecordBatch:
+def _as_batch(
+    rows: list[dict[str, object]], methods: Sequence[Method], options: Options
+) -> pa.RecordBatch:
     """Return rows as a batch with the columns of ``keyed_schema``; missing hashes are null."""
-    return pa.RecordBatch.from_pylist(rows, _columns(methods).append(KEY_FIELD))
+    columns = _columns(methods, quality=options.quality)
+    return pa.RecordBatch.from_pylist(rows, columns.append(KEY_FIELD))
 
 
-def _columns(methods: Iterable[Method]) -> pa.Schema:
+def _columns(methods: Iterable[Method], *, facts: bool = True, quality: bool = False) -> pa.Schema:
     """Return the columns of a hash table, without metadata."""
     fields = [pa.field("path", pa.string(), nullable=False)]
     fields += [pa.field(method.name, pa.binary(method.bits // 8)) for method in methods]
-    return pa.schema([*fields, pa.field("error", pa.string(), nullable=False), *FACTS])
+    fields.append(pa.field("error", pa.string(), nullable=False))
+    fields += FACTS if facts else ()
+    fields += [QUALITY] if quality else ()
+    return pa.schema(fields)

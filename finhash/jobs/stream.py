@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from finhash.jobs.items import hashes_of, reason
+from finhash.images import collected_headers, pixel_limit
+from finhash.jobs.items import DEFAULTS, Options, hashes_of, reason
 from finhash.methods import Method
 
 AHEAD = 8
@@ -23,9 +24,18 @@ class Result(NamedTuple):
     error: str
     """Reason, as in the column ``error`` of a hash table; empty if there are hashes."""
 
+    quality: int | None = None
+    """Quality of the image, if it was asked for and there are hashes."""
+
+    orientation: int | None = None
+    """EXIF orientation, if the image has one."""
+
 
 def hash_in_turn(
-    paths: Iterable[str | os.PathLike[str]], methods: Sequence[Method], workers: int = 1
+    paths: Iterable[str | os.PathLike[str]],
+    methods: Sequence[Method],
+    workers: int = 1,
+    options: Options = DEFAULTS,
 ) -> Iterator[Result]:
     """Yield the hashes of each file as soon as those of all earlier files are known.
 
@@ -37,6 +47,8 @@ def hash_in_turn(
         Hashes.
     workers : int, default 1
         Threads.
+    options : Options, optional
+        Preparation, quality and limit on pixels.
 
     Yields
     ------
@@ -51,13 +63,13 @@ def hash_in_turn(
     """
     if workers == 1:
         for path in paths:
-            yield _result(path, methods)
+            yield _result(path, methods, options)
         return
     with ThreadPoolExecutor(workers) as pool:
         running: deque[Future[Result]] = deque()
         try:
             for path in paths:
-                running.append(pool.submit(_result, path, methods))
+                running.append(pool.submit(_result, path, methods, options))
                 if len(running) > AHEAD * workers:
                     yield running.popleft().result()
             while running:
@@ -67,9 +79,12 @@ def hash_in_turn(
                 future.cancel()
 
 
-def _result(path: str | os.PathLike[str], methods: Sequence[Method]) -> Result:
+def _result(path: str | os.PathLike[str], methods: Sequence[Method], options: Options) -> Result:
     """Return the hashes of a file, or the reason why it has none."""
-    try:
-        return Result(path, [bits.tobytes().hex() for bits in hashes_of(path, methods)], "")
-    except Exception as error:  # the other files are hashed nevertheless
-        return Result(path, [], reason(error))
+    with collected_headers() as headers, pixel_limit(options.max_pixels):
+        try:
+            hashes, quality = hashes_of(path, methods, options.preparation, quality=options.quality)
+        except Exception as error:  # the other files are hashed nevertheless
+            return Result(path, [], reason(error))
+    orientation = headers[0].orientation if headers else None
+    return Result(path, [bits.tobytes().hex() for bits in hashes], "", quality, orientation)

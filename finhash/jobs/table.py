@@ -21,6 +21,7 @@ from finhash.jobs.items import text
 from finhash.jobs.provenance import difference
 from finhash.jobs.rows import KEY, METADATA_KEY
 from finhash.methods import RESERVED, MethodName
+from finhash.preparation import Preparation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,8 +71,14 @@ class HashTable:
             Pillow's name of the format, such as ``"JPEG"``.
         modified : int64, optional
             Modification time of the file, in nanoseconds since 1970.
+        orientation : int8, optional
+            EXIF orientation of the image, 1 to 8, where 1 is upright.
+        quality : int8, optional
+            Quality of the image, 0 to 100, as ``finhash.quality.quality`` returns it. Hashes of
+            images below ``finhash.quality.LOWEST`` mean little.
 
-        The last five columns are in tables that ``hash_files`` and ``hash_images`` made. Their
+        The columns from ``width`` on are in tables that ``hash_files`` and ``hash_images`` made;
+        ``quality`` only if it was asked for. Their
         values are null if they are not known, such as the time of an image that is no file, or all
         values of rows that earlier versions of finhash made.
 
@@ -118,11 +125,9 @@ class HashTable:
         self._arrow: pa.Table | None = conform(arrow)
 
     @classmethod
-    def _from_batches(
-        cls, batches: Iterable[pa.RecordBatch], methods: Sequence[str]
-    ) -> "HashTable":
+    def _from_batches(cls, batches: Iterable[pa.RecordBatch], keyed: pa.Schema) -> "HashTable":
         """Return a table of the rows that workers return, without their column ``key``."""
-        table = parquet.as_part(batches, methods).drop_columns(KEY)
+        table = parquet.as_part(batches, keyed).drop_columns(KEY)
         return HashTable(table.combine_chunks())
 
     @classmethod
@@ -237,7 +242,7 @@ class HashTable:
         ------
         ValueError
             If there is no table, methods or numbers of bits differ, or tables were made by versions
-            of the software that give other hashes.
+            of the software that give other hashes, or of images that were prepared in other ways.
 
         Examples
         --------
@@ -418,6 +423,11 @@ class HashTable:
     def provenance(self) -> dict[str, Any]:
         """Facts about the making of the table: ``"versions"``, and those added later."""
         return parquet.provenance_of(self.arrow.schema)
+
+    @property
+    def preparation(self) -> Preparation:
+        """What was done to the images before they were hashed; nothing if this is not recorded."""
+        return parquet.preparation_of(self.arrow.schema)
 
     def with_provenance(self, **facts: object) -> "HashTable":
         """Return a table of the same rows, with facts added to its provenance.
@@ -607,8 +617,12 @@ class HashTable:
                 Pillow's name of the format.
             modified : Int64
                 Modification time of the file, in nanoseconds since 1970.
+            orientation : Int8
+                EXIF orientation, 1 to 8.
+            quality : Int8
+                Quality, 0 to 100.
 
-            Tables that lack one of the last five columns give frames without it.
+            Tables that lack one of the columns from ``width`` on give frames without it.
 
         Raises
         ------
@@ -627,7 +641,11 @@ class HashTable:
             arrow = arrow.set_column(place, name, as_hex(arrow[name]))
         frame: pd.DataFrame = arrow.to_pandas()
         # Columns of integers with nulls would become floating-point numbers, which are not exact.
-        kinds = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
+        kinds = {
+            pa.int8(): pd.Int8Dtype(),
+            pa.int32(): pd.Int32Dtype(),
+            pa.int64(): pd.Int64Dtype(),
+        }
         for name in parquet.fact_columns(arrow.schema):
             if arrow[name].type in kinds:
                 frame[name] = arrow[name].to_pandas(types_mapper=kinds.get)
@@ -800,3 +818,8 @@ def _check_comparable(first: HashTable, other: HashTable) -> None:
     here, there = (table.provenance.get("versions") for table in (first, other))
     if here and there and (differ := difference(here, there, first.methods)):
         raise ValueError(f"a table was made by {differ}: hash its files again with one version")
+    if first.preparation != other.preparation:
+        raise ValueError(
+            f"the images of the tables were prepared in different ways, {first.preparation} and "
+            f"{other.preparation}: hash the files of one table again with the options of the other"
+        )

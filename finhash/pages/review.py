@@ -32,6 +32,8 @@ from finhash.hamming.words import check_radius
 from finhash.jobs.files import whole_file
 from finhash.jobs.items import text
 from finhash.pages.thumbnails import ImagePath, Thumbnail, thumbnails
+from finhash.preparation import AS_STORED, Preparation
+from finhash.quality import LOWEST
 
 SHOWN = 4
 """Number of images shown per family of a pair of families, at most."""
@@ -45,7 +47,7 @@ MOST = 20_000
 SIDE = 112
 """Longer side of a thumbnail in a family, in pixels."""
 
-JUDGED_SIDE = 256
+JUDGED_SIDE = 400
 """Longer side of a thumbnail in a pair to judge, in pixels."""
 
 CHUNK = 64
@@ -184,6 +186,8 @@ def write_families(
     *,
     margin: int | None = None,
     labels: Sequence[int | str] | None = None,
+    qualities: Sequence[int | None] | None = None,
+    preparation: Preparation = AS_STORED,
     verdicts: Iterable[Verdict] = (),
     title: str = "Families of near-duplicate images",
     command: str = "",
@@ -216,6 +220,11 @@ def write_families(
         judge differs from ``radius`` at most. By default a sixteenth of the hash.
     labels : sequence of int or str, shape (n,), optional
         Name of each image's family in a list of families, which the page repeats.
+    qualities : sequence of int or None, shape (n,), optional
+        Quality of each image, 0 to 100, or None if it is unknown. The page marks images below
+        ``finhash.quality.LOWEST``.
+    preparation : Preparation, optional
+        What was done to the images before they were hashed; the page shows them like this.
     verdicts : iterable of Verdict
         Earlier verdicts on pairs of images. The page shows them and repeats them in the file that
         it saves, which can then replace the earlier file.
@@ -231,8 +240,8 @@ def write_families(
     Raises
     ------
     ValueError
-        If the numbers of paths, hashes and labels differ, or ``radius`` is not between 0 and the
-        number of bits.
+        If the numbers of paths, hashes, labels and qualities differ, or ``radius`` is not between 0
+        and the number of bits.
     OSError
         If the page cannot be written.
 
@@ -253,6 +262,7 @@ def write_families(
     for what, number in (
         ("hashes", len(hashes)),
         ("labels", len(paths if labels is None else labels)),
+        ("qualities", len(paths if qualities is None else qualities)),
     ):
         if number != len(paths):
             raise ValueError(
@@ -271,7 +281,9 @@ def write_families(
     names = [text(os.fspath(paths[row])) for row in shown]
     files_shown = [paths[row] for row in shown[:MOST]]
     sides = np.where(large, JUDGED_SIDE, SIDE)[:MOST].tolist()
-    made = thumbnails(files_shown, sides, workers=workers, progress=progress)
+    made = thumbnails(
+        files_shown, sides, preparation=preparation, workers=workers, progress=progress
+    )
     made += [Thumbnail("", 0, 0, -1, "no thumbnail")] * (len(shown) - len(made))
     folder = os.path.commonprefix(names)  # noqa: RUF071 - it is cut at a separator
     folder = folder[: folder.rfind(os.sep) + 1]
@@ -283,6 +295,7 @@ def write_families(
         "images": [
             _facts(name[len(folder) :], image) for name, image in zip(names, made, strict=True)
         ],
+        "poor": _poor(qualities, shown),
         "folder": folder,
         "base": _url(folder, path),
         "links": [place[first].tolist(), place[second].tolist(), distance.tolist()],
@@ -350,6 +363,12 @@ def _introduction_of_families(total: int, shown: int, bits: int) -> str:
 def _facts(name: str, image: Thumbnail) -> list[str | int]:
     """Return what the page says about an image."""
     return [name, image.width, image.height, image.size, image.error]
+
+
+def _poor(qualities: Sequence[int | None] | None, shown: NDArray[np.int64]) -> dict[int, int]:
+    """Return the quality of each image shown whose hash means little, by its place on the page."""
+    found = [None] * len(shown) if qualities is None else [qualities[row] for row in shown]
+    return {k: value for k, value in enumerate(found) if value is not None and value < LOWEST}
 
 
 def _images(pair: Pair) -> tuple[Sequence[ImagePath], Sequence[ImagePath]]:

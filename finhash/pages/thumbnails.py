@@ -1,6 +1,7 @@
 """Thumbnails of image files, made in threads.
 
-Images are shown as they are hashed: EXIF orientation is not applied and transparency is dropped.
+Images are shown as they are hashed: unless they were prepared in another way, EXIF orientation is
+not applied and transparency is dropped.
 """
 
 import base64
@@ -9,6 +10,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from finhash.images import open_image
+from finhash.preparation import AS_STORED, Preparation
 
 QUALITY = 50
 """Quality of a thumbnail; WebP files of quality 50 take 1.5 kB at 112 pixels."""
@@ -47,7 +50,12 @@ class Thumbnail(NamedTuple):
 
 
 def thumbnails(
-    paths: Sequence[ImagePath], sides: Sequence[int], *, workers: int = 1, progress: bool = False
+    paths: Sequence[ImagePath],
+    sides: Sequence[int],
+    *,
+    preparation: Preparation = AS_STORED,
+    workers: int = 1,
+    progress: bool = False,
 ) -> list[Thumbnail]:
     """Make a thumbnail of each file.
 
@@ -57,6 +65,8 @@ def thumbnails(
         Image files. They need not exist.
     sides : sequence of int, shape (n,)
         Longer side of each thumbnail, in pixels, at most.
+    preparation : Preparation, optional
+        What was done to the images before they were hashed.
     workers : int, default 1
         Threads.
     progress : bool, default False
@@ -74,12 +84,12 @@ def thumbnails(
     'No such file or directory'
     """
     with ThreadPoolExecutor(workers) as pool:
-        made = pool.map(thumbnail, paths, sides)
+        made = pool.map(thumbnail, paths, sides, repeat(preparation))
         disable = None if progress else True  # None hides the bar unless stderr is a terminal
         return list(tqdm(made, "thumbnails", len(paths), unit="image", disable=disable))
 
 
-def thumbnail(path: ImagePath, side: int) -> Thumbnail:
+def thumbnail(path: ImagePath, side: int, preparation: Preparation = AS_STORED) -> Thumbnail:
     """Make a thumbnail of one file.
 
     Parameters
@@ -88,6 +98,8 @@ def thumbnail(path: ImagePath, side: int) -> Thumbnail:
         Image file.
     side : int
         Longer side of the thumbnail, in pixels, at most.
+    preparation : Preparation, optional
+        What was done to the image before it was hashed.
 
     Returns
     -------
@@ -103,7 +115,7 @@ def thumbnail(path: ImagePath, side: int) -> Thumbnail:
     size = -1
     try:
         size = Path(path).stat().st_size
-        image, (width, height) = _read(path, side)
+        image, (width, height) = _read(path, side, preparation)
     except (OSError, ValueError) as error:
         # The message of an OSError holds the whole path.
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -115,10 +127,15 @@ def thumbnail(path: ImagePath, side: int) -> Thumbnail:
     return Thumbnail(encoded, width, height, size, "")
 
 
-def _read(path: ImagePath, side: int) -> tuple[Image.Image, tuple[int, int]]:
+def _read(
+    path: ImagePath, side: int, preparation: Preparation
+) -> tuple[Image.Image, tuple[int, int]]:
     """Return an image as RGB, of which JPEGs are decoded at reduced size, and its full size."""
     # Opening a pipe would wait for a writer.
     if Path(path).is_file():
+        prepared = preparation.apply(path)
+        if isinstance(prepared, Image.Image):
+            return prepared.convert("RGB"), prepared.size
         # Pillow's readers raise many types; open_image says what is wrong.
         with suppress(Exception), Image.open(path) as file:
             size = file.size

@@ -40,3 +40,12 @@ def table(photos) -> Path:
     """Return the hash table of the images."""
     assert run("hash", photos, "-o", "hashes", "--executor", "serial").exit_code == 0
     return Path("hashes")
+
+
+@pytest.fixture
+def flats(photos) -> Path:
+    """Add two equal images of one colour to ``photos``, and return the hash table of all."""
+    for name in ("flat.png", "flat again.png"):
+        Image.new("RGB", (60, 40), "silver").save(photos / name)
+    assert run("hash", photos, "-o", "hashes", "--executor", "serial").exit_code == 0
+    return Path("hashes")

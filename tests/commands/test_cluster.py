@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 
 from finhash import HashTable, thresholds
+from finhash.quality import LOWEST
 from tests.commands.conftest import run
 
 
@@ -132,3 +133,20 @@ def test_a_page_shows_the_families(photos, table):
     assert "0 again.png" in page
     assert "finhash threshold hashes --method find --verdicts verdicts.csv" in page
     assert run("cluster", table, "--html", "photos").exit_code == 2
+
+
+def test_images_of_low_quality_are_left_out(flats):
+    found = run("cluster", flats)
+    assert families(found) == {0: {"0.png", "0 again.png"}}
+    left_out = f"left out 2 images with a quality below {LOWEST}; --min-quality 0 keeps them"
+    assert left_out in found.stderr
+    assert run("cluster", flats, "--quiet").stderr == ""
+    every = run("cluster", flats, "--min-quality", 0)
+    assert {"flat.png", "flat again.png"} in families(every).values()
+    assert "left out" not in every.stderr
+
+
+def test_the_page_has_the_quality_of_images_that_are_kept(flats):
+    assert run("cluster", flats, "--min-quality", 0, "--html", "review.html").exit_code == 0
+    page = Path("review.html").read_text()
+    assert len(json.loads(page.split('id="data">')[1].split("</script>")[0])["poor"]) == 2

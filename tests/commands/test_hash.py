@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from finhash import HashTable
 from finhash.__main__ import main
+from finhash.preparation import Preparation
+from finhash.quality import LOWEST
 from tests.commands.conftest import drawn, run
 from tests.conftest import jpeg_bytes
 
@@ -94,7 +97,7 @@ def test_a_file_has_one_row_however_it_is_spelled(photos, tmp_path):
 def test_a_relative_path_of_a_row_stays(photos):
     from finhash import hash_files
 
-    hash_files(["photos/0.png"], out="hashes", progress=False)
+    hash_files(["photos/0.png"], out="hashes", progress=False, quality=True)
     assert last(hashed(photos)) == "hashed 5 files, 1 unchanged, 0 skipped, 0 failed"
     assert "photos/0.png" in HashTable.read("hashes").paths
     assert len(HashTable.read("hashes")) == 6
@@ -250,3 +253,108 @@ def test_progress_is_shown_only_at_a_terminal(photos):
     )
     assert len(result.stderr.splitlines()) == 1
     assert "\r" not in result.stderr
+
+
+# Preparation, quality and the limit on pixels.
+
+
+@pytest.fixture
+def odd(tmp_path, monkeypatch) -> Path:
+    """Work in a folder with ``odd``: a flat image, a turned, a transparent and a large one."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("odd")
+    folder.mkdir()
+    Image.new("RGB", (60, 60), "grey").save(folder / "flat.png")
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    drawn(0).save(folder / "turned.jpg", exif=exif)
+    clear = drawn(1).convert("RGBA")
+    clear.paste((0, 0, 0, 0), (0, 0, 60, 45))
+    clear.save(folder / "clear.png")
+    drawn(2).resize((300, 200)).save(folder / "large.png")
+    return folder
+
+
+def test_the_summary_tells_of_images_whose_hashes_mean_little_or_are_turned(odd):
+    result = hashed(odd)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[:-1] == [
+        f"1 image has a quality below {LOWEST}: its hash means little; see the column 'quality'",
+        "1 image has an EXIF orientation other than 1: hashed as stored; --exif hashes them as "
+        "shown",
+    ]
+    for kind in ("flat", "turned"):
+        path = next(odd.glob(f"{kind}.*"))
+        path.with_stem("again").write_bytes(path.read_bytes())
+    result = hashed(odd)
+    assert "2 images have a quality below" in result.stderr
+    assert "their hashes mean little" in result.stderr
+    assert "2 images have an EXIF orientation other than 1" in result.stderr
+    assert hashed(odd, options=("--quiet",)).stderr == ""
+
+
+def test_nothing_is_said_of_ordinary_images(photos):
+    assert len(hashed(photos).stderr.splitlines()) == 1
+    assert len(run("hash", photos).stderr.splitlines()) == 1
+
+
+def test_without_out_images_whose_hashes_mean_little_are_listed(odd):
+    result = run("hash", odd)
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 4
+    assert result.stderr.splitlines()[:-1] == [
+        f"1 image has a quality below {LOWEST}: its hash means little:",
+        f"  {odd / 'flat.png'}",
+        "1 image has an EXIF orientation other than 1: hashed as stored; --exif hashes them as "
+        "shown",
+    ]
+    assert "quality" not in run("hash", odd, "--no-quality").stderr
+
+
+def test_the_options_apply_with_and_without_out(odd):
+    options = ("--exif", "--background", "White", "--max-pixels", 20_000)
+    printed = run("hash", odd, *options)
+    written = hashed(odd, options=options)
+    assert printed.exit_code == written.exit_code == 1
+    assert "EXIF" not in printed.stderr + written.stderr
+    table = HashTable.read("hashes")
+    assert table.preparation == Preparation("white", exif=True)
+    errors = dict(zip(names(), table.errors, strict=True))
+    assert errors.pop("large.png").startswith("ImageTooLargeError: 300 x 200 pixels are more than")
+    assert set(errors.values()) == {""}
+    hashes = [line.split(",")[0] for line in printed.stdout.splitlines()]
+    assert hashes == [row.tobytes().hex() for row in table.without_errors().hashes("find")]
+    plain = [line.split(",")[0] for line in run("hash", odd).stdout.splitlines()]
+    assert len(set(plain) & set(hashes)) == 1
+    refused = hashed(odd, options=("--exif",))
+    assert refused.exit_code == 2
+    assert "was made with another preparation: background #ffffff and EXIF" in refused.stderr
+
+
+def test_tables_have_the_quality_unless_it_is_declined(odd):
+    hashed(odd, options=("--no-quality",))
+    assert "quality" not in HashTable.read("hashes").arrow.column_names
+    assert last(hashed(odd)) == "hashed 4 files, 0 unchanged, 0 skipped, 0 failed"
+    assert None not in HashTable.read("hashes").column("quality")
+    assert last(hashed(odd)) == "hashed 0 files, 4 unchanged, 0 skipped, 0 failed"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--background", "wite"), "background is 'wite', which is no colour"),
+        (("--max-pixels", 0), "0 is not in the range x>=1"),
+        (("--max-pixels", 10**9), "Pillow refuses images of more than 178,956,970 pixels"),
+    ],
+)
+def test_wrong_options_are_wrong_usage(photos, options, message):
+    for result in (run("hash", photos, *options), hashed(photos, options=options)):
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+
+def test_an_empty_out_is_wrong_usage(photos):
+    result = run("hash", photos, "-o", "")
+    assert result.exit_code == 2
+    assert 'an empty path; name a folder, such as "hashes"' in result.stderr
+    assert not list(Path().glob("*.parquet"))

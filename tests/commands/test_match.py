@@ -12,6 +12,7 @@ from click.testing import Result
 from PIL import Image
 
 from finhash import HashTable, find_hash, thresholds
+from finhash.quality import LOWEST
 from tests.commands.conftest import Turn, drawn, run
 
 EXIF_ORIENTATION = 0x0112
@@ -195,3 +196,48 @@ def test_an_empty_table_has_no_matches(photos, table):
     for words in (["--radius", 9], ["-k", 3], ["--orientations", "all"]):
         assert rows(run("match", photos, "--in", "none.parquet", *words)) == []
         assert rows(run("match", "none.parquet", "--in", table, *words)) == []
+
+
+def test_images_of_low_quality_are_not_looked_up(photos, flats):
+    found = run("match", photos / "flat.png", photos / "0.png", "--in", flats)
+    assert rows(found) == [("0.png", "0 again.png", "0")]
+    assert f"left out 2 images with a quality below {LOWEST}" in found.stderr
+    assert f"1 query with a quality below {LOWEST}; matches would mean little" in found.stderr
+    assert "photos/flat.png\n" in found.stderr
+    assert "2 queries, 1 with matches; 1 match" in found.stderr
+    every = run("match", photos / "flat.png", "--in", flats, "--min-quality", 0)
+    assert rows(every) == [("flat.png", "flat again.png", "0")]
+    assert "quality" not in every.stderr
+    assert run("match", photos, "--in", flats, "--min-quality", 101).exit_code == 2
+
+
+def test_queries_of_tables_and_hashes_are_of_known_or_unknown_quality(photos, flats):
+    table = run("match", flats, "--in", flats)
+    assert {row[0] for row in rows(table)} == {"0.png", "0 again.png"}
+    assert f"2 queries with a quality below {LOWEST}" in table.stderr
+    digits = str(find_hash(photos / "flat.png"))
+    assert rows(run("match", digits, "--in", flats)) == []
+    words = ("--executor", "serial", "--no-quality")
+    assert run("hash", photos, "-o", "unknown", *words).exit_code == 0
+    for query in (digits, "unknown"):
+        found = run("match", query, "--in", "unknown")
+        assert ("flat.png" if query == "unknown" else digits) in {row[0] for row in rows(found)}
+        assert "left out" not in found.stderr
+
+
+def test_queries_are_prepared_as_the_table_was(photos):
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = 6
+    drawn(2).transpose(Turn.ROTATE_90).save("camera.png", exif=exif)
+    clear = drawn(5).convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    clear.save(photos / "clear.png")
+    options = ("--exif", "--background", "white")
+    run("hash", photos, "-o", "prepared", "--executor", "serial", *options)
+    run("hash", photos, "-o", "stored", "--executor", "serial")
+    assert rows(run("match", "camera.png", "--in", "prepared")) == [("camera.png", "2.png", "0")]
+    query = ("match", photos / "clear.png", "--self", "-k", 1)
+    for table in ("prepared", "stored"):
+        assert rows(run(*query, "--in", table)) == [("clear.png", "clear.png", "0")]
+    differs = run("match", "stored", "--in", "prepared")
+    assert "the images of stored were hashed with no preparation" in differs.stderr

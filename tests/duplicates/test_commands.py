@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from finhash import HashTable
+from finhash import HashTable, hash_files
 from finhash.__main__ import main
+from finhash.quality import LOWEST
 from tests.duplicates.conftest import draw, table_of, tree
 
 COLUMNS = "family,role,path,kept,distance,bytes,width,height,modified,note"
@@ -158,6 +159,21 @@ def test_links_take_the_place_of_equal_files_only(photos, table, tmp_path, kind,
     assert tree(photos) == before
 
 
+def test_links_need_equal_files(photos, tmp_path):
+    table_of({photos / "a.png": 0, photos / "b.png": 1}).write(tmp_path / "unequal.parquet")
+    result = run("duplicates", tmp_path / "unequal.parquet", "--link", "hard", "--yes")
+    assert result.exit_code == 0
+    assert "1 superfluous file cannot be replaced by links" in result.stderr
+    assert "--move-to FOLDER moves the files first" in result.stderr
+
+
+def test_space_that_hard_links_hold_is_said(photos, tmp_path):
+    os.link(photos / "b.png", tmp_path / "elsewhere.png")
+    table_of({photos / "a.png": 0, photos / "b.png": 1}).write(tmp_path / "linked.parquet")
+    found = run("duplicates", tmp_path / "linked.parquet")
+    assert "0.0 MB could be freed; hard links elsewhere hold 0.0 MB more" in found.stderr
+
+
 def test_failures_are_listed_and_give_status_1(photos, table, tmp_path):
     target = tmp_path / "superfluous"
     target.mkdir()
@@ -240,3 +256,14 @@ def test_the_question_at_a_terminal(photos, table, tmp_path, answer):
     assert (tree(photos) == before) == (answer == "n")
     assert (b"nothing was changed" in seen) == (answer == "n")
     os.close(ours)
+
+
+def test_images_of_low_quality_are_no_duplicates(tmp_path):
+    paths = [draw(tmp_path / name) for name in ("a.png", "b.png", "c.png")]
+    table = hash_files(paths, progress=False, quality=True)
+    table.write(tmp_path / "hashes.parquet")
+    result = run("duplicates", tmp_path / "hashes.parquet")
+    assert (result.exit_code, result.stdout) == (0, COLUMNS + "\n")
+    assert f"left out 3 images with a quality below {LOWEST}; --min-quality 0" in result.stderr
+    every = run("duplicates", tmp_path / "hashes.parquet", "--min-quality", 0)
+    assert [row["role"] for row in rows(every.stdout)] == ["keep", "superfluous", "superfluous"]

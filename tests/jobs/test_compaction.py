@@ -71,7 +71,7 @@ def test_any_reader_sees_an_added_method(folder, tmp_path, read):
     paths[0].write_bytes(jpeg_bytes(seed=99))
     table = quiet(paths[:5], ["dhash64"], out=tmp_path / "out")
     frame = read(tmp_path / "out").set_index("path")
-    facts = {"width", "height", "bytes", "format", "modified"}
+    facts = {"width", "height", "bytes", "format", "modified", "orientation"}
     assert {"find", "dhash64", "error", *facts, "key"} == set(frame.columns)
     hashes = [bytes(value) for value in frame.loc[table.paths, "dhash64"]]
     assert hashes == table.arrow["dhash64"].to_pylist()

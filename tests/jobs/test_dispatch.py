@@ -18,6 +18,8 @@ ITEMS = [(path, path, None) for path in PATHS]
 class MortalWorkers(Workers):
     """Workers that die of certain images, each a given number of times."""
 
+    error: Exception = BrokenExecutor("a worker died")
+
     def __init__(self, deaths: dict[str, int]) -> None:
         self.deaths = deaths
         self.restarts = 0
@@ -30,7 +32,7 @@ class MortalWorkers(Workers):
         deadly = [source for _, source, _ in items if self.deaths.get(source)]
         if deadly:
             self.deaths[deadly[0]] -= 1
-            future.set_exception(BrokenExecutor("a worker died"))
+            future.set_exception(self.error)
         else:
             future.set_result(function(items, *arguments))
         return future
@@ -91,6 +93,16 @@ def test_a_file_is_given_up_only_after_two_workers_died_of_it_alone(monkeypatch)
     assert sink.rows[3]["error"].startswith("FileNotFoundError")
     sink, _ = run(MortalWorkers({PATHS[3]: 3}))
     assert sink.rows[3]["error"].startswith("WorkerDiedError")
+
+
+def test_a_file_that_does_not_fit_into_the_memory_of_workers_gets_a_row_with_that_reason():
+    class Small(MortalWorkers):
+        error = MemoryError("no memory to unpickle")
+
+    sink, finished = run(Small({PATHS[7]: 100}))
+    reasons = {k: row["error"] for k, row in sink.rows.items() if "memory" in row["error"]}
+    assert reasons == {7: "MemoryError: no memory to unpickle"}
+    assert finished == len(PATHS)
 
 
 def test_an_interruption_keeps_the_rows_of_finished_tasks(monkeypatch):

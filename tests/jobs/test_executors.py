@@ -1,9 +1,12 @@
 """Workers share one interface."""
 
-from concurrent.futures import BrokenExecutor, Executor
+import pickle
+import time
+from concurrent.futures import BrokenExecutor, Executor, Future
 
 import pytest
 
+from finhash.jobs import executors
 from finhash.jobs.executors import EXECUTORS, Workers, open_workers
 
 
@@ -31,6 +34,71 @@ def test_a_pool_that_broke_between_tasks_fails_the_next_task_only():
 
     with Workers(Broken, 1) as workers:
         assert isinstance(workers.submit(print).exception(), workers.lost)
+
+
+@pytest.mark.parametrize(
+    ("good", "pools", "succeeds"),
+    [({1, 2}, 2, True), ({1, 4}, 4, True), ({1}, 4, False), (set(), 1, False)],
+)
+def test_workers_are_restarted_again_only_if_one_has_ever_started(
+    good, pools, succeeds, monkeypatch
+):
+    """The pools with the numbers ``good`` can start workers."""
+    started = []
+
+    class Pool(Executor):
+        def submit(self, function, /, *arguments, **options):
+            future = Future()
+            if len(started) in good:
+                future.set_result(None)
+            else:
+                future.set_exception(BrokenExecutor("a worker died"))
+            return future
+
+    def start(*_):
+        started.append(None)
+        return Pool()
+
+    monkeypatch.setattr(executors, "_start_processes", start)
+    with open_workers("processes", 2) as workers:
+        if succeeds:
+            workers.restart()
+        else:
+            with pytest.raises(RuntimeError, match="before their first task"):
+                workers.restart()
+    assert len(started) == pools
+
+
+@pytest.mark.slow
+def test_a_local_dask_cluster_gets_all_its_workers(monkeypatch):
+    monkeypatch.setattr(executors, "AT_ONCE", 1)
+    with open_workers("dask", 2) as workers:
+        deadline = time.monotonic() + 300
+        while workers.ahead() < 2 * executors.AHEAD:
+            assert time.monotonic() < deadline, "a worker is missing"
+            time.sleep(0.1)
+
+
+def test_a_task_that_does_not_fit_into_memory_is_lost_and_any_other_error_is_explained():
+    with pytest.raises(MemoryError):
+        executors._unpickle_and_run(pickle.dumps(Unpicklable(MemoryError)))
+    with pytest.raises(RuntimeError, match=r"cannot load a function \(AttributeError"):
+        executors._unpickle_and_run(pickle.dumps(Unpicklable(AttributeError)))
+    assert MemoryError in Workers.lost
+
+
+class Unpicklable:
+    """An object that raises an error when it is unpickled."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    def __reduce__(self):
+        return _fail, (self.error,)
+
+
+def _fail(error: type[Exception]) -> None:
+    raise error
 
 
 @pytest.mark.parametrize(

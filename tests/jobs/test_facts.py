@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from finhash import HashTable, hash_files, hash_images, methods
+from finhash import HashTable, hash_files, hash_images, images, methods
 from finhash.jobs import parts
 from tests.conftest import jpeg_bytes, noise
 
-FACTS = ["width", "height", "bytes", "format", "modified"]
+FACTS = ["width", "height", "bytes", "format", "modified", "orientation"]
 
 DATA = Path(__file__).parent / "data"
 
@@ -46,9 +46,9 @@ def test_a_row_holds_the_size_and_format_of_its_file(photos, names):
     assert table.errors == [""] * len(photos)
     for row, (name, path) in enumerate(photos.items()):
         status = path.stat()
-        assert facts(table, row) == (90, 60, status.st_size, name, status.st_mtime_ns)
+        assert facts(table, row) == (90, 60, status.st_size, name, status.st_mtime_ns, None)
     types = [table.arrow.schema.field(name).type for name in FACTS]
-    assert types == [pa.int32(), pa.int32(), pa.int64(), pa.string(), pa.int64()]
+    assert types == [pa.int32(), pa.int32(), pa.int64(), pa.string(), pa.int64(), pa.int8()]
 
 
 @pytest.mark.parametrize("names", [["find"], ["find", "dhash64"]])
@@ -71,12 +71,12 @@ def test_facts_that_are_not_known_are_null(folder):
     paths = [*sorted(folder.glob("[a-z]*")), folder / "missing.jpg"]
     table = hash_files(paths, progress=False)
     rows = {path.name: facts(table, row) for row, path in enumerate(paths)}
-    assert rows["missing.jpg"] == rows["directory.jpg"] == (None,) * 5
+    assert rows["missing.jpg"] == rows["directory.jpg"] == (None,) * 6
     assert rows["empty.jpg"][:4] == (None, None, 0, None)
     text = (folder / "text.jpg").stat()
-    assert rows["text.jpg"] == (None, None, text.st_size, None, text.st_mtime_ns)
+    assert rows["text.jpg"] == (None, None, text.st_size, None, text.st_mtime_ns, None)
     damaged = (folder / "truncated.jpg").stat()
-    assert rows["truncated.jpg"] == (200, 200, 3000, "JPEG", damaged.st_mtime_ns)
+    assert rows["truncated.jpg"] == (200, 200, 3000, "JPEG", damaged.st_mtime_ns, None)
 
 
 def test_images_that_are_no_files_have_the_facts_that_are_known(photos):
@@ -92,22 +92,25 @@ def test_images_that_are_no_files_have_the_facts_that_are_known(photos):
     table = hash_images(items.items(), progress=False)
     rows = {name: facts(table, row) for row, name in enumerate(items)}
     status = photos["PNG"].stat()
-    assert rows["path"] == (90, 60, status.st_size, "PNG", status.st_mtime_ns)
-    assert rows["bytes"] == rows["file"] == (90, 60, len(content), "PNG", None)
-    assert rows["image"] == rows["array"] == (90, 60, None, None, None)
-    assert rows["none"] == (None,) * 5
+    assert rows["path"] == (90, 60, status.st_size, "PNG", status.st_mtime_ns, None)
+    assert rows["bytes"] == rows["file"] == (90, 60, len(content), "PNG", None, None)
+    assert rows["image"] == rows["array"] == (90, 60, None, None, None, None)
+    assert rows["none"] == (None,) * 6
 
 
 @pytest.mark.parametrize("names", [["find"], ["find", "dhash64"]])
 def test_no_file_is_opened_twice(photos, names, monkeypatch):
     opened: Counter[str] = Counter()
-    builtin_open = builtins.open
 
-    def count(path, *rest, **more):
-        opened[str(path)] += 1
-        return builtin_open(path, *rest, **more)
+    def counted(function):
+        def count(path, *rest, **more):
+            opened[str(path)] += 1
+            return function(path, *rest, **more)
 
-    monkeypatch.setattr("builtins.open", count)
+        return count
+
+    monkeypatch.setattr("builtins.open", counted(builtins.open))
+    monkeypatch.setattr(images, "_File", counted(images._File))
     table = hash_files(photos.values(), names, executor="serial", progress=False)
     assert table.column("width") == [90] * len(photos)
     assert {opened[str(path)] for path in photos.values()} == {1}

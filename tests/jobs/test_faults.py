@@ -26,13 +26,12 @@ LIMIT = 300
 """Seconds after which a test gives up waiting for an event."""
 
 SITECUSTOMIZE = """
-import builtins, os, time
-builtin_open = builtins.open
-def open(path, *rest, **more):
-    while str(path).endswith(".held.jpg") and not os.path.exists(os.environ["GO"]):
-        time.sleep(0.01)
-    return builtin_open(path, *rest, **more)
-builtins.open = open
+import os, sys, time
+def hold(event, arguments):
+    if event == "open" and str(arguments[0]).endswith(".held.jpg"):
+        while not os.path.exists(os.environ["GO"]):
+            time.sleep(0.01)
+sys.addaudithook(hold)
 """
 """Makes a new interpreter wait for the file ``GO`` before it opens a held image.
 
@@ -176,6 +175,22 @@ def test_a_killed_worker_costs_no_row(expected, start, go, tmp_path, executor):
     assert HashTable.read(tmp_path / "out").arrow.equals(expected.arrow)
 
 
+def test_workers_end_with_a_killed_program(start):
+    """They are waiting for held images, and would then wait for tasks."""
+    run = start("processes")
+    workers = psutil.Process(run.pid).children(recursive=True)
+    assert len(workers) >= 2
+    run.kill()
+    run.wait()
+    wait_until(lambda: not any(map(is_running, workers)))
+
+
+def is_running(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 def test_a_cluster_loses_a_worker_and_no_row(images, expected, go, tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "SHORTEST", 0)
     monkeypatch.setattr(dispatch, "LARGEST_TASK", 2)
@@ -206,13 +221,11 @@ def test_a_file_that_kills_its_workers_is_a_row_with_that_reason(folder, tmp_pat
     code = tmp_path / "code"
     code.mkdir()
     (code / "sitecustomize.py").write_text(
-        "import builtins, os, signal\n"
-        "builtin_open = builtins.open\n"
-        "def open(path, *rest, **more):\n"
-        "    if str(path).endswith('0001_00004.jpg'):\n"
+        "import os, signal, sys\n"
+        "def end(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).endswith('0001_00004.jpg'):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return builtin_open(path, *rest, **more)\n"
-        "builtins.open = open\n"
+        "sys.addaudithook(end)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(code))
     paths = sorted(folder.glob("0*.jpg"))

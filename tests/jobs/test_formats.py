@@ -202,7 +202,7 @@ def test_tables_stay_readable_after_other_programs(folder, tmp_path, through, of
     assert not back.compare(expected).changed
     columns = back.arrow.column_names
     assert columns[:3] == ["path", "find", "error"]
-    assert columns[3:] in ([], ["width", "height", "bytes", "format", "modified"])
+    assert columns[3:] in ([], ["width", "height", "bytes", "format", "modified", "orientation"])
     for name in columns[3:]:
         assert back.arrow.schema.field(name).type == table.arrow.schema.field(name).type
         # pandas turns integers with nulls into floats, which cannot hold nanoseconds.
@@ -274,7 +274,7 @@ def test_csv_files_are_read_back(folder, tmp_path, own):
     assert back == table
     assert back.paths[-1] == odd
     frame = pd.read_csv(tmp_path / "new" / "hashes.csv", keep_default_na=False)
-    facts = ["width", "height", "bytes", "format", "modified"]
+    facts = ["width", "height", "bytes", "format", "modified", "orientation"]
     assert list(frame.columns) == ["path", "find", "thumbnail", "error", *facts]
     assert frame["find"].tolist()[-1] == "ab" * 32
     assert HashTable.from_pandas(frame) == table

@@ -1,6 +1,7 @@
 """A job with an output folder resumes, and its folder can be given further methods."""
 
 import os
+import shutil
 from pathlib import Path
 from threading import Timer
 
@@ -186,7 +187,7 @@ def test_all_parts_get_the_column_of_an_added_method(folder, tmp_path):
     quiet(sorted(folder.glob("0*.jpg")), out=tmp_path / "out")
     quiet([], ["dhash64"], out=tmp_path / "out")
     (part,) = part_files(tmp_path / "out")
-    facts = ["width", "height", "bytes", "format", "modified"]
+    facts = ["width", "height", "bytes", "format", "modified", "orientation"]
     assert pq.read_schema(part).names == ["path", "find", "dhash64", "error", *facts, "key"]
 
 
@@ -280,3 +281,22 @@ def test_a_hash_of_ones_own_resumes_with_the_same_number_of_bits(folder, tmp_pat
 def test_a_job_without_files_leaves_an_empty_table(tmp_path):
     assert len(hash_files([], out=tmp_path, progress=False)) == 0
     assert len(HashTable.read(tmp_path)) == 0
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_folder_that_is_removed_during_a_run_is_noticed(folder, tmp_path, replaced):
+    paths = [str(path) for path in sorted(folder.glob("0*.jpg"))]
+    out = tmp_path / "out"
+    hash_files(paths[:2], out=out, progress=False)
+
+    def removing():
+        yield paths[0]
+        shutil.rmtree(out)
+        if replaced:
+            (tmp_path / "kept").mkdir()  # so that the new folder is not given the old number
+            out.mkdir()
+        yield paths[3]
+
+    with pytest.raises(RuntimeError, match="out was removed or replaced during the run: repeat"):
+        hash_files(removing(), out=out, progress=False)
+    assert not list(tmp_path.glob("out/*.parquet"))

@@ -1,24 +1,39 @@
 """Hashes are refused for versions that can change their bits, and for those alone."""
 
+import platform
+
 import pytest
 
-from finhash import hash_files, methods
+from finhash import HashTable, hash_files, methods
 from finhash.jobs import parts, provenance, rows
 from finhash.jobs.provenance import SOFTWARE, difference, versions
 from tests.conftest import jpeg_bytes
 
 FAMILIES = {name.rstrip("0123456789") for name in methods.BUILT_IN}
 HERE = {
+    **{"platform": "Linux x86_64", "libc": "glibc 2.36"},
     **{"python": "3.12.1", "finhash": "0.1.0", "numpy": "2.4.6", "numba": "0.68.1"},
     **{"pillow": "13.0.0", "libjpeg-turbo": "3.2.0", "simplejpeg": "1.9.0"},
     **{"imagehash": "4.3.2", "scipy": "1.17.1", "PyWavelets": "1.9.0", "pdqhash": "0.2.8"},
 }
 
+UNCOMPARED = {"python", "platform", "libc"}
+
 
 def test_everything_that_computes_hashes_is_recorded():
     found = versions()
-    assert {*provenance.PACKAGES, "python", "libjpeg-turbo"} == found.keys()
+    assert {*provenance.PACKAGES, *UNCOMPARED, "libjpeg-turbo"} == found.keys()
     assert set().union(*SOFTWARE.values()) <= found.keys()
+
+
+def test_the_platform_is_recorded():
+    assert versions()["platform"] == f"{platform.system()} {platform.machine()}"
+    assert versions()["libc"].split() == list(platform.libc_ver())
+
+
+def test_a_c_library_that_python_does_not_recognise_is_left_out(monkeypatch):
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    assert "libc" not in versions.__wrapped__()
 
 
 def test_every_built_in_method_has_an_entry():
@@ -32,7 +47,7 @@ def test_ranges_are_ordered():
             assert ends == sorted(ends)
 
 
-@pytest.mark.parametrize("name", ["python", "numpy", "numba", "finhash"])
+@pytest.mark.parametrize("name", ["python", "platform", "libc", "numpy", "numba", "finhash"])
 @pytest.mark.parametrize("method", sorted(methods.BUILT_IN))
 def test_no_built_in_method_depends_on_these(name, method):
     assert difference(HERE, HERE | {name: "99.0"}, [method]) == ""
@@ -90,15 +105,16 @@ def test_all_differences_are_named_once():
 
 
 @pytest.mark.parametrize("methods", [None, ["mine"], ["find", "mine"]])
-def test_all_versions_but_pythons_count_for_a_method_of_ones_own(methods):
-    assert difference(HERE, HERE | {"python": "3.11"}, methods) == ""
-    for name in HERE.keys() - {"python"}:
+def test_packages_alone_count_for_a_method_of_ones_own(methods):
+    assert difference(HERE, HERE | dict.fromkeys(UNCOMPARED, "other"), methods) == ""
+    for name in HERE.keys() - UNCOMPARED:
         assert difference(HERE, HERE | {name: "99.0"}, methods).startswith(f"{name} 99.0")
 
 
 def test_versions_that_were_not_recorded_are_not_compared():
-    """Tables of version 0.1.0 lack SciPy and PyWavelets."""
-    older = {name: HERE[name] for name in HERE if name not in ("scipy", "PyWavelets")}
+    """Tables of version 0.1.0 lack SciPy, PyWavelets and the platform."""
+    unknown = {"scipy", "PyWavelets", "platform", "libc"}
+    older = {name: HERE[name] for name in HERE if name not in unknown}
     assert difference(HERE, older, [*methods.BUILT_IN, "mine"]) == ""
     assert difference(HERE, {}, ["find"]) == ""
 
@@ -127,3 +143,18 @@ def test_a_folder_is_refused_for_versions_that_matter_alone(tmp_path, pretend):
     pretend(simplejpeg="99.0")
     with pytest.raises(ValueError, match=r"simplejpeg \S+ instead of 99\.0"):
         hash_files([image], ["find"], out=tmp_path / "find", **options)
+
+
+def test_tables_of_two_platforms_can_be_joined_and_continued(tmp_path, pretend):
+    images = [tmp_path / f"{k}.jpg" for k in range(2)]
+    for k, image in enumerate(images):
+        image.write_bytes(jpeg_bytes(seed=k))
+    methods = ["find", "phash64"]
+    options = {"executor": "serial", "progress": False}
+    hash_files(images[:1], methods, out=tmp_path / "table", **options)
+    first = HashTable.read(tmp_path / "table")
+    pretend(platform="Darwin arm64", libc="musl 1.2")
+    assert len(hash_files(images, methods, out=tmp_path / "table", **options)) == 2
+    second = hash_files(images[1:], methods, **options)
+    assert second.provenance["versions"]["libc"] == "musl 1.2"
+    assert len(HashTable.concat([first, second])) == 2

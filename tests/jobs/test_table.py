@@ -64,7 +64,8 @@ def test_hashes_are_refused_while_rows_have_errors(folder):
 
 def test_selected_methods_keep_all_rows(folder):
     table = hash_files(sorted(folder.iterdir()), ["find", "dhash64"], progress=False)
-    names = ["path", "dhash64", "error", "width", "height", "bytes", "format", "modified"]
+    facts = ["width", "height", "bytes", "format", "modified", "orientation"]
+    names = ["path", "dhash64", "error", *facts]
     assert table.select(["dhash64"]).arrow.column_names == names
     assert len(table.select(["dhash64"])) == len(table)
     with pytest.raises(KeyError):
@@ -214,7 +215,7 @@ def test_other_objects_are_refused_with_the_ways_to_make_a_table():
 def test_a_table_goes_through_pandas(folder, hexadecimal):
     table = hash_files(sorted(folder.iterdir()), ["find", "dhash64"], progress=False)
     frame = table.to_pandas(hexadecimal=hexadecimal)
-    facts = ["width", "height", "bytes", "format", "modified"]
+    facts = ["width", "height", "bytes", "format", "modified", "orientation"]
     assert list(frame.columns) == ["path", "find", "dhash64", "error", *facts]
     digits = table.without_errors().hashes("find")[0].tobytes()
     assert frame["find"][0] == (digits.hex() if hexadecimal else digits)

@@ -1,5 +1,7 @@
 """The page of families with their links to judge, in a browser."""
 
+import base64
+import io
 import os
 from pathlib import Path
 from urllib.parse import unquote
@@ -14,6 +16,9 @@ from finhash.accuracy.verdict_file import Verdict, read_rows
 from finhash.commands.threshold import threshold_command
 from finhash.pages import review
 from finhash.pages.review import write_families
+from finhash.pages.thumbnails import thumbnail
+from finhash.preparation import AS_STORED, Preparation
+from finhash.quality import LOWEST
 from tests.accuracy.conftest import on_a_line
 
 NAMES = [
@@ -73,6 +78,19 @@ def test_families_are_shown_with_distances_sizes_and_paths(browser, tmp_path):
     captions = browser.texts(".family figcaption")
     for caption, side, size in zip(captions, (70, 80, 90), sizes, strict=True):
         assert f"{side} × 40, {size} bytes" in caption
+
+
+def test_images_of_low_quality_are_marked(browser, tmp_path):
+    qualities = [LOWEST, LOWEST - 1, None, 0]
+    hashes = on_a_line([0, 1, 2, 60])  # the last one has no family
+    browser.open(write(tmp_path, numbered(4), hashes, 4, qualities=qualities))
+    (family,) = members(browser)
+    captions = browser.texts(".family figcaption")
+    marked = [name for name, text in zip(family, captions, strict=True) if "Low quality" in text]
+    assert marked == ["1.jpg"]
+    words = f"Low quality ({LOWEST - 1}): the hash means little"
+    assert browser.texts(".family .poor") == [words]
+    assert browser.texts("#groups .poor") in ([], [words])
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -310,8 +328,21 @@ def test_thumbnails_show_what_was_hashed(browser, tmp_path, monkeypatch):
     )
     red, blue = [4, 0, 0, 4], [0, 0, 4, 4]
     # The second and the third image are the pair to judge, for which thumbnails are larger.
-    assert found == [[112, 56, red], [4, 256, blue], [256, 64, red]]
+    assert found == [[112, 56, red], [7, 400, blue], [400, 100, red]]
     assert "400 × 200" in " ".join(browser.texts(".family figcaption"))
+
+
+def test_thumbnails_show_prepared_images(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn clockwise
+    clear = Image.new("RGBA", (60, 40))
+    clear.save(tmp_path / "clear.png", exif=exif)
+    prepared = Preparation(background="white", exif=True)
+    for preparation, size, colour in ((AS_STORED, (60, 40), 0), (prepared, (40, 60), 255)):
+        made = thumbnail(tmp_path / "clear.png", 20, preparation)
+        assert (made.width, made.height) == size
+        with Image.open(io.BytesIO(base64.b64decode(made.encoded))) as shown:
+            assert np.abs(np.array(shown, int) - colour).max() < 9
 
 
 def test_only_so_many_images_have_thumbnails(browser, tmp_path, monkeypatch):
@@ -347,6 +378,8 @@ def test_wrong_input_is_an_error(tmp_path):
         write(tmp_path, ["a"], hashes, 3)
     with pytest.raises(ValueError, match="the number of paths is 2 and that of labels 3"):
         write(tmp_path, ["a", "b"], hashes, 3, labels=[1, 2, 3])
+    with pytest.raises(ValueError, match="the number of paths is 2 and that of qualities 1"):
+        write(tmp_path, ["a", "b"], hashes, 3, qualities=[1])
     with pytest.raises(ValueError, match="radius is 65; it must be between 0"):
         write(tmp_path, ["a", "b"], hashes, 65)
     assert not (tmp_path / "review.html").exists()

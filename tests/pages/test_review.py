@@ -183,7 +183,7 @@ def test_thumbnails_are_embedded_and_few(browser, tmp_path):
     assert {source for source, *_ in shown} == {"data:image/webp;base64,"}
     sides = [size for _, *size in shown]
     large = JUDGED_SIDE
-    assert sides == [[large, large // 2], [3, large], [8, 8], [large, large], [large, large // 2]]
+    assert sides == [[large, large // 2], [4, large], [8, 8], [large, large], [large, large // 2]]
     assert browser.texts("#groups h3") == ["a: 1,234 images", "b: 1 image"]
     assert browser.text("figcaption span").startswith("640 × 320, ")
 

@@ -395,7 +395,9 @@ def _colour(rng: Generator, channels: int) -> np.ndarray:
 def _repeated(stream: np.ndarray, rng: Generator, size: int) -> np.ndarray:
     """Return ``size`` values of a stream from a random place on."""
     start = rng.integers(0, len(stream))
-    return np.resize(stream[start:] if start + size <= len(stream) else stream, size)
+    if start + size <= len(stream):
+        return stream[start : start + size].copy()
+    return np.resize(stream, size)
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,9 @@ loaded by its name only.
 import hashlib
 import os
 import re
+import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,7 +34,7 @@ from tqdm import tqdm
 
 from finhash.accuracy.labels import VERDICTS_FILE
 from finhash.images import ImageError, open_image
-from finhash.jobs.files import whole_file
+from finhash.jobs.files import printable, whole_file
 from finhash.study import project
 from finhash.study.data import memes, standin
 
@@ -47,6 +49,10 @@ UNTITLED = "your images"
 """Title of a user's set whose folder is named ``das_images`` or ``unpacked``."""
 ONE_IN = (1_000, 10_000, 100_000)
 """Pairs per false match at the rates for which the study reports recall."""
+LARGEST = 2**28
+"""Largest accepted file in a zip, in bytes: a few kilobytes of a zip can claim any size."""
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
+"""Exceptions that a damaged zip raises."""
 LISTED = 5
 """Number of file names that a message lists, at most."""
 
@@ -94,7 +100,8 @@ class Dataset:
         if self.left_out:
             text += f"; the scale {project.scale().name} leaves out {self.left_out:,} more"
         if self.skipped:
-            listed = ", ".join(self.skipped[:LISTED]) + ", ..." * (len(self.skipped) > LISTED)
+            listed = ", ".join(map(printable, self.skipped[:LISTED]))
+            listed += ", ..." * (len(self.skipped) > LISTED)
             text += f"; not named FFFF_ID.jpg, so left out ({len(self.skipped):,}): {listed}"
         return text
 
@@ -520,7 +527,7 @@ def _unpack(archive: Path, progress: bool) -> tuple[Path, list[str]]:
                 course = ", the course's zip" if md5 == DAS_MD5 else ""
                 tqdm.write(f"unpacking {archive.name}{course}, into {folder}")
                 _extract(contents, wanted, folder, progress)
-    except (zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: a password is needed
+    except (*DAMAGED, RuntimeError) as error:  # RuntimeError: a password is needed
         raise ValueError(
             f"{archive} cannot be unpacked ({error}): copy or download it again, or unpack it "
             "yourself and set FINHASH_DAS_IMAGES to the folder"
@@ -543,17 +550,25 @@ def _wanted(archive: Path, files: list[zipfile.ZipInfo]) -> dict[str, zipfile.Zi
         name = Path(member.filename).name
         if not FILE_NAME.fullmatch(name) and name != VERDICTS_FILE:
             continue
-        earlier = wanted.setdefault(name, member)
+        if member.file_size > LARGEST:
+            raise ValueError(
+                f"{archive} holds {member.filename}, which has {member.file_size:,} bytes unpacked "
+                f"and may have {LARGEST:,}: if you trust the zip, unpack it yourself and set "
+                "FINHASH_DAS_IMAGES to the folder"
+            )
+        # Some file systems do not tell capital letters from small ones.
+        earlier = wanted.setdefault(name.casefold(), member)
         if (earlier.CRC, earlier.file_size) != (member.CRC, member.file_size):
             raise ValueError(
                 f"{archive} holds two different files named {name}: {earlier.filename} and "
                 f"{member.filename}; give one of them another number"
             )
-    if not any(map(FILE_NAME.fullmatch, wanted)):
+    named = {Path(member.filename).name: member for member in wanted.values()}
+    if not any(map(FILE_NAME.fullmatch, named)):
         raise FileNotFoundError(
             f"{archive} holds no images named FFFF_ID.jpg, for example 0007_00001.jpg"
         )
-    return wanted
+    return named
 
 
 def _extract(
@@ -562,13 +577,20 @@ def _extract(
     """Write members of a zip to ``folder``, which appears when all are written."""
     partial = folder.with_name(f".{folder.name}.partial")
     partial.mkdir(parents=True, exist_ok=True)
+    # Others were written before an interruption.
+    missing = {name: each for name, each in wanted.items() if not (partial / name).exists()}
+    needed, free = sum(each.file_size for each in missing.values()), shutil.disk_usage(partial).free
+    if needed > free:
+        raise ValueError(
+            f"the images of {contents.filename} take {needed:,} bytes unpacked, and {partial} has "
+            f"{free:,} bytes free: free some space, or unpack the zip elsewhere and set "
+            "FINHASH_DAS_IMAGES to the folder"
+        )
     for name, member in tqdm(
-        wanted.items(), "unpacking", unit="file", disable=not progress, leave=False
+        missing.items(), "unpacking", unit="file", disable=not progress, leave=False
     ):
-        target = partial / name
-        if not target.exists():  # else it was written before an interruption
-            with whole_file(target) as unfinished:
-                unfinished.write_bytes(contents.read(member))
+        with whole_file(partial / name) as unfinished:
+            unfinished.write_bytes(contents.read(member))
     partial.replace(folder)
 
 

@@ -1,6 +1,7 @@
 """Downloads from a local server that imitates the archive and its faults."""
 
 import csv
+import gzip
 import hashlib
 import threading
 import time
@@ -190,6 +191,12 @@ def test_a_failed_image_is_reported_and_the_others_are_downloaded(
         ),
         "NewConnectionError": archive.row(10, "a", **{"Archived URL": "http://127.0.0.1:1/"}),
         "LocationParseError": archive.row(11, "a", **{"Archived URL": "http://[/"}),
+        f"larger than {2 * size} bytes": archive.row(
+            18, "a", Answer(gzip.compress(bytes(10**8)), headers={"Content-Encoding": "gzip"})
+        ),
+        "LocationValueError": archive.row(
+            19, "a", Answer(status=302, headers={"Location": "file:///etc/passwd"})
+        ),
         "ValueError": archive.row(17, "a", Answer(status=302, headers={"Location": "http://["})),
         "no URL": archive.row(12, "a", **{"Archived URL": "-"}),
         "not an HTTP URL": archive.row(13, "a", **{"Archived URL": "file:///etc/passwd"}),
