@@ -3,20 +3,22 @@
 An image of one colour, a gradient or faint noise has nothing that a perceptual hash could describe.
 The hashes of such images can be close to each other although nobody would call the images similar.
 PDQ, the image hash of Meta, therefore returns a quality beside each hash, and the quality here has
-the same formula. It is the sum of the differences between neighbouring pixels of the image at
-64 x 64 pixels, without differences below about one percent of the range from black to white.
+the same formula. It is the sum of the differences between neighbouring samples of an image, each in
+whole percents of the range from black to white.
 
 The formula is ``pdqImageDomainQualityMetric`` in ``pdq/cpp/hashing/pdqhashing.cpp`` of
-https://github.com/facebook/ThreatExchange. PDQ blurs an image before it takes 64 x 64 of its
-pixels. Here Pillow averages the pixels in integers, so the values do not depend on the machine.
+https://github.com/facebook/ThreatExchange. PDQ blurs an image before it takes 64 x 64 samples. So
+does FINd, with another filter; the samples here are FINd's. Compiled code and NumPy give the same
+values.
 """
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-SIDE = 64
-"""Rows and columns of the reduced image."""
+from finhash.find.loading import contrast
+
+DIVISOR = 90
+"""Divisor that PDQ's authors chose so that most photographs have the quality 100."""
 
 LOWEST = 25
 """Hashes of images with a lower quality mean little.
@@ -33,7 +35,7 @@ def quality(pixels: NDArray[np.uint8]) -> int:
     Parameters
     ----------
     pixels : uint8, shape (rows, cols, 3)
-        RGB pixels, such as ``finhash.images.to_rgb`` returns them.
+        RGB pixels, such as ``finhash.images.to_rgb`` returns them: no side above 512 pixels.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def quality(pixels: NDArray[np.uint8]) -> int:
     Raises
     ------
     ValueError
-        If the array has another shape or dtype, or no pixels.
+        If the array has another shape or dtype, no pixels, or a side above 512 pixels.
 
     Examples
     --------
@@ -60,13 +62,4 @@ def quality(pixels: NDArray[np.uint8]) -> int:
             f"pixels is an array of {pixels.dtype} of shape {pixels.shape}; pass RGB pixels, uint8 "
             "of shape (rows, cols, 3)"
         )
-    image = Image.fromarray(pixels).convert("L")
-    # Averaging whole blocks first, until less than a factor of two is left, is faster.
-    image = image.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=1.0)
-    luma = np.asarray(image, np.int16)
-    return min(100, (_steps(luma[1:], luma[:-1]) + _steps(luma[:, 1:], luma[:, :-1])) // 90)
-
-
-def _steps(here: NDArray[np.int16], there: NDArray[np.int16]) -> int:
-    """Return the sum of differences, each in whole percents of the range from black to white."""
-    return int((np.abs(here - there) * np.int16(20) // np.int16(51)).sum())  # 100 / 255 = 20 / 51
+    return min(100, contrast(pixels) // DIVISOR)

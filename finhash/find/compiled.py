@@ -21,6 +21,7 @@ from finhash.find.geometry import (
     DCT,
     DCT_T,
     KEPT,
+    PERCENT,
     SAMPLES,
     Side,
     check_sides,
@@ -64,6 +65,33 @@ def hash_rgb(rgb: NDArray[np.uint8], bits: int = 256) -> NDArray[np.uint8]:
     """
     margin, packed = fast_hash(rgb, bits)
     return packed if margin > MARGIN else published_hash(rgb, bits)
+
+
+def contrast(rgb: NDArray[np.uint8]) -> int:
+    """Return the sum of differences between neighbouring samples, in whole percents of the range.
+
+    Parameters are those of ``hash_rgb``. ``finhash.quality`` explains the sum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from finhash.find import compiled
+    >>> compiled.contrast(np.zeros((25, 25, 3), np.uint8))
+    0
+    """
+    flat, row, col = _prepare(rgb)
+    return int(
+        _contrast(
+            flat,
+            rgb.ndim == 2,
+            row.start,
+            row.stop,
+            row.inverse,
+            col.start,
+            col.stop,
+            col.inverse,
+        )
+    )
 
 
 def fast_hash(rgb: NDArray[np.uint8], bits: int = 256) -> tuple[float, NDArray[np.uint8]]:
@@ -124,6 +152,20 @@ def _fast(flat, grey, row_start, row_stop, row_inverse, col_start, col_stop, col
         flat, grey, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse
     )
     return _cut(np.dot(np.dot(DCT, samples), DCT_T), kept)
+
+
+@kernel
+def _contrast(flat, grey, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse):
+    """Return the sum of differences between samples below and beside each other, in percents."""
+    samples = _integer_samples(
+        flat, grey, row_start, row_stop, row_inverse, col_start, col_stop, col_inverse
+    )
+    total = 0
+    for i in range(SAMPLES):
+        for j in range(SAMPLES - 1):
+            total += int(abs(samples[i, j + 1] - samples[i, j]) / PERCENT)
+            total += int(abs(samples[j + 1, i] - samples[j, i]) / PERCENT)
+    return total
 
 
 @kernel

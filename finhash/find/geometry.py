@@ -20,6 +20,10 @@ KEPT = 16
 """DCT coefficients per side, without the constant one. ``KEPT * KEPT`` gives the 256 bits."""
 
 
+PERCENT = 2550.0
+"""One percent of the range from black to white, in units of ``1000 luma``."""
+
+
 def check_sides(pixels: NDArray[np.uint8]) -> tuple[int, int]:
     """Return the rows and columns of an image; raise ``ValueError`` if it must first be shrunk."""
     rows, cols = pixels.shape[:2]

@@ -65,6 +65,7 @@ def load() -> bool:
                 return False
             for bits in (256, 64):
                 compiled.hash_rgb(np.zeros((64, 64, 3), np.uint8), bits)  # flat: uses the fallback
+            compiled.contrast(np.zeros((64, 64, 3), np.uint8))
             resample.shrink(np.zeros((MAX_SIDE + 1, 16, 3), np.uint8))
             _State.compiled = True
     return True
@@ -116,6 +117,23 @@ def hash_rgb(rgb: NDArray[np.uint8], bits: int = 256) -> NDArray[np.uint8]:
 
         return compiled.hash_rgb(rgb, bits)
     return _timed(plain.hash_rgb, rgb, bits)
+
+
+def contrast(rgb: NDArray[np.uint8]) -> int:
+    """Return the sum of differences between samples; see ``finhash.find.compiled.contrast``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from finhash.find import loading
+    >>> loading.contrast(np.zeros((16, 16, 3), np.uint8))
+    0
+    """
+    if _use_compiled():
+        from finhash.find import compiled
+
+        return compiled.contrast(rgb)
+    return _timed(plain.contrast, rgb)
 
 
 def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from finhash.find.geometry import (
     DCT,
     DCT_T,
     KEPT,
+    PERCENT,
     SAMPLES,
     Side,
     check_sides,
@@ -38,6 +39,22 @@ def hash_rgb(rgb: NDArray[np.uint8], bits: int = 256) -> NDArray[np.uint8]:
     if margin > MARGIN:
         return packed
     return _cut(_published_dct(_published_samples(rgb, row, col)), kept)[1]
+
+
+def contrast(rgb: NDArray[np.uint8]) -> int:
+    """Return the sum of differences between samples; see ``finhash.find.compiled.contrast``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from finhash.find import plain
+    >>> plain.contrast(np.zeros((25, 25, 3), np.uint8))
+    0
+    """
+    row, col = (side(size) for size in check_sides(rgb))
+    samples = _integer_samples(rgb, row, col)
+    steps = [np.abs(np.diff(samples, axis=axis)) / PERCENT for axis in (0, 1)]
+    return sum(int(step.astype(np.int64).sum()) for step in steps)
 
 
 def _integer_samples(rgb: NDArray[np.uint8], row: Side, col: Side) -> NDArray[np.float64]:

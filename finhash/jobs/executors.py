@@ -57,8 +57,8 @@ PATIENCE = 20
 """Seconds to wait for the first worker of a running cluster."""
 
 CANNOT_START = (
-    "worker processes end before their first task. Each one imports the calling script as a "
-    "module, so start jobs below 'if __name__ == \"__main__\":', in a script that is a file. "
+    "worker processes end while they start; each one imports the calling script as a module, so "
+    "start jobs below 'if __name__ == \"__main__\":', in a script that is a file. "
     "The messages on stderr, if any, say why a worker ended. "
     'executor="threads" needs no worker processes'
 )

@@ -227,10 +227,11 @@ def hashes_of(
     ([array([15, 15, 15, 15, 15, 15, 15, 15], dtype=uint8)], None)
     """
     source = preparation.apply(source)
+    if len(methods) == 1 and not quality:  # it may have a faster decoder than Pillow's
+        return [methods[0].hash(source)], None
     hash_shrunk = any(method.shrunk for method in methods)
-    others = sum(not (method.shrunk or method.encoded) for method in methods)
-    # A single method may have a faster decoder than Pillow's.
-    image = open_image(source) if others and others + (hash_shrunk or quality) > 1 else source
+    needs_image = any(not (method.shrunk or method.encoded) for method in methods)
+    image = open_image(source) if needs_image else source
     shrunk, found = image, None
     if hash_shrunk or quality:
         # The scratch buffer serves only if no method decodes another image into it.

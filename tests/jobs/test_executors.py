@@ -64,7 +64,7 @@ def test_workers_are_restarted_again_only_if_one_has_ever_started(
         if succeeds:
             workers.restart()
         else:
-            with pytest.raises(RuntimeError, match="before their first task"):
+            with pytest.raises(RuntimeError, match="end while they start"):
                 workers.restart()
     assert len(started) == pools
 

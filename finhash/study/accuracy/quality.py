@@ -48,7 +48,7 @@ SIDE = memes.SIDE
 ORIGINAL, RECODED = 90, 60
 """JPEG quality of the images, and of their second encoding."""
 
-BINS = (0, 1, 2, 3, 5, 8, 12, 20, 30, 50, 100, 101)
+BINS = (0, 1, 2, 3, 5, 8, 12, 18, 25, 35, 50, 100, 101)
 """Ends of the bins of quality: each begins with a value and ends before the next one."""
 
 CANDIDATES = range(0, 55, 5)
@@ -230,7 +230,7 @@ def count_pairs(
     --------
     >>> hashes = np.array([[0], [1], [255]], np.uint8)
     >>> counts = count_pairs(hashes, np.array([5, 3, 3]), np.array([0, 1, 2]), [1])
-    >>> counts[3].tolist(), counts.sum()
+    >>> counts[3].tolist(), int(counts.sum())
     ([3, 1], 4)
     """
     counts = np.zeros((101, 1 + len(radii)), np.int64)

@@ -5,8 +5,9 @@ process per environment: with code for other processors, under emulated processo
 locales, time zones and orders, with other executors, Pythons and packages. It saves the table
 ``platforms``, which says what differs from the default environment, and ``platforms_libm``, the
 bits that the cosines of other C libraries would have changed. Environments whose programs are not
-installed are left out: uv, a package index, other versions of Python, and on Debian
-``apt-get install qemu-user musl-tools gcc``.
+installed are left out: uv, a package index, other versions of Python, and on Debian 13
+``apt-get install qemu-user musl-tools gcc``. QEMU 7.2, of Debian 12, computes some AVX2
+instructions wrongly, so x86-64 processors are emulated by QEMU 10 or later.
 
 ``--aarch64 FOLDER`` adds an emulated ARM processor. The folder holds Debian for it, with Python
 3.11. As root::
@@ -65,6 +66,9 @@ NUMBA = {"generic": "sse2", "nehalem": "sse4.2", "haswell": "avx2", "skylake-avx
 
 EMULATED = {"nehalem": "Nehalem", "haswell": "Haswell-noTSX"}
 """QEMU's names of processors without AVX and without AVX-512, by LLVM's name."""
+
+OLDEST_QEMU = 10
+"""Oldest major version of QEMU whose x86-64 instructions gave the results of a real processor."""
 
 LOCALES = ("C", "C.UTF-8", "tr_TR.UTF-8")
 """Locales. In a Turkish one, numbers have decimal commas, and i and I are different letters."""
@@ -170,7 +174,7 @@ def processors() -> list[Environment]:
         for name, needed in NUMBA.items()
         if here.get(needed)
     ]
-    if found and shutil.which("qemu-x86_64"):
+    if found and _qemu("qemu-x86_64") >= OLDEST_QEMU:
         for name, model in EMULATED.items():
             program = ("qemu-x86_64", "-cpu", model, sys.executable)
             found.append(Environment("processor", model, _numba(name), program=program))
@@ -458,6 +462,14 @@ def _numpy_features() -> list[str]:
     """Return the instructions that NumPy would use here, as one value; none if it uses no more."""
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     return [" ".join(found)] if found else []
+
+
+def _qemu(program: str) -> int:
+    """Return the major version of an emulator; 0 if it is not installed."""
+    if shutil.which(program) is None:
+        return 0
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return int(done.stdout.split("version ")[1].split(".")[0])
 
 
 def _workers(kind: str, workers: int) -> dict[str, Any]:

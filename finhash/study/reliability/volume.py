@@ -70,6 +70,9 @@ rounding, so that rounding decides bits.
 TURNS = [(kind, turn) for kind, share in KINDS.items() for turn in range(share)]
 """Kind of each image by its number, modulo the length, and its turn among those of its kind."""
 
+ROUTES = ("reference", "compiled", "NumPy", "grey", "batch", "shrunk", "shrunk image")
+"""Ways to compute the hash, in the order of the table; ``summary`` describes them."""
+
 COLUMNS = ["kind", "route", "images", "images_changed", "bits", "fallbacks", "first_changed"]
 """Columns of ``summary``."""
 
@@ -229,8 +232,9 @@ def summary(rows: Iterable[Compared]) -> pd.DataFrame:
     groups = table.groupby(["kind", "route"], sort=False)
     total = groups.sum(min_count=1)
     total["first_changed"] = groups["first_changed"].min()
+    order = [*KINDS, *ROUTES]
     return total.reset_index().sort_values(
-        "kind", key=lambda kinds: kinds.map(list(KINDS).index), kind="stable", ignore_index=True
+        ["kind", "route"], key=lambda names: names.map(order.index), ignore_index=True
     )
 
 

@@ -58,10 +58,18 @@ def test_pairs_are_counted_by_the_lower_quality():
 
 
 def test_counts_are_added_up_in_bins_and_from_candidates():
-    counts = counts_of([(0, 10, 5, 4, 4), (24, 20, 2, 5, 1), (25, 30, 1, 6, 0), (100, 40, 0, 7, 0)])
+    counts = counts_of(
+        [
+            (0, 10, 5, 4, 4),
+            (20, 12, 2, 3, 0),
+            (24, 8, 0, 2, 1),
+            (25, 30, 1, 6, 0),
+            (100, 40, 0, 7, 0),
+        ]
+    )
     bins = study.binned(counts).set_index("first")
-    assert bins["last"].to_dict() == {0: 0, 20: 29, 100: 100}
-    assert bins.loc[20, list(study.COUNTS)].to_list() == [50, 3, 11, 1]
+    assert bins["last"].to_dict() == {0: 0, 18: 24, 25: 34, 100: 100}
+    assert bins.loc[18, list(study.COUNTS)].to_list() == [20, 2, 5, 1]
     table = study.candidates(counts).set_index("lowest")
     assert table.loc[25, list(study.COUNTS)].to_list() == [70, 1, 13, 0]
     assert table.loc[25, [f"{name}_below" for name in study.COUNTS]].to_list() == [30, 7, 9, 5]

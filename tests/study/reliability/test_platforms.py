@@ -89,14 +89,26 @@ def test_without_uv_no_packages_are_installed(monkeypatch):
     assert platforms.pythons() == []
 
 
-def test_without_qemu_no_processor_is_emulated(monkeypatch):
-    monkeypatch.setattr(platforms.shutil, "which", lambda program: None)
+@pytest.mark.parametrize("version", [0, 7])
+def test_without_a_recent_qemu_no_processor_is_emulated(monkeypatch, version):
+    monkeypatch.setattr(platforms, "_qemu", lambda program: version)
     assert {one.varied for one in platforms.processors()} <= {"instructions of Numba"}
+
+
+def test_the_version_of_an_emulator_is_its_major_one(monkeypatch):
+    printed = "qemu-x86_64 version 10.0.13 (Debian 1:10.0.13+ds-0+deb13u1)\nCopyright\n"
+    monkeypatch.setattr(
+        subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, printed)
+    )
+    monkeypatch.setattr(platforms.shutil, "which", lambda program: f"/usr/bin/{program}")
+    assert platforms._qemu("qemu-x86_64") == 10
+    monkeypatch.setattr(platforms.shutil, "which", lambda program: None)
+    assert platforms._qemu("qemu-x86_64") == 0
 
 
 def test_numba_compiles_for_no_processor_with_instructions_that_this_one_lacks(monkeypatch):
     monkeypatch.setattr(platforms.binding, "get_host_cpu_features", lambda: {"sse2": True})
-    monkeypatch.setattr(platforms.shutil, "which", lambda program: program)
+    monkeypatch.setattr(platforms, "_qemu", lambda program: platforms.OLDEST_QEMU)
     assert [(one.varied, one.value) for one in platforms.processors()] == [
         *[("instructions of Numba", "generic"), ("processor", "Nehalem")],
         ("processor", "Haswell-noTSX"),
