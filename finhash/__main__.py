@@ -69,6 +69,7 @@ def main(context: click.Context) -> None:
     Exit status: 0 if done, also if nothing was found; 1 if done, but some inputs failed; 2 if the
     usage is wrong.
     """
+    chatter.reopen_closed()
     context.call_on_close(chatter.discard())
     context.with_resource(_installed_modules_only())
     LOG.setLevel(logging.INFO)

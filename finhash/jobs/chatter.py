@@ -31,6 +31,27 @@ _real: list[int] = []
 """Duplicate of the real stderr in a process that discards messages; else empty."""
 
 
+def reopen_closed() -> None:
+    """Open the null device in place of standard streams that the parent process has closed.
+
+    The next file that is opened would otherwise get the number of the closed stream, and whatever
+    is printed would be written into it.
+
+    Examples
+    --------
+    >>> from finhash.jobs import chatter
+    >>> chatter.reopen_closed()
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            mode = "w" if descriptor else "r"
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115 - stays open
+
+
 def discard() -> Callable[[], None]:
     """Discard what native code prints and what Pillow warns of, in this process.
 

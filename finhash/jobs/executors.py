@@ -325,7 +325,13 @@ def _open_dask(count: int, methods: Sequence[str], scheduler: str | None) -> Ite
     if scheduler is not None:
         with distributed.Client(scheduler) as client, _Dask(client) as workers:
             _check_cluster(client, scheduler)
-            yield workers
+            try:
+                yield workers
+            except futures.CancelledError as error:
+                raise RuntimeError(
+                    f"the connection to the Dask scheduler at {scheduler} was lost; start it, then "
+                    "run the job again, which keeps the rows that an output folder has"
+                ) from error
         return
     with (
         chatter.shown(),

@@ -163,3 +163,10 @@ def test_a_crashing_worker_says_where_and_its_log_is_kept(tmp_path):
     assert "about to read address 0" in printed
     assert "Segmentation fault" in printed
     assert f'"{script}", line 9 in crash' in printed
+
+
+def test_a_command_runs_with_closed_streams(folder, tmp_path):
+    command = f"{sys.executable} -m finhash hash {folder} -o {tmp_path / 'out'} --executor serial"
+    done = subprocess.run(["sh", "-c", f"{command} <&- >&- 2>&-"])
+    assert done.returncode == 1  # some files of the folder cannot be hashed
+    assert sum(not error for error in HashTable.read(tmp_path / "out").errors) == 12

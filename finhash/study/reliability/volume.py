@@ -33,8 +33,8 @@ IMAGES = 1_000_000
 CHECKED = 2_000
 """Number of further images for which the published order is compared with the reference."""
 
-SMALL, WHOLE = 64, 40
-"""Longest side of most of these images. One of ``WHOLE`` of them can be as large as the others."""
+SMALL, WHOLE = 64, 41
+"""Longest side of most of these images. Every ``WHOLE``-th one can be as large as the others."""
 
 CHUNK = 500
 """Images per task."""
@@ -179,7 +179,7 @@ def compare_with_reference(numbers: Sequence[int], seed: int) -> list[Compared]:
     """
     found = []
     for number in numbers:
-        kind, rgb = image(number, seed, SMALL if number % WHOLE else MAX_SIDE)
+        kind, rgb = image(number, seed, SMALL if (number + 1) % WHOLE else MAX_SIDE)
         whole = Image.fromarray(rgb)
         packed = compiled.published_hash(np.asarray(reference.shrink(whole)))
         expected = np.packbits(reference.find_hash(whole).hash)
