@@ -51,8 +51,12 @@ time.time_ns = lambda: int(1e9 * time.time())
 
 KILLED = """
 import os, signal, sys
-from finhash.jobs import compaction
-left = int(sys.argv.pop())
+from finhash.jobs import compaction, parts
+steps, left, compact = int(sys.argv.pop()), float("inf"), parts.compact
+def begin(*arguments, **options):
+    global left
+    left = steps
+    compact(*arguments, **options)
 def counted(function):
     def call(*arguments, **options):
         global left
@@ -61,6 +65,7 @@ def counted(function):
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*arguments, **options)
     return call
+parts.compact = begin
 compaction.write_table = counted(compaction.write_table)
 compaction.Path.unlink = counted(compaction.Path.unlink)
 """

@@ -146,7 +146,7 @@ def environments() -> list[Environment]:
         *_varied("seed of str hashes", "PYTHONHASHSEED", ("0", "1", "random"), quick),
         *_varied("optimisation of Python", "PYTHONOPTIMIZE", ("2",), quick),
         *(
-            Environment("workers", f"{workers} {kind}", settings=quick | _workers(kind, workers))
+            Environment("workers", f"{kind} ({workers})", settings=quick | _workers(kind, workers))
             for kind, workers in (
                 *(("serial", 1), ("threads", 2), ("threads", 5)),
                 *(("processes", 1), ("processes", 2), ("processes", 5), ("dask", 2)),

@@ -9,14 +9,13 @@ import random
 import shutil
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 import pandas as pd
-import psutil
 from tqdm import tqdm
 
 from finhash.jobs.executors import Executor
@@ -44,17 +43,20 @@ MINUTES, FILES, SIDE = 10.0, 2000, 1000
 PAUSES = (0.2, 5.0)
 """Least and greatest time between two kills, in seconds."""
 
-PROGRAM = 0.05
+PROGRAM = 0.03
 """Share of the kills that hit the program, not one of its workers."""
 
 EARLY = 0.1
 """Share of the kills that do not wait until the job has written a part since the last kill."""
 
-MOST = 30
+MOST = 12
 """Kills per job at most, so that each job ends on a busy machine too."""
 
-EXECUTORS: dict[Executor, float] = {"processes": 0.7, "dask": 0.3}
-"""Executors, and the shares of the programs that use them."""
+LIFE = 6
+"""Jobs of a program, unless it is killed."""
+
+EXECUTORS: tuple[Executor, ...] = ("processes", "processes", "dask")
+"""Executors of the programs, in turn."""
 
 JOBS = """
 import gc, json, sys
@@ -144,8 +146,8 @@ class Soak:
 
     def __init__(self, home: Path, files: int, side: int, seed: int) -> None:
         self.programs: list[Program] = []
-        self.counts: dict[Executor, Counter[str]] = {name: Counter() for name in EXECUTORS}
-        self.messages: Counter[str] = Counter()
+        self.counts: dict[Executor, Counter[str]] = defaultdict(Counter)
+        self.messages: dict[Executor, Counter[str]] = defaultdict(Counter)
         """Messages of runs that failed without being killed."""
         self._home, self._chance = home, random.Random(seed)
         self._images, self._out = home / "images", home / "hashes"
@@ -159,8 +161,8 @@ class Soak:
     def __exit__(self, *_: object) -> None:
         """End the last program."""
         if self._is_open:
-            kill([psutil.Process(self.programs[-1].run.pid)])
-            self.programs[-1].close()
+            self.programs[-1].run.kill()
+            self._close("interrupted")
 
     def job(self) -> None:
         """Run one job, kill processes until it is complete, and check its table."""
@@ -182,6 +184,8 @@ class Soak:
         counts["unreadable"] += found.unreadable
         counts["stray"] += len(stray(self._out))
         shutil.rmtree(self._out)
+        if len(self.programs[-1].used) >= LIFE:
+            self._close("programs_ended")
 
     def _run(self, kills: int) -> None:
         """Run a job on the folder, with a number of kills at most; resume it until it is complete.
@@ -195,7 +199,7 @@ class Soak:
         last, parts = time.monotonic(), part_files(self._out)
         while not self._answered_within(self._chance.uniform(*PAUSES)):
             if self.programs[-1].run.poll() is not None:
-                self._close(killed=False)
+                self._close("runs_failed")
                 self._ask()
             elif kills and (part_files(self._out) != parts or self._chance.random() < EARLY):
                 kills -= 1
@@ -207,7 +211,7 @@ class Soak:
     def _ask(self) -> None:
         """Tell a program to run the job; start one if there is none."""
         if not self._is_open:
-            name = self._chance.choices(list(EXECUTORS), EXECUTORS.values())[0]
+            name = EXECUTORS[len(self.programs) % len(EXECUTORS)]
             self.programs.append(Program(name, self._home / f"program-{len(self.programs)}"))
             self._is_open = True
         self.programs[-1].ask(self._images, self._out)
@@ -225,21 +229,19 @@ class Soak:
         program = self.programs[-1]
         if self._chance.random() < PROGRAM:
             program.run.kill()
-            self._close(killed=True)
+            self._close("programs_killed")
             self._ask()
         elif found := workers(program.run.pid):
             program.workers_killed += kill([self._chance.choice(found)])
 
-    def _close(self, *, killed: bool) -> None:
-        """Note the end of a program."""
+    def _close(self, reason: str) -> None:
+        """Wait for the end of a program, and count it under a reason."""
         program = self.programs[-1]
         left, told = program.close()
         self._is_open = False
-        counts = self.counts[program.executor]
-        counts["processes_left"] += left
-        counts["programs_killed" if killed else "runs_failed"] += 1
-        if not killed:
-            self.messages[told] += 1
+        self.counts[program.executor].update({"processes_left": left, reason: 1})
+        if reason == "runs_failed":
+            self.messages[program.executor][told] += 1
 
 
 def soak(
@@ -299,12 +301,12 @@ def soak(
             bar.update(min(bar.total, round(time.monotonic() - begin)) - bar.n)
     for program in run.programs:
         run.counts[program.executor]["workers_killed"] += program.workers_killed
-    told = run.messages.most_common(1)
-    counts = pd.DataFrame(
-        [(name, *(run.counts[name][column] for column in COUNTS)) for name in EXECUTORS],
-        columns=["executor", *COUNTS],
-    )
-    return counts.assign(message=told[0][0] if told else ""), _programs(run.programs)
+    rows = []
+    for name in dict.fromkeys(EXECUTORS):
+        told = run.messages[name].most_common(1)
+        numbers = (run.counts[name][column] for column in COUNTS)
+        rows.append((name, *numbers, told[0][0] if told else ""))
+    return pd.DataFrame(rows, columns=["executor", *COUNTS, "message"]), _programs(run.programs)
 
 
 def _programs(programs: list[Program]) -> pd.DataFrame:

@@ -284,6 +284,12 @@ NUMBERS: dict[str, Number] = {
         "certificate", lambda t: _uncertified(t).loc["random", "share"], _percent0
     ),
     "proved-bits": Number("certificate", lambda t: t["bits_changed"].sum(), whole),
+    "volume-images": Number("volume", lambda t: t["images"].sum(), whole),
+    "fuzz-files": Number("fuzz", lambda t: t["files"].sum(), whole),
+    "fault-kinds": Number("faults", lambda t: t.loc[t["repeats"] > 0, "fault"].nunique(), whole),
+    "soak-kills": Number(
+        "soak", lambda t: t[["workers_killed", "programs_killed"]].to_numpy().sum(), whole
+    ),
     "certified-ms": Number("ladder", warm(RUNGS["certified"]), milliseconds),
     "deployed-ms": Number("ladder", warm(RUNGS["deployed"]), milliseconds),
     "deployed-times": Number("ladder", gain(RUNGS["reference"], RUNGS["deployed"]), _about),

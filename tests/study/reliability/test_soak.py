@@ -7,7 +7,7 @@ from finhash.study.reliability import soak
 
 @pytest.mark.slow
 def test_soak(tmp_path, monkeypatch):
-    monkeypatch.setattr(soak, "EXECUTORS", {"processes": 1.0})
+    monkeypatch.setattr(soak, "EXECUTORS", ("processes",))
     monkeypatch.setattr(soak, "PAUSES", (0.1, 0.5))
     monkeypatch.setattr(soak, "MOST", 2)
     counts, programs = soak.soak(tmp_path, 0.02, 60, 1500, seed=3)

@@ -236,6 +236,29 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("parallel_memory_files",),
     ),
     "cluster-survives": (lambda table: table["identical"].all(), ("parallel_cluster",)),
+    "million-exact": (
+        lambda table: table["bits"].sum() == 0 and table["images"].sum() >= 1_000_000,
+        ("volume",),
+    ),
+    "mutated-survive": (
+        lambda table: not table[["wrong_rows", "untyped", "died", "bits"]].to_numpy().any(),
+        ("fuzz",),
+    ),
+    "rows-kept": (
+        lambda faults, soak: (
+            not faults.loc[faults["fault"] != "folder removed", "rows_lost"].any()
+            and (faults["completed"] == faults["repeats"]).all()
+            and not soak[["rows_lost", "rows_doubled", "rows_wrong", "not_mended"]].to_numpy().any()
+        ),
+        ("faults", "soak"),
+    ),
+    "same-everywhere": (
+        lambda table: (
+            not table["differing_methods"].fillna("").str.contains("find").any()
+            and table[["join", "nearest", "families"]].to_numpy().all()
+        ),
+        ("platforms",),
+    ),
     # Part 2
     "prevalence-matters": (
         lambda h: false_share(h) > 0.1,
