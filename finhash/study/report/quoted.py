@@ -286,6 +286,11 @@ NUMBERS: dict[str, Number] = {
     "proved-bits": Number("certificate", lambda t: t["bits_changed"].sum(), whole),
     "volume-images": Number("volume", lambda t: t["images"].sum(), whole),
     "fuzz-files": Number("fuzz", lambda t: t["files"].sum(), whole),
+    "volume-bits": Number("volume", lambda t: t["bits"].sum(), whole),
+    "fuzz-lost": Number("fuzz", lambda t: t["wrong_rows"].sum(), whole),
+    "faults-lost": Number(
+        "faults", lambda t: t.loc[t["fault"] != "folder removed", "rows_lost"].sum(), whole
+    ),
     "fault-kinds": Number("faults", lambda t: t.loc[t["repeats"] > 0, "fault"].nunique(), whole),
     "soak-kills": Number(
         "soak", lambda t: t[["workers_killed", "programs_killed"]].to_numpy().sum(), whole
