@@ -375,13 +375,19 @@ except PermissionError as error:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+def let_others_in(folder):
+    """Let other users open a folder, and the temporary folders in which it lies."""
+    for path in (folder, *folder.parents):
+        if path.stat().st_mode & 0o777 == 0o700:
+            path.chmod(0o755)
+
+
 def test_a_folder_that_cannot_be_written(tmp_path):
     folder = tmp_path / "gallery"
     Gallery(["0f" * 32]).save(folder)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
-    for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        path.chmod(0o755)
+    let_others_in(tmp_path)
     out, _ = run(READ_AS_ANOTHER_USER, folder).communicate()
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755)
@@ -412,8 +418,7 @@ for line in sys.stdin:
 def test_a_reader_that_cannot_write_sees_changes(tmp_path, seen_open):
     folder = tmp_path / "gallery"
     Gallery(["0f" * 32]).save(folder)
-    for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        path.chmod(0o755)
+    let_others_in(tmp_path)
     reader = run(READ_AGAIN_AS_ANOTHER_USER, folder, stdin=subprocess.PIPE)
 
     def seen():
