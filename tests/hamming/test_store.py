@@ -1,6 +1,7 @@
 """A gallery in a folder: processes that share it, and processes that are killed."""
 
 import copy
+import errno
 import io
 import json
 import multiprocessing
@@ -601,3 +602,13 @@ def test_two_processes_add_at_once(tmp_path):
     reader.refresh()
     for name in ("one", "two"):
         assert {f"{name}/{k}" for k in range(50)} <= set(reader.ids)
+
+
+def test_a_full_disk_is_an_error_that_names_the_folder():
+    connection = sqlite3.connect(":memory:")
+    connection.execute("PRAGMA max_page_count=2")
+    connection.execute("CREATE TABLE a (b)")
+    words = "no space left on the disk of the gallery in here"
+    with pytest.raises(OSError, match=words) as caught, store._busy(Path("here"), 0):
+        connection.execute("INSERT INTO a VALUES (?)", [bytes(100_000)])
+    assert caught.value.errno == errno.ENOSPC

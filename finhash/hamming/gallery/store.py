@@ -21,6 +21,7 @@ A reader that cannot write the folder reads the database without locks while no 
 and opens it again when the file has changed.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -428,7 +429,7 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
 
 @contextmanager
 def _busy(folder: Path, wait: float) -> Iterator[None]:
-    """Raise ``TimeoutError`` or ``PermissionError`` in place of SQLite's errors."""
+    """Raise ``TimeoutError`` or ``OSError`` in place of SQLite's errors."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -436,6 +437,9 @@ def _busy(folder: Path, wait: float) -> Iterator[None]:
         if code == sqlite3.SQLITE_READONLY:
             text = f"the gallery in {folder} cannot be written by this user; change its permissions"
             raise PermissionError(text) from error
+        if code == sqlite3.SQLITE_FULL:
+            text = f"no space left on the disk of the gallery in {folder}; free some and try again"
+            raise OSError(errno.ENOSPC, text) from error
         if code != sqlite3.SQLITE_BUSY:
             raise
         raise TimeoutError(_waited(folder, wait)) from error
