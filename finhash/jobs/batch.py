@@ -138,7 +138,8 @@ def hash_files(
     RuntimeError
         If another run is using ``out`` and does not end within some seconds, if worker processes
         end while they start, or if a worker has other versions installed, lacks a method's package
-        or cannot import the function of a registered method.
+        or cannot import the function of a registered method. With ``scheduler``, also if the
+        cluster has no workers for 20 seconds, or the connection to it is lost.
     ImportError
         If Dask or a method's package is not installed.
     OSError
@@ -164,6 +165,10 @@ def hash_files(
     with the number of files, apart from 16 bytes per finished file when resuming. Until its rows
     are first used, the table takes constant memory, and the folder and ``paths`` must not change.
     The rows are then read from disk.
+
+    **Messages.** Worker processes discard what native libraries and Pillow print about images. An
+    image between Pillow's limit for warnings and its limit for errors, which is twice as large, is
+    hashed. With ``"serial"`` and ``"threads"``, Pillow warns as Python's warning filters say.
 
     **Scripts.** ``"processes"``, and ``"dask"`` without ``scheduler``, start new Python processes
     that import the calling script. The call must therefore stand below
