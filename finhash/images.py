@@ -518,13 +518,17 @@ def converted(image: Image.Image, mode: str) -> Image.Image:
 
 @contextmanager
 def _supported(mode: str) -> Iterator[None]:
-    """Raise ``UnsupportedModeError`` for a ``ValueError`` of Pillow about an image of this mode."""
+    """Raise an ``ImageError`` if Pillow cannot convert or shrink an image of this mode."""
     try:
         yield
     except ValueError as error:
         raise UnsupportedModeError(
             f"Pillow cannot convert or shrink pixels of its mode {mode} ({error}); convert the "
             "image to RGB of 8 bits"
+        ) from error
+    except AssertionError as error:  # of a transparent image without palette
+        raise DamagedImageError(
+            "cannot be decoded: the palette is missing; copy or download the file again"
         ) from error
 
 

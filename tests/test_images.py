@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from finhash import FINDHasher, find_hash, images
+from finhash import FINDHasher, find_hash, images, methods
 from finhash.find.thumbnail import thumbnail
 from tests.conftest import VECTORS, jpeg_bytes, noise
 
@@ -331,3 +331,14 @@ def test_a_length_in_a_header_reserves_no_memory(tmp_path):
     for source in (path, path.read_bytes()):
         with pytest.raises(images.DamagedImageError):
             images.to_rgb(source)
+
+
+@pytest.mark.parametrize("method", ["find", "dhash64", "ahash64"])
+def test_a_missing_palette_is_damage(method):
+    file = io.BytesIO()
+    Image.radial_gradient("L").convert("P").save(file, "PNG", transparency=3)
+    content = file.getvalue()
+    start = content.index(b"PLTE") - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4])
+    with pytest.raises(images.DamagedImageError, match="the palette is missing"):
+        methods.get(method).hash(content[:start] + content[end:])
