@@ -629,6 +629,9 @@ class _Rows:
         """Keep the rows of consecutive files."""
         self._rows[position] = rows
 
+    def write_due(self) -> None:
+        """Do nothing: the rows are not written."""
+
 
 def _wait_for_workers(pool: Workers, workers: int) -> None:
     """Return as soon as every worker has run a task."""
