@@ -17,7 +17,7 @@ from typing import BinaryIO, Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from finhash.find.geometry import MAX_SIDE
 from finhash.find.loading import shrink, shrink_image
@@ -746,6 +746,10 @@ def _load(image: Image.Image) -> Image.Image:
     if 0 in image.size:
         cols, rows = image.size
         raise EmptyImageError(f"image of {cols} x {rows} has no pixels; pass at least one")
+    if isinstance(image, ImageFile.ImageFile):
+        # Pillow puts a row together from blocks of this size, in time quadratic in their number. A
+        # damaged header can claim rows of megabytes.
+        image.decodermaxblock = max(image.decodermaxblock, 8 * image.width)
     with _damage():
         image.load()
     return image

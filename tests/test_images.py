@@ -342,3 +342,9 @@ def test_a_missing_palette_is_damage(method):
     end = start + 12 + int.from_bytes(content[start : start + 4])
     with pytest.raises(images.DamagedImageError, match="the palette is missing"):
         methods.get(method).hash(content[:start] + content[end:])
+
+
+def test_wide_rows_are_read_in_one_block():
+    file = io.BytesIO()
+    Image.new("RGB", (16_000, 2)).save(file, "WEBP")
+    assert images.open_image(file).decodermaxblock >= 4 * 16_000
