@@ -56,8 +56,9 @@ packages: export PYENV_VERSION = $(shell pyenv versions --bare 2>/dev/null | pas
 packages: env
 	$(BIN)/python -m pytest tests/packaging
 
-## soak: long runs on mutated files, a million images, faults and killed workers (1 hour)
+## soak: long runs on mutated files, a million images, faults and killed workers (2 hours)
 .PHONY: soak
+soak: export PYENV_VERSION = $(shell pyenv versions --bare 2>/dev/null | paste -sd: -)
 soak: env
 	$(foreach name,$(LONG),$(BIN)/python -m finhash.study.reliability.$(name) && )true
 	$(MAKE) --no-print-directory packages
