@@ -173,7 +173,8 @@ class Dispatcher:
                 while self._is_unfinished(tasks):
                     running = list(self._running)
                     if running:
-                        patience = None if full else 0
+                        # Look now and then whether the other thread has met a problem.
+                        patience = TASK_SECONDS if full else 0
                         done = wait(running, patience, FIRST_COMPLETED).done
                         with self._lock:
                             self._collect(done, tasks)
@@ -212,6 +213,7 @@ class Dispatcher:
                 self._running[self._submit(task)] = task
             self._collect({future for future in self._running if future.done()}, tasks)
             self._sink.write_due()
+            self._workers.check()
         except Exception as error:  # raised by the calling thread as soon as it runs again
             self._problem = error
 

@@ -54,7 +54,7 @@ RESTARTS = 3
 """Attempts to replace workers of which one had started."""
 
 PATIENCE = 20
-"""Seconds to wait for the first worker of a running cluster."""
+"""Seconds to wait for a worker while a cluster has none."""
 
 CANNOT_START = (
     "worker processes end while they start; each one imports the calling script as a module, so "
@@ -112,6 +112,9 @@ class Workers:
         """Replace the workers, after a task has raised one of ``lost``."""
         self._pool.shutdown(wait=False)
         self._pool = self._start()
+
+    def check(self) -> None:
+        """Raise ``RuntimeError`` if nobody is left to finish the tasks; called regularly."""
 
     def _close(self, wait: bool) -> None:
         """Cancel the tasks that have not started, and stop the workers."""
@@ -198,6 +201,7 @@ class _Dask(Workers):
         self.lost = (import_module("distributed").KilledWorker, MemoryError)
         self._client = client
         self._counted = float("-inf")
+        self._seen = time.monotonic()
         super().__init__(lambda: client.get_executor(pure=False), 1)
 
     def ahead(self) -> int:
@@ -214,6 +218,23 @@ class _Dask(Workers):
 
     def restart(self) -> None:
         """Do nothing, because Dask restarts its workers itself."""
+
+    def check(self) -> None:
+        """Raise ``RuntimeError`` if the cluster has had no workers for ``PATIENCE`` seconds.
+
+        Dask gives up a worker that dies while it starts.
+        """
+        try:
+            seen = bool(self._client.nthreads())
+        except OSError:  # the scheduler is lost: the tasks are then cancelled
+            seen = True
+        if seen:
+            self._seen = time.monotonic()
+        elif time.monotonic() > self._seen + PATIENCE:
+            raise RuntimeError(
+                f"the Dask cluster has had no workers for {PATIENCE} s; run the job again, which "
+                "keeps the rows that an output folder has"
+            )
 
     def _close(self, wait: bool) -> None:
         """Shut down the executor; ``_open_dask`` closes the client and its own cluster."""

@@ -2,6 +2,7 @@
 
 import io
 from concurrent.futures import BrokenExecutor, Future
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -236,3 +237,16 @@ def test_sources_that_cannot_be_read_give_the_reason(tmp_path):
     ]
     assert "binary" in reasons[1] or "'rb'" in reasons[1]
     assert "cannot read an image from float" in reasons[2]
+
+
+def test_a_job_ends_if_nobody_is_left_to_finish_it():
+    class Nobody(Workers):
+        def submit(self, function, *arguments):
+            return Future()
+
+        def check(self):
+            raise RuntimeError("no workers are left")
+
+    with pytest.raises(RuntimeError, match="no workers are left"):
+        sink = SimpleNamespace(write_due=lambda: None)
+        Dispatcher(Nobody(None, 1), ["find"], sink, int).run(Tasks([("a", "a.jpg", None)], 1))

@@ -112,3 +112,21 @@ def _fail(error: type[Exception]) -> None:
 def test_wrong_arguments_are_refused_before_workers_start(arguments, words):
     with pytest.raises(ValueError, match=words):
         open_workers(*arguments)
+
+
+def test_a_cluster_without_workers_is_given_up(monkeypatch):
+    class Client:
+        def __init__(self):
+            self.workers = {"tcp://10.0.0.1:1": 2}
+
+        def nthreads(self):
+            return self.workers
+
+    client = Client()
+    workers = executors._Dask(client)
+    workers.check()
+    client.workers = {}
+    workers.check()  # it may get some
+    monkeypatch.setattr(executors, "PATIENCE", -1)
+    with pytest.raises(RuntimeError, match="has had no workers"):
+        workers.check()

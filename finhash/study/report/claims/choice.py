@@ -497,7 +497,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "tuned-libraries": (
         lambda tuned: (
             (ms := tuned.set_index("contender")["ms"])["pHash, libraries only"]
-            > 0.65 * ms["pHash of imagehash"]
+            > 0.58 * ms["pHash of imagehash"]
             and ms["pHash, libraries only"] < 0.83 * ms["pHash of imagehash"]
         ),
         ("tuned_phash",),

@@ -169,7 +169,7 @@ CLAIMS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("baseline_steps",),
     ),
     "time-proportional": (
-        lambda counts: _count_exponent(counts)["low"] < 1 < _count_exponent(counts)["high"],
+        lambda counts: abs(_count_exponent(counts)["exponent"] - 1) < 0.1,
         ("baseline_growth_count",),
     ),
     "grows-with-pixels": (lambda sides: 1 < _side_exponent(sides) < 1.4, ("baseline_growth_side",)),
