@@ -5,6 +5,7 @@ the next run finish, and replaces the results table ``faults``. Some faults need
 """
 
 import random
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -232,16 +233,34 @@ EXAMPLE = "Example: FINHASH_OUT=. python -m finhash.study.reliability.faults"
 def main(repeats: int, files: int, only: tuple[str, ...]) -> None:
     """Provoke faults in jobs, galleries and moves of duplicates, and save what they cost.
 
-    The table is written to data/results in the folder FINHASH_OUT, by default build. With --only it
-    is printed, not saved.
+    The table is written to data/results in the folder FINHASH_OUT, by default build. With --only,
+    the rows of these faults replace the earlier ones.
     """
+    # A shell can start programs in the background so that they ignore these signals.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with_private_mounts(BY)
     with tempfile.TemporaryDirectory(prefix="finhash-faults-") as folder:
         table = measure(Path(folder), repeats, files, project.SEED, only)
-    if not only:
-        about = f"jobs of {files} drawn images"
-        results.save(table, "faults", by=BY, data=about, machine={"run": results.GENERATED})
     click.echo(table.to_string(index=False))
+    if only:
+        table = updated(results.load("faults"), table)
+    about = f"jobs of {files} drawn images"
+    results.save(table, "faults", by=BY, data=about, machine={"run": results.GENERATED})
+
+
+def updated(table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which new rows have replaced those of the same faults.
+
+    Examples
+    --------
+    >>> old = pd.DataFrame({"fault": ["a", "b"], "where": "processes", "repeats": [1, 1]})
+    >>> updated(old, old[1:].assign(repeats=5))["repeats"].tolist()
+    [1, 5]
+    """
+    keys = ["fault", "where"]
+    old, new = table.set_index(keys), new.set_index(keys)
+    return pd.concat([old.drop(new.index), new]).reindex(old.index).reset_index()
 
 
 if __name__ == "__main__":
