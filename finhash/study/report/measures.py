@@ -33,3 +33,8 @@ def false_share(histograms: pd.DataFrame) -> float:
 def near(value: float, expected: float, tolerance: float) -> bool:
     """Return whether a value differs from the expected one by at most the tolerance."""
     return abs(value - expected) <= tolerance
+
+
+def volume_images(volume: pd.DataFrame) -> int:
+    """Return how many images the table ``volume`` compares; other routes take some of them again."""
+    return int(volume.loc[volume["route"].isin(["compiled", "shrunk"]), "images"].sum())

@@ -22,6 +22,7 @@ from finhash.study.report.measures import (
     gain_of_two,
     labelled_pairs,
     step_shares,
+    volume_images,
 )
 from finhash.study.report.rounding import (
     NONE,
@@ -284,7 +285,7 @@ NUMBERS: dict[str, Number] = {
         "certificate", lambda t: _uncertified(t).loc["random", "share"], _percent0
     ),
     "proved-bits": Number("certificate", lambda t: t["bits_changed"].sum(), whole),
-    "volume-images": Number("volume", lambda t: t["images"].sum(), whole),
+    "volume-images": Number("volume", volume_images, whole),
     "fuzz-files": Number("fuzz", lambda t: t["files"].sum(), whole),
     "volume-bits": Number("volume", lambda t: t["bits"].sum(), whole),
     "fuzz-lost": Number("fuzz", lambda t: t["wrong_rows"].sum(), whole),
