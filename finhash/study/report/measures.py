@@ -36,5 +36,5 @@ def near(value: float, expected: float, tolerance: float) -> bool:
 
 
 def volume_images(volume: pd.DataFrame) -> int:
-    """Return how many images the table ``volume`` compares; other routes take some of them again."""
+    """Return the number of images in the table ``volume``; some routes take images of others."""
     return int(volume.loc[volume["route"].isin(["compiled", "shrunk"]), "images"].sum())
