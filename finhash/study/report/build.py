@@ -233,9 +233,11 @@ def readme_block() -> str:
             "recall at a false positive rate of 1 in 10,000, on unseen templates",
             ", ".join(f"{methods.get(name).label} {{b-rate4-{name}}}" for name in README_RECALLS),
         ),
-        ("{volume-images} images, compared with FINd as published", "{volume-bits} bits differ"),
-        ("{fuzz-files} mutated files", "{fuzz-lost} rows lost"),
-        ("{fault-kinds} kinds of faults, such as full disks", "{faults-lost} finished rows lost"),
+        ("bits changed in {volume-images} images", "{volume-bits}"),
+        (
+            "rows lost: {fuzz-files} mutated files; {fault-kinds} kinds of faults",
+            "{fuzz-lost}, {faults-lost}",
+        ),
     ]
     lines = "".join(f"| {what} | {value} |\n" for what, value in rows)
     machine = "{cpu}, {cores} cores; Python {python}, Pillow {pillow}, Numba {numba}"
