@@ -13,6 +13,8 @@ row 31 bits.
 **Fallback.** ``published_hash`` repeats the operations of the published program in their order.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,19 +81,7 @@ def contrast(rgb: NDArray[np.uint8]) -> int:
     >>> compiled.contrast(np.zeros((25, 25, 3), np.uint8))
     0
     """
-    flat, row, col = _prepare(rgb)
-    return int(
-        _contrast(
-            flat,
-            rgb.ndim == 2,
-            row.start,
-            row.stop,
-            row.inverse,
-            col.start,
-            col.stop,
-            col.inverse,
-        )
-    )
+    return int(_contrast(*_for_integer_samples(rgb)))
 
 
 def fast_hash(rgb: NDArray[np.uint8], bits: int = 256) -> tuple[float, NDArray[np.uint8]]:
@@ -100,18 +90,7 @@ def fast_hash(rgb: NDArray[np.uint8], bits: int = 256) -> tuple[float, NDArray[n
     The margin is the distance from the median to the nearest other coefficient. The hash is proved
     exact if its margin exceeds ``MARGIN``. Parameters and packing are those of ``hash_rgb``.
     """
-    flat, row, col = _prepare(rgb)
-    margin, packed = _fast(
-        flat,
-        rgb.ndim == 2,
-        row.start,
-        row.stop,
-        row.inverse,
-        col.start,
-        col.stop,
-        col.inverse,
-        kept_per_side(bits),
-    )
+    margin, packed = _fast(*_for_integer_samples(rgb), kept_per_side(bits))
     return margin, packed
 
 
@@ -143,6 +122,13 @@ def _prepare(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Side, Side]:
     """Return the pixels as ``[rows, bytes]``, and the windows along both sides."""
     rows, cols = check_sides(rgb)
     return flatten(rgb), side(rows), side(cols)
+
+
+def _for_integer_samples(rgb: NDArray[np.uint8]) -> tuple[Any, ...]:
+    """Return the arguments of ``_integer_samples`` for an image."""
+    flat, row, col = _prepare(rgb)
+    is_grey = rgb.ndim == 2
+    return flat, is_grey, row.start, row.stop, row.inverse, col.start, col.stop, col.inverse
 
 
 @kernel

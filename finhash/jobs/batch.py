@@ -380,7 +380,7 @@ def run(
     pairs = chain(list(islice(pairs, 1)), pairs)
     with tqdm(total=length, unit="image", disable=not progress, leave=False) as bar:
         if out is None:
-            rows = _RowsInMemory()
+            rows = RowsInMemory()
             with pool as running:
                 tasks = Tasks(_in_full(pairs), length)
                 Dispatcher(running, names, rows, bar.update, options).run(tasks)
@@ -435,7 +435,7 @@ def _check_picklable(methods: Iterable[Method], executor: Executor) -> None:
             ) from error
 
 
-class _RowsInMemory:
+class RowsInMemory:
     """Finished rows of a job without an output folder."""
 
     def __init__(self) -> None:

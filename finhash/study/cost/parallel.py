@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from finhash.find import loading
 from finhash.images import ImageError, open_image
-from finhash.jobs.batch import hash_files
+from finhash.jobs.batch import RowsInMemory, hash_files
 from finhash.jobs.dispatch import TASK_SECONDS, Dispatcher, Tasks
 from finhash.jobs.executors import Workers, open_workers
 from finhash.jobs.parquet import part_files
@@ -616,21 +616,7 @@ def _hash_on(pool: Workers, paths: Sequence[Path]) -> None:
     """Hash files with workers that have been started; the rows are collected and discarded."""
     items = ((name, name, None) for name in map(os.fsdecode, paths))
     tasks = Tasks(items, len(paths))
-    Dispatcher(pool, ["find"], _Rows(), int).run(tasks)
-
-
-class _Rows:
-    """Receiver of a job's rows, which keeps them."""
-
-    def __init__(self) -> None:
-        self._rows: dict[int, pa.RecordBatch] = {}
-
-    def add(self, position: int, rows: pa.RecordBatch) -> None:
-        """Keep the rows of consecutive files."""
-        self._rows[position] = rows
-
-    def write_due(self) -> None:
-        """Do nothing: the rows are not written."""
+    Dispatcher(pool, ["find"], RowsInMemory(), int).run(tasks)
 
 
 def _wait_for_workers(pool: Workers, workers: int) -> None:
