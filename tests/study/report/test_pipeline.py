@@ -24,6 +24,7 @@ from tests.study import own_images
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[3]
+MADE_BY_SCRIPTS = ("confirmation*", "shrinking*", "*_coverage*", "volume*", "fuzz*", "faults*", "soak*")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -40,14 +41,13 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
-    """Return a checkout with committed hash tables, but without results, except three kinds.
+    """Return a checkout with committed hash tables and with the results that no notebook makes.
 
-    Like the hash tables, those of set B, of the shrinking and of simulated intervals are made by
-    scripts, not by notebooks.
+    Scripts make those about set B, shrinking, simulated intervals and reliability.
     """
     home = tmp_path_factory.mktemp("home")
     (home / "data" / "results").mkdir(parents=True)
-    for made_by_script in ("confirmation*", "shrinking*", "*_coverage*"):
+    for made_by_script in MADE_BY_SCRIPTS:
         for table in (ROOT / "data" / "results").glob(made_by_script):
             shutil.copy(table, home / "data" / "results")
     (home / "data" / "hashes").symlink_to(ROOT / "data" / "hashes")
