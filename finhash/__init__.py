@@ -73,14 +73,14 @@ if TYPE_CHECKING:
     from finhash.hamming.gallery.gallery import Gallery
     from finhash.hasher import FINDHasher, find_hash
     from finhash.jobs.batch import hash_files, hash_images
-    from finhash.jobs.table import HashTable
+    from finhash.tables.hash_table import HashTable
     from finhash.warm import warm_up
 else:
     # Hidden from type checkers, which would otherwise accept any name.
     _MODULES = {
         "FINDHasher": "finhash.hasher",
         "Gallery": "finhash.hamming.gallery.gallery",
-        "HashTable": "finhash.jobs.table",
+        "HashTable": "finhash.tables.hash_table",
         "evaluate": "finhash.evaluation",
         "find_hash": "finhash.hasher",
         "hash_files": "finhash.jobs.batch",

@@ -22,8 +22,8 @@ from finhash.commands.hash import hash_command
 from finhash.commands.match import match
 from finhash.commands.shared import COMPILATION_NOTICE, LOG
 from finhash.commands.threshold import threshold_command
+from finhash.files import printable
 from finhash.jobs import chatter
-from finhash.jobs.files import printable
 
 
 @contextmanager

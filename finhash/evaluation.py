@@ -26,9 +26,9 @@ from finhash.accuracy import verdicts as judged
 from finhash.accuracy.counting import PairTable
 from finhash.jobs.batch import hash_files
 from finhash.jobs.folders import files_of
-from finhash.jobs.table import HashTable
 from finhash.pages import answer
 from finhash.pages.review import SHOWN, Pair, write_page
+from finhash.tables.hash_table import HashTable
 
 AS_LABELLED, MERGED = "as labelled", "merged"
 """Labellings: the labels given, and with families merged that were judged to show one image."""

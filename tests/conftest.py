@@ -44,3 +44,17 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "truncated.jpg").write_bytes(jpeg_bytes(200, 200)[:3000])
     (tmp_path / "directory.jpg").mkdir()
     return tmp_path
+
+
+def thumbnail(image: Image.Image) -> np.ndarray:
+    """Hash an RGB image into 192 bits; worker processes import this function."""
+    return np.array(image.resize((8, 1))).ravel()
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """Register a hash of the user's own until the test ends."""
+    from finhash import methods
+
+    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
+    return methods.register("thumbnail", thumbnail, bits=192)

@@ -16,7 +16,7 @@ from PIL import Image
 from finhash import cluster, find_hash, methods
 from finhash.__main__ import main
 from finhash.commands.shared import CLUSTERINGS
-from finhash.jobs.table import HashTable
+from finhash.tables.hash_table import HashTable
 from tests.conftest import jpeg_bytes
 
 

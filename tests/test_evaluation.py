@@ -14,7 +14,7 @@ from PIL import Image
 from finhash import methods
 from finhash.accuracy import findings, labels, rates
 from finhash.evaluation import Evaluation, evaluate
-from finhash.jobs.table import HashTable
+from finhash.tables.hash_table import HashTable
 
 COLUMNS = [
     *("method", "bits", "threshold", "margin", "recall", "recall_low", "recall_high"),

@@ -15,13 +15,14 @@ from PIL import Image
 
 from finhash import find_hash, hash_files, hash_images, images
 from finhash.__main__ import main
+from finhash.files import text
 from finhash.find import reference
 from finhash.find.compiled import published_hash
 from finhash.find.thumbnail import thumbnail
 from finhash.jobs.folders import is_image_file
-from finhash.jobs.items import reason, text
-from finhash.jobs.table import HashTable
+from finhash.jobs.items import reason
 from finhash.methods import METHODS
+from finhash.tables.hash_table import HashTable
 from tests import odd_files
 from tests.odd_formats import encoded, scene, subsampled
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from finhash import images, methods
+from finhash.images import headers
 from finhash.preparation import AS_STORED, Preparation
 from tests.conftest import jpeg_bytes, noise
 
@@ -244,9 +245,9 @@ def test_exif_data_after_the_pixels_of_a_png_are_found():
     data = encoded(soft())
     late = data[:-12] + chunk(b"eXIf", exif(3).tobytes()[6:]) + data[-12:]
     assert images.orientation(late) == 3
-    with images.collected_headers() as headers:
+    with images.collected_headers() as collected:
         images.to_rgb(late)
-    assert headers[0].orientation == 3
+    assert collected[0].orientation == 3
 
 
 def segment(content: bytes) -> bytes:
@@ -284,11 +285,11 @@ def test_the_orientation_of_a_jpeg_is_what_pillow_finds(segments, orientation, t
     path = tmp_path / "a.jpg"
     path.write_bytes(data)
     assert images.orientation(data) == images.orientation(path) == orientation
-    assert images._orientation(Image.open(path)) == orientation
+    assert headers.orientation_of(Image.open(path)) == orientation
     for decode in (images.to_rgb, images.open_image):
-        with images.collected_headers() as headers:
+        with images.collected_headers() as collected:
             decode(path)
-        assert headers == [images.Header(60, 60, "JPEG", orientation)]
+        assert collected == [images.Header(60, 60, "JPEG", orientation)]
     prepared = Preparation(exif=True).apply(path)
     assert (prepared is path) == (orientation is None)
 
@@ -334,10 +335,10 @@ def test_larger_images_than_the_limit_are_not_decoded(kind, decode):
 
 
 def test_the_limit_is_checked_before_pixels_are_decoded():
-    with images.pixel_limit(10**7), images.collected_headers() as headers:
+    with images.pixel_limit(10**7), images.collected_headers() as collected:
         with pytest.raises(images.ImageTooLargeError, match="9000 x 9000 pixels are more than"):
             images.to_rgb(bomb(9000, 9000))
-        assert headers == [images.Header(9000, 9000, "PNG")]
+        assert collected == [images.Header(9000, 9000, "PNG")]
     with images.pixel_limit(10**7), pytest.raises(images.ImageTooLargeError, match="MAX_IMAGE"):
         images.to_rgb(bomb(30000, 30000))
 

@@ -12,9 +12,9 @@ import nbformat
 import pytest
 import yaml
 
-from finhash.jobs.table import HashTable
 from finhash.study import project, results
 from finhash.study.report import build, claims, plausible
+from finhash.tables.hash_table import HashTable
 from tests.conftest import jpeg_bytes
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -29,8 +29,8 @@ from finhash import Gallery, HashTable
 from finhash.__main__ import main
 from finhash.accuracy import labels
 from finhash.accuracy.verdict_file import read_rows
+from finhash.files import output, whole_file
 from finhash.jobs.executors import open_workers
-from finhash.jobs.files import output, whole_file
 from tests.conftest import jpeg_bytes, noise
 
 ROOT = Path(__file__).resolve().parents[1]

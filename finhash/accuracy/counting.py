@@ -10,7 +10,7 @@ from tqdm import tqdm
 from finhash import hamming
 from finhash.accuracy import rates
 from finhash.jit import kernel
-from finhash.jobs.table import HashTable
+from finhash.tables.hash_table import HashTable
 
 BLOCK = 2**22
 """Largest number of pairs of images that one block of a scan may hold."""

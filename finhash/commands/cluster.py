@@ -29,7 +29,7 @@ from finhash.commands.shared import (
     workers_option,
     write_csv,
 )
-from finhash.jobs.files import printable
+from finhash.files import printable
 from finhash.jobs.folders import absolute
 from finhash.orientations import ORIENTATIONS, ORIGINAL, Which, of_hashes
 
@@ -142,7 +142,7 @@ def cluster_command(
     """
     start = time.perf_counter()
     from finhash import cluster
-    from finhash.jobs.files import output, whole_file
+    from finhash.files import output, whole_file
 
     if which and algorithm != "components":
         raise click.UsageError(f"--orientations needs --by components, not {algorithm}")

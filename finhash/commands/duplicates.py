@@ -27,7 +27,7 @@ from finhash.commands.shared import (
     usage_errors,
     workers_option,
 )
-from finhash.jobs.files import printable
+from finhash.files import printable
 
 if TYPE_CHECKING:
     from finhash.duplicates.log import Outcome
@@ -264,7 +264,7 @@ def _act(
 
 def _write(plan: "Plan", out: Path | None, output_format: str) -> None:
     """Write the list to a file, or to stdout."""
-    from finhash.jobs.files import output
+    from finhash.files import output
 
     with usage_errors(), output(out) as file:
         if output_format == "json":

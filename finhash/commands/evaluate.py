@@ -13,7 +13,7 @@ from finhash.commands.shared import (
     usage_errors,
     workers_option,
 )
-from finhash.jobs.files import printable
+from finhash.files import printable
 
 
 @click.command(

@@ -88,9 +88,9 @@ def export(
         )
     if to_stdout and output_format == "parquet" and sys.stdout.isatty():
         raise click.UsageError("Parquet would be printed to the terminal; pass -o FILE")
-    from finhash.jobs import csv_file, parquet
-    from finhash.jobs.files import output
-    from finhash.jobs.table import HashTable
+    from finhash.files import output
+    from finhash.tables import csv_file, parquet
+    from finhash.tables.hash_table import HashTable
 
     with usage_errors():
         rows = HashTable.read(table)

@@ -25,10 +25,10 @@ from finhash.commands.shared import (
     usage_errors,
     workers_option,
 )
+from finhash.files import output, printable, text
 from finhash.jobs.executors import EXECUTORS, Executor
-from finhash.jobs.files import output, printable
 from finhash.jobs.folders import UNREADABLE, absolute
-from finhash.jobs.items import Options, of_paths, text
+from finhash.jobs.items import Options, of_paths
 from finhash.preparation import Preparation
 from finhash.quality import LOWEST
 

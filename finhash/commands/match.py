@@ -28,7 +28,7 @@ from finhash.commands.shared import (
     workers_option,
     write_csv,
 )
-from finhash.jobs.files import printable
+from finhash.files import printable
 from finhash.jobs.folders import absolute
 from finhash.orientations import ORIENTATIONS, ORIGINAL, Which
 
@@ -133,7 +133,7 @@ def match(
     if the usage is wrong.
     """
     start = time.perf_counter()
-    from finhash.jobs.files import output
+    from finhash.files import output
 
     gallery = of_quality(read_rows(table, method), min_quality, quiet=quiet)
     if radius is None and nearest is None:

@@ -71,7 +71,7 @@ def hashed_queries(
     groups = [(kind, list(some)) for kind, some in groupby(queries, lambda one: _kind(one, bits))]
     images = [images_in(some, "QUERIES") if kind == "images" else [] for kind, some in groups]
     if any(images):
-        from finhash.jobs.provenance import versions
+        from finhash.tables.provenance import versions
 
         _warn_of_versions(gallery, table, versions(), "the queries", method)
     found: list[Queries] = []
@@ -129,6 +129,7 @@ def _hash_images(
     """Hash image files in all orientations, prepared like the images of the table."""
     from tqdm import tqdm
 
+    from finhash.files import text
     from finhash.jobs import items
     from finhash.jobs.stream import hash_in_turn
 
@@ -146,7 +147,7 @@ def _hash_images(
     hashed = hash_in_turn(paths, [turned], options.workers, measured)
     hidden = options.quiet or None  # None: hidden unless stderr is a terminal
     for result in tqdm(hashed, "hash", len(paths), unit="image", leave=False, disable=hidden):
-        name = items.text(os.fspath(result.path))
+        name = text(os.fspath(result.path))
         if result.error:
             failed.append((name, result.error))
         elif result.quality is not None and result.quality < options.min_quality:
@@ -183,7 +184,7 @@ def _warn_of_versions(
     method: str,
 ) -> None:
     """Print a warning if the queries may have been made by software that gives other bits."""
-    from finhash.jobs.provenance import difference
+    from finhash.tables.provenance import difference
 
     there = gallery.provenance.get("versions")
     if there is None or made is None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finhash import methods
-from finhash.jobs.files import printable
+from finhash.files import printable
 from finhash.jobs.folders import describe_skipped, image_files, is_table
 from finhash.quality import LOWEST
 from finhash.thresholds import Use, threshold
@@ -202,7 +202,7 @@ def _listed() -> list[str]:
 
 def read_table(table: Path, method: str) -> "HashTable":
     """Return a hash table that has a column of this method; otherwise raise ``UsageError``."""
-    from finhash.jobs.table import HashTable
+    from finhash.tables.hash_table import HashTable
 
     with usage_errors():
         found = HashTable.read(table)

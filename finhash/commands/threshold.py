@@ -15,7 +15,7 @@ from finhash.commands.shared import (
     workers_option,
     write_csv,
 )
-from finhash.jobs.files import printable
+from finhash.files import printable
 
 if TYPE_CHECKING:
     from finhash.accuracy.links import Judged

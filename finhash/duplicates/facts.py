@@ -11,7 +11,7 @@ import pyarrow as pa
 from PIL import Image
 
 from finhash.jobs.items import reason
-from finhash.jobs.table import HashTable
+from finhash.tables.hash_table import HashTable
 
 MISSING = "missing"
 """Why a file is left alone that is not at its path."""

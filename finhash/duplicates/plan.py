@@ -13,8 +13,8 @@ from tqdm import tqdm
 from finhash import cluster
 from finhash.duplicates.facts import File, Folders, check_names, facts_in, look_up
 from finhash.hamming.words import check_radius
-from finhash.jobs.table import HashTable
 from finhash.methods import MethodName
+from finhash.tables.hash_table import HashTable
 from finhash.thresholds import threshold
 
 Keep = Literal["largest", "oldest", "newest", "first"]

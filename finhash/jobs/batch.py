@@ -18,10 +18,10 @@ from finhash.jobs.executors import Executor, open_workers
 from finhash.jobs.folders import files_of
 from finhash.jobs.items import DEFAULTS, Item, Options, Pair, of_pairs, of_paths
 from finhash.jobs.parts import Parts, Tally
-from finhash.jobs.rows import keyed_schema
-from finhash.jobs.table import HashTable
 from finhash.methods import Method, MethodName
 from finhash.preparation import Preparation
+from finhash.tables.hash_table import HashTable
+from finhash.tables.schema import keyed_schema
 
 
 def hash_files(

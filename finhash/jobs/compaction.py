@@ -18,15 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from finhash.jobs.parquet import (
-    newest,
-    part_files,
-    part_number,
-    part_path,
-    read_columns,
-    write_table,
-)
-from finhash.jobs.rows import KEY, keyed_schema
+from finhash.tables.folder import newest, part_files, part_number, part_path
+from finhash.tables.parquet import read_columns, write_table
+from finhash.tables.schema import KEY, keyed_schema
 
 PART_ROWS = 2**16
 """Rows per part at most, apart from those of one task; they are held in memory when written."""

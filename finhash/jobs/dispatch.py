@@ -13,8 +13,8 @@ import pyarrow as pa
 from finhash import methods as registry
 from finhash.jobs.executors import Workers
 from finhash.jobs.items import DEFAULTS, PATIENCE, Item, Options, held, reason, size
-from finhash.jobs.provenance import versions
 from finhash.jobs.rows import error_row, hash_batch
+from finhash.tables.provenance import versions
 
 TASK_SECONDS = 0.5
 """Target duration of a task. Dask spends about 2 ms dispatching one."""

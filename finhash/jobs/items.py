@@ -262,17 +262,6 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {words}"
 
 
-def text(name: str) -> str:
-    r"""Return an id as UTF-8 text; bytes of a path that are not UTF-8 are escaped.
-
-    Examples
-    --------
-    >>> print(text(os.fsdecode(b"caf\xe9.jpg")))
-    caf\xe9.jpg
-    """
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def _any_rgb(image: Source, *, reuse: bool) -> NDArray[np.uint8]:
     """Return the pixels of ``to_rgb``, even of an image that cannot be shrunk in its own mode."""
     try:

@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from finhash import hamming
+from finhash.files import whole_file
 from finhash.hamming.words import check_radius
 from finhash.jobs.executors import Executor, open_workers
-from finhash.jobs.files import whole_file
-from finhash.jobs.table import HashTable
 from finhash.methods import MethodName
+from finhash.tables.hash_table import HashTable
 
 BLOCK = 2**17
 """Rows per block. Joining two such blocks takes one core a few seconds."""

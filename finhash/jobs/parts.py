@@ -15,28 +15,25 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from finhash import methods as registry
-from finhash.jobs.columns import fixed_width, packed
 from finhash.jobs.compaction import PART_ROWS, compact, read_keys
 from finhash.jobs.items import Item, Pair, together
-from finhash.jobs.parquet import (
-    as_part,
-    check_schema,
-    fact_columns,
-    hash_columns,
-    newest,
-    part_files,
-    part_number,
-    part_path,
-    preparation_of,
-    provenance_of,
-    read_columns,
-    read_schema,
-    write_table,
-)
-from finhash.jobs.provenance import difference, versions
-from finhash.jobs.rows import KEY, QUALITY, keyed_schema, path_digest, state_digest
+from finhash.jobs.rows import state_digest
 from finhash.methods import MethodName
 from finhash.preparation import AS_STORED, Preparation
+from finhash.tables.columns import fixed_width, packed
+from finhash.tables.folder import as_part, newest, part_files, part_number, part_path
+from finhash.tables.parquet import check_schema, read_columns, read_schema, write_table
+from finhash.tables.provenance import difference, versions
+from finhash.tables.schema import (
+    KEY,
+    QUALITY,
+    fact_columns,
+    hash_columns,
+    keyed_schema,
+    path_digest,
+    preparation_of,
+    provenance_of,
+)
 
 SHORTEST, LONGEST = 1.0, 60.0
 """Least and greatest time between two parts, in seconds; in between, 1% of the run so far."""
@@ -218,8 +215,8 @@ class Parts:
         position : int
             Number of the first image among all images of the run; orders the rows of a part.
         rows : pyarrow.RecordBatch
-            Rows with the columns of ``finhash.jobs.rows.keyed_schema``. Values that an image did
-            not lack are null; they are taken from its row in the folder.
+            Rows with the columns of ``finhash.tables.schema.keyed_schema``. Values that an image
+            did not lack are null; they are taken from its row in the folder.
         """
         self._rows.append((position, rows))
         if self._tally is not None:

@@ -5,18 +5,16 @@ module. Neither imports anything that only the calling process needs, so workers
 """
 
 import hashlib
-import json
 import os
 import stat
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from finhash import methods as registry
+from finhash.files import text
 from finhash.images import (
     Header,
     ImageError,
@@ -24,110 +22,10 @@ from finhash.images import (
     collected_headers,
     pixel_limit,
 )
-from finhash.jobs.items import (
-    DEFAULTS,
-    Item,
-    Options,
-    Unreadable,
-    hashes_of,
-    is_path,
-    reason,
-    text,
-)
-from finhash.jobs.provenance import difference, versions
+from finhash.jobs.items import DEFAULTS, Item, Options, Unreadable, hashes_of, is_path, reason
 from finhash.methods import Method
-from finhash.preparation import AS_STORED, Preparation
-
-METADATA_KEY = b"finhash"
-"""Key of the Parquet metadata under which a table's provenance is stored, as JSON."""
-
-KEY = "key"
-"""Column that only parts have, 16 bytes: digest of the path, then digest of the file's state."""
-
-KEY_FIELD = pa.field(KEY, pa.binary(16), nullable=False)
-"""Type of the column ``key``."""
-
-FACTS = (
-    pa.field("width", pa.int32()),
-    pa.field("height", pa.int32()),
-    pa.field("bytes", pa.int64()),
-    pa.field("format", pa.string()),
-    pa.field("modified", pa.int64()),
-    pa.field("orientation", pa.int8()),
-)
-"""Columns of facts about each image; tables of other sources may lack them."""
-
-QUALITY = pa.field("quality", pa.int8())
-"""Column of the quality of each image, which follows the facts in tables that have it."""
-
-UNDONE = bytes(8)
-"""State digest of a row that the next run makes again, such as the row of a missing file."""
-
-GIVEN = bytes([255] * 8)
-"""State digest of a source that is not a path: a finished row with the same id is up to date."""
-
-
-def schema(
-    methods: Iterable[str],
-    *,
-    facts: bool = True,
-    quality: bool = False,
-    preparation: Preparation = AS_STORED,
-) -> pa.Schema:
-    """Return the schema of a hash table, with the provenance of new rows in its metadata.
-
-    Parameters
-    ----------
-    methods : iterable of str
-        Names of hashes, as in ``finhash.methods.METHODS``.
-    facts : bool, default True
-        Whether there are the columns of facts that follow ``error``.
-    quality : bool, default False
-        Whether there is the column ``quality``.
-    preparation : Preparation, optional
-        What was done to the images. By default nothing, as in tables without such an entry.
-
-    Returns
-    -------
-    pyarrow.Schema
-        Columns:
-
-        path : string
-            Path of the file.
-        one column per method : fixed-size binary of ``bits / 8`` bytes
-            Hash; null if the file has none.
-        error : string
-            Reason why the file has no hash; empty if it has one.
-        width, height : int32
-            Size in pixels, before EXIF orientation; null if unknown.
-        bytes : int64
-            Size of the file; null if unknown.
-        format : string
-            Pillow's name of the file's format, such as ``"JPEG"``; null if unknown.
-        modified : int64
-            Modification time of the file, in nanoseconds since 1970; null if the source is no file.
-        orientation : int8
-            EXIF orientation, 1 to 8; null if the image has none or it is unknown.
-        quality : int8
-            Quality, 0 to 100, as ``finhash.quality.quality`` returns it; null without a hash.
-
-    Examples
-    --------
-    >>> schema(["find", "dhash64"]).names[:5]
-    ['path', 'find', 'dhash64', 'error', 'width']
-    """
-    provenance: dict[str, object] = {"versions": versions()}
-    if preparation != AS_STORED:
-        provenance["preparation"] = asdict(preparation)
-    columns = _columns(map(registry.get, methods), facts=facts, quality=quality)
-    return columns.with_metadata({METADATA_KEY: json.dumps(provenance)})
-
-
-def keyed_schema(
-    methods: Iterable[str], *, quality: bool = False, preparation: Preparation = AS_STORED
-) -> pa.Schema:
-    """Return the schema of a part: that of a hash table, and the column ``key``."""
-    return schema(methods, quality=quality, preparation=preparation).append(KEY_FIELD)
+from finhash.tables.provenance import difference, versions
+from finhash.tables.schema import GIVEN, KEY, KEY_FIELD, QUALITY, UNDONE, fields, path_digest
 
 
 def hash_batch(
@@ -179,11 +77,6 @@ def error_row(
 ) -> pa.RecordBatch:
     """Return one row without hashes, for an image that crashed every worker that tried it."""
     return _as_batch([_row(name, UNDONE, error)], methods, options)
-
-
-def path_digest(name: str | os.PathLike[str]) -> bytes:
-    """Return eight bytes that identify a path or id, even if it is not valid UTF-8."""
-    return hashlib.blake2b(os.fsencode(name), digest_size=8).digest()
 
 
 def state_digest(source: object) -> bytes:
@@ -273,15 +166,5 @@ def _as_batch(
     rows: list[dict[str, object]], methods: Sequence[Method], options: Options
 ) -> pa.RecordBatch:
     """Return rows as a batch with the columns of ``keyed_schema``; missing hashes are null."""
-    columns = _columns(methods, quality=options.quality)
+    columns = fields(methods, quality=options.quality)
     return pa.RecordBatch.from_pylist(rows, columns.append(KEY_FIELD))
-
-
-def _columns(methods: Iterable[Method], *, facts: bool = True, quality: bool = False) -> pa.Schema:
-    """Return the columns of a hash table, without metadata."""
-    fields = [pa.field("path", pa.string(), nullable=False)]
-    fields += [pa.field(method.name, pa.binary(method.bits // 8)) for method in methods]
-    fields.append(pa.field("error", pa.string(), nullable=False))
-    fields += FACTS if facts else ()
-    fields += [QUALITY] if quality else ()
-    return pa.schema(fields)

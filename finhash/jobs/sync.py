@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from finhash.jobs.folders import absolute, is_image_file, is_table
-from finhash.jobs.parquet import read_names
 from finhash.jobs.parts import Parts
+from finhash.tables.folder import read_names
 
 REASONS = 2
 """Reasons for doubt that are given at most."""

@@ -11,8 +11,8 @@ import pandas as pd
 
 from finhash.accuracy import findings
 from finhash.accuracy.findings import percent, rate
-from finhash.jobs.files import whole_file
-from finhash.jobs.provenance import versions
+from finhash.files import whole_file
+from finhash.tables.provenance import versions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -28,9 +28,8 @@ from numpy.typing import NDArray
 
 from finhash.accuracy.links import draw, links
 from finhash.accuracy.verdict_file import MEANINGS, VERDICTS, Verdict
+from finhash.files import text, whole_file
 from finhash.hamming.words import check_radius
-from finhash.jobs.files import whole_file
-from finhash.jobs.items import text
 from finhash.pages.thumbnails import ImagePath, Thumbnail, thumbnails
 from finhash.preparation import AS_STORED, Preparation
 from finhash.quality import LOWEST

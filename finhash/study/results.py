@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from finhash.jobs.files import whole_file
-from finhash.jobs.provenance import versions
+from finhash.files import whole_file
 from finhash.study import project
+from finhash.tables.provenance import versions
 
 if TYPE_CHECKING:
     from finhash.study.data.datasets import Dataset

@@ -9,8 +9,8 @@ import pytest
 
 from finhash.accuracy import counting, rates, resampling
 from finhash.hamming import pair_histogram
-from finhash.jobs import rows
-from finhash.jobs.table import HashTable
+from finhash.tables.hash_table import HashTable
+from finhash.tables.schema import schema as table_schema
 from tests.accuracy.conftest import REACH, on_a_line
 
 # On a line: family A at 0 and 1, B at 3 and 5, C at 6.
@@ -25,7 +25,7 @@ def brute_rates(hashes: np.ndarray, families: np.ndarray) -> pd.DataFrame:
 
 def test_pair_histograms_count_every_pair_once():
     images = [{"path": str(k), "dhash64": h.tobytes(), "error": ""} for k, h in enumerate(LINE)]
-    table = HashTable(pa.Table.from_pylist(images, rows.schema(["dhash64"])))
+    table = HashTable(pa.Table.from_pylist(images, table_schema(["dhash64"])))
     found = counting.pair_histograms(table, ["dhash64"], FAMILIES)
     assert found["distance"].tolist() == list(range(65))
     assert found["same"].tolist() == [0, 1, 1] + [0] * 62
@@ -34,7 +34,7 @@ def test_pair_histograms_count_every_pair_once():
 
 def test_labellings_are_counted_as_if_alone():
     images = [{"path": str(k), "dhash64": h.tobytes(), "error": ""} for k, h in enumerate(LINE)]
-    table = HashTable(pa.Table.from_pylist(images, rows.schema(["dhash64"])))
+    table = HashTable(pa.Table.from_pylist(images, table_schema(["dhash64"])))
     truths = {"fine": FAMILIES, "coarse": np.array([1, 1, 1, 1, 2]), "one each": np.arange(5)}
     found = counting.labelled_histograms(table, ["dhash64"], truths)
     for key, families in truths.items():

@@ -2,28 +2,11 @@
 
 import os
 
-import numpy as np
-import pytest
-from PIL import Image
-
-from finhash import methods
 from finhash.jobs import compaction
 
 # Dask gives up connecting after 30 s by default, which a busy machine may exceed.
 os.environ.setdefault("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "300s")
 os.environ.setdefault("DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP", "300s")
-
-
-def thumbnail(image: Image.Image) -> np.ndarray:
-    """Hash an RGB image into 192 bits; worker processes import this function."""
-    return np.array(image.resize((8, 1))).ravel()
-
-
-@pytest.fixture
-def own(monkeypatch) -> methods.Method:
-    """Register a hash of the user's own until the test ends."""
-    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
-    return methods.register("thumbnail", thumbnail, bits=192)
 
 
 class Killed(BaseException):

@@ -125,7 +125,7 @@ def test_with_out_no_row_is_read_before_the_table_is_used(folder, tmp_path, monk
     def refuse(*_):
         raise AssertionError("the rows were read")
 
-    monkeypatch.setattr("finhash.jobs.parquet.read_parts", refuse)
+    monkeypatch.setattr("finhash.tables.hash_table.read_parts", refuse)
     table = hash_files(sorted(folder.iterdir()), out=tmp_path / "out", progress=False)
     with pytest.raises(AssertionError, match="the rows were read"):
         len(table)

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from finhash import HashTable, hash_files, hash_images, methods
-from finhash.jobs import compaction, parquet, parts
-from finhash.jobs.parquet import part_files
-from finhash.jobs.provenance import versions
+from finhash.jobs import compaction, parts
 from finhash.jobs.rows import hash_batch
+from finhash.tables import folder as folder_of_parts
+from finhash.tables.folder import part_files
+from finhash.tables.provenance import versions
 from tests.conftest import jpeg_bytes, noise
 from tests.jobs.conftest import Killed, kill_at
 
@@ -178,7 +179,7 @@ def test_reading_starts_again_if_a_part_vanishes(folder, tmp_path, monkeypatch):
     paths = sorted(folder.glob("0*.jpg"))
     out = tmp_path / "out"
     quiet(paths[:6], out=out)
-    read_columns, merge = parquet.read_columns, [True]
+    read_columns, merge = folder_of_parts.read_columns, [True]
 
     def slow(file, fields):
         if merge.pop() if merge else False:
@@ -186,7 +187,7 @@ def test_reading_starts_again_if_a_part_vanishes(folder, tmp_path, monkeypatch):
             assert not file.exists()
         return read_columns(file, fields)
 
-    monkeypatch.setattr(parquet, "read_columns", slow)
+    monkeypatch.setattr(folder_of_parts, "read_columns", slow)
     assert HashTable.read(out) == quiet(paths)
 
 
@@ -196,7 +197,7 @@ def test_reading_starts_again_if_a_row_moves_to_a_new_part(folder, tmp_path, mon
     paths = sorted(folder.glob("0*.jpg"))
     out = tmp_path / "out"
     quiet(paths, out=out)
-    read_columns, change = parquet.read_columns, [True]
+    read_columns, change = folder_of_parts.read_columns, [True]
 
     def slow(file, fields):
         if change.pop() if change else False:
@@ -204,16 +205,16 @@ def test_reading_starts_again_if_a_row_moves_to_a_new_part(folder, tmp_path, mon
             quiet(paths, out=out)
         return read_columns(file, fields)
 
-    monkeypatch.setattr(parquet, "read_columns", slow)
+    monkeypatch.setattr(folder_of_parts, "read_columns", slow)
     assert HashTable.read(out) == quiet(paths)
     assert rows_per_part(out) == [11, 1]
 
 
 def test_reading_gives_up_if_the_parts_never_stay(folder, tmp_path, monkeypatch):
     quiet(sorted(folder.glob("0*.jpg")), out=tmp_path / "out")
-    monkeypatch.setattr(parquet, "UNSETTLED", 0.2)
+    monkeypatch.setattr(folder_of_parts, "UNSETTLED", 0.2)
     states = count()
-    monkeypatch.setattr(parquet, "_states", lambda folder: {folder: (next(states), 0, 0)})
+    monkeypatch.setattr(folder_of_parts, "_states", lambda folder: {folder: (next(states), 0, 0)})
     with pytest.raises(OSError, match=r"changed for 0\.2 s while it was read"):
         HashTable.read(tmp_path / "out")
 

@@ -14,13 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from finhash import HashTable, hash_files, hash_images, images, methods
+from finhash import HashTable, hash_files, hash_images, methods
+from finhash.images import sources
 from finhash.jobs import parts
 from tests.conftest import jpeg_bytes, noise
 
 FACTS = ["width", "height", "bytes", "format", "modified", "orientation"]
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "tables" / "data"
 
 
 def facts(table: HashTable, row: int = 0) -> tuple:
@@ -110,7 +111,7 @@ def test_no_file_is_opened_twice(photos, names, monkeypatch):
         return count
 
     monkeypatch.setattr("builtins.open", counted(builtins.open))
-    monkeypatch.setattr(images, "_File", counted(images._File))
+    monkeypatch.setattr(sources, "_File", counted(sources._File))
     table = hash_files(photos.values(), names, executor="serial", progress=False)
     assert table.column("width") == [90] * len(photos)
     assert {opened[str(path)] for path in photos.values()} == {1}

@@ -16,8 +16,8 @@ import pytest
 
 from finhash import HashTable, hash_files
 from finhash.jobs import dispatch, parts
-from finhash.jobs.parquet import part_files
 from finhash.study.cost.parallel import loopback_cluster
+from finhash.tables.folder import part_files
 from tests.conftest import jpeg_bytes
 
 pytestmark = pytest.mark.slow

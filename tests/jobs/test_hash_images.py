@@ -18,7 +18,7 @@ from PIL import Image
 from finhash import HashTable, find_hash, hash_files, hash_images, methods
 from finhash.images import to_rgb
 from finhash.jobs import dispatch, parts
-from finhash.jobs.parquet import part_files
+from finhash.tables.folder import part_files
 from tests.conftest import VECTORS, jpeg_bytes, noise
 
 

@@ -15,11 +15,12 @@ import pytest
 from PIL import Image
 
 from finhash import HashTable, hash_files, hash_images, images, methods, quality
+from finhash.images import decode
 from finhash.jobs import parts, sync
 from finhash.preparation import AS_STORED, Preparation
 from tests.conftest import jpeg_bytes, noise
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "tables" / "data"
 
 
 def soft(seed: int = 0) -> Image.Image:
@@ -234,9 +235,9 @@ def test_an_image_is_decoded_and_shrunk_once(tmp_path, names, monkeypatch):
     Image.fromarray(noise(600, 900)).save(tmp_path / "large.png")
     done = []
     for name in ("_decode", "_shrink", "_shrink_array"):
-        function = getattr(images, name)
+        function = getattr(decode, name)
         monkeypatch.setattr(
-            images, name, lambda *a, f=function, n=name: done.append((n, np.size(a[0]))) or f(*a)
+            decode, name, lambda *a, f=function, n=name: done.append((n, np.size(a[0]))) or f(*a)
         )
     hash_files([tmp_path / "large.png"], names, progress=False, quality=True)
     assert [name for name, _ in done].count("_decode") == 1

@@ -12,9 +12,10 @@ from filelock import FileLock
 
 from finhash import HashTable, hash_files, methods
 from finhash.jobs import parts
-from finhash.jobs.parquet import part_files, write_table
-from finhash.jobs.provenance import versions
 from finhash.jobs.rows import hash_batch, state_digest
+from finhash.tables.folder import part_files
+from finhash.tables.parquet import write_table
+from finhash.tables.provenance import versions
 from tests.conftest import jpeg_bytes
 
 

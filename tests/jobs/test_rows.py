@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from finhash import find_hash, hash_files, methods
-from finhash.jobs.provenance import versions
 from finhash.jobs.rows import hash_batch
+from finhash.tables.provenance import versions
 from tests.conftest import jpeg_bytes, noise
 
 

@@ -13,8 +13,8 @@ import pytest
 from finhash import HashTable, hash_files, hash_images
 from finhash.jobs import compaction, parts
 from finhash.jobs.folders import image_files
-from finhash.jobs.parquet import part_files
 from finhash.jobs.sync import plan, remove
+from finhash.tables.folder import part_files
 from tests.conftest import jpeg_bytes, noise
 from tests.jobs.conftest import Killed, kill_at
 

@@ -145,7 +145,7 @@ def test_workers_must_be_a_whole_number(workers, tmp_path):
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_missing_package_is_named_before_a_file_is_opened(executor, memes, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pdqhash", None)
-    for opening in ("builtins.open", "finhash.images._File"):
+    for opening in ("builtins.open", "finhash.images.sources._File"):
         monkeypatch.setattr(opening, lambda *_, **__: pytest.fail("a file was opened"))
     words = r"'pdq' needs the package pdqhash, .*: pip install \"finhash\[pdq\]\""
     with pytest.raises(ImportError, match=words):

@@ -18,11 +18,11 @@ from tqdm import tqdm
 
 from finhash.accuracy import counting, rates, resampling, thresholds
 from finhash.accuracy.counting import PairTable
-from finhash.jobs.files import whole_file
-from finhash.jobs.table import HashTable
+from finhash.files import whole_file
 from finhash.study import project, results
 from finhash.study.accuracy import twins
 from finhash.study.data import committed, datasets, lookalikes, memes, standin
+from finhash.tables.hash_table import HashTable
 
 BY = "finhash.study.accuracy.confirmation"
 DATASET = results.SET_B

@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 from finhash import hamming
 from finhash.accuracy import rates
-from finhash.jobs.table import HashTable
 from finhash.study import project
 from finhash.study.accuracy import bits
+from finhash.tables.hash_table import HashTable
 
 VARIANTS: dict[str, bits.Variant] = {
     "FINd": bits.all_bits("find"),

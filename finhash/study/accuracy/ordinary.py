@@ -12,8 +12,8 @@ from scipy import stats
 
 from finhash import hamming
 from finhash.accuracy.resampling import LEVEL
-from finhash.jobs.table import HashTable
 from finhash.study.data.transforms import CELL, FROM_TEMPLATE
+from finhash.tables.hash_table import HashTable
 
 
 def false_matches(

@@ -24,9 +24,9 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from tqdm import tqdm
 
 from finhash import hash_files, hash_images, thresholds
-from finhash.jobs.table import HashTable
 from finhash.study import project, results
 from finhash.study.data import datasets, memes
+from finhash.tables.hash_table import HashTable
 
 BY = "finhash.study.accuracy.quality"
 

@@ -7,8 +7,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from finhash import hamming
-from finhash.jobs.table import HashTable
 from finhash.study.data.transforms import CELL
+from finhash.tables.hash_table import HashTable
 
 
 def robustness(

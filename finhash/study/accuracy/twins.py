@@ -22,9 +22,9 @@ import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
 from finhash.accuracy import rates, verdicts
-from finhash.jobs.table import HashTable
 from finhash.study import project
 from finhash.study.data.datasets import families_of
+from finhash.tables.hash_table import HashTable
 
 if TYPE_CHECKING:  # the report reads ``known`` and should not import the code that counts
     from finhash.accuracy.counting import PairTable

@@ -11,9 +11,9 @@ from tqdm import tqdm
 from finhash import hamming, methods
 from finhash.find import loading
 from finhash.images import Source, open_image
-from finhash.jobs.table import HashTable
 from finhash.study import project, results, timing
 from finhash.study.data import memes
+from finhash.tables.hash_table import HashTable
 
 
 def times(paths: Sequence[Path], names: Sequence[str], repeats: int) -> pd.DataFrame:

@@ -33,9 +33,9 @@ from finhash.images import ImageError, open_image
 from finhash.jobs.batch import RowsInMemory, hash_files
 from finhash.jobs.dispatch import TASK_SECONDS, Dispatcher, Tasks
 from finhash.jobs.executors import Workers, open_workers
-from finhash.jobs.parquet import part_files
 from finhash.study import timing
 from finhash.study.data import memes
+from finhash.tables.folder import part_files
 
 DECODE = "decode only"
 """Label, in the column ``executor``, of a job that only reads and decodes, in threads.

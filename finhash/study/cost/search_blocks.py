@@ -13,9 +13,9 @@ from distributed import KilledWorker
 
 from finhash import hamming
 from finhash.jobs import pairs
-from finhash.jobs.table import HashTable
 from finhash.study import timing
 from finhash.study.cost import parallel
+from finhash.tables.hash_table import HashTable
 
 PAIR_FILES = "pairs-*.parquet"
 """Pattern of the names of pair files."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from finhash.find import loading
-from finhash.jobs.provenance import versions
 from finhash.methods import METHODS, Method
+from finhash.tables.provenance import versions
 
 PLAIN = " without Numba"
 """Suffix of the names of FINd's methods if compiled code was not used."""

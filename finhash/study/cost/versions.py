@@ -86,7 +86,7 @@ class Outcome(NamedTuple):
     """The environment."""
 
     versions: dict[str, str]
-    """Its versions, as returned by ``finhash.jobs.provenance.versions``."""
+    """Its versions, as returned by ``finhash.tables.provenance.versions``."""
 
     hashes: dict[str, np.ndarray]
     """Its hashes by method, as returned by ``version_hashes.hash_files``."""

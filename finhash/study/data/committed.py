@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from finhash.jobs.batch import hash_files
-from finhash.jobs.table import HashTable
 from finhash.methods import METHODS
 from finhash.study import project
 from finhash.study.data import layouts, standin, transforms
 from finhash.study.data.datasets import Dataset, families_of
+from finhash.tables.hash_table import HashTable
 
 COMPARED = tuple(name for name, method in METHODS.items() if not method.approximates)
 """Methods whose accuracy is compared."""

@@ -33,8 +33,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from finhash.accuracy.labels import VERDICTS_FILE
+from finhash.files import printable, whole_file
 from finhash.images import ImageError, open_image
-from finhash.jobs.files import printable, whole_file
 from finhash.study import project
 from finhash.study.data import memes, standin
 

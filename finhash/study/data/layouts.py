@@ -19,12 +19,12 @@ from PIL import Image
 
 from finhash import methods
 from finhash.images import open_image
-from finhash.jobs import rows
-from finhash.jobs.table import HashTable
 from finhash.study import project
 from finhash.study.data import datasets, memes, standin
 from finhash.study.data.standin import StandIn
 from finhash.study.data.transforms import hash_in_processes
+from finhash.tables.hash_table import HashTable
+from finhash.tables.schema import schema as table_schema
 
 CHUNK = 8
 """Number of families, or of images, that a process takes at a time."""
@@ -284,5 +284,5 @@ def _hash_middle(path: Path) -> list[dict]:
 
 def _schema(names: Sequence[str]) -> pa.Schema:
     """Return the schema of a hash table of these methods and of ``DHASH_MIDDLE``."""
-    schema = rows.schema(names, facts=False)
+    schema = table_schema(names, facts=False)
     return schema.insert(len(schema) - 1, pa.field(DHASH_MIDDLE, pa.binary(32)))

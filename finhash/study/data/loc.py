@@ -25,7 +25,7 @@ from tqdm import tqdm
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, TimeoutError
 
 from finhash import __version__
-from finhash.jobs.files import whole_file
+from finhash.files import whole_file
 from finhash.study import project
 
 RATE = 1.0

@@ -33,10 +33,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from finhash.images import open_image
-from finhash.jobs.table import HashTable
 from finhash.study import project
 from finhash.study.data import committed, transforms
 from finhash.study.data.datasets import Dataset
+from finhash.tables.hash_table import HashTable
 
 NAME = "ordinary"
 """Name of the folder of hash tables, and of the data set in their provenance."""

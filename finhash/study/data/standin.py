@@ -9,7 +9,7 @@ Rendering is deterministic: each caption has its own random stream, seeded by th
 the family and the number of the image. The bytes of an image therefore depend neither on the number
 of workers nor on interruptions.
 
-``python -m finhash.study.data.standin memes`` renders a set and compares it with the committed one.
+``python -m finhash.study.data.render memes`` renders a set and compares it with the committed one.
 """
 
 import csv
@@ -18,7 +18,6 @@ import json
 import os
 import random
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -26,15 +25,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import click
 import PIL
 from PIL import Image
 from tqdm import tqdm
 
+from finhash.files import whole_file
 from finhash.images import open_image
-from finhash.jobs.files import whole_file
-from finhash.jobs.provenance import versions
-from finhash.jobs.table import HashTable
 from finhash.study import project
 from finhash.study.data import drawn, memes
 
@@ -267,44 +263,6 @@ def example(family: int) -> bytes:
     return memes.render(DRAWN.template(family), *memes.draw_caption(rng))
 
 
-EXAMPLE = (
-    "Example: FINHASH_TEMPLATES=MemeProject/im2txt/memes python -m finhash.study.data.standin memes"
-)
-
-
-@click.command(epilog=EXAMPLE)
-@click.argument("name", type=click.Choice(list(STANDINS)))
-def main(name: str) -> None:
-    """Render the missing images of a stand-in and compare its fingerprint with the committed one.
-
-    Run the command again to resume it.
-
-    Exit status: 0 if the fingerprints are equal or none is committed, 1 if they differ, 2 for wrong
-    usage, such as a missing template.
-    """
-    # Imported here because datasets imports this module.
-    from finhash.study.data import datasets
-
-    try:
-        dataset = datasets.load(project.SCALES["full"], name=name)
-    except (FileNotFoundError, FileExistsError, ValueError) as error:
-        raise click.UsageError(str(error)) from error
-    click.echo(f"{dataset.fingerprint} {name}, {len(dataset):,} images, {_encoder(versions())}")
-    committed = project.hashes() / name / "find.parquet"
-    if not committed.exists():
-        click.echo("nothing is committed to compare it with")
-        return
-    facts = HashTable.read(committed).provenance
-    click.echo(f"{facts['fingerprint']} committed, {_encoder(facts['versions'])}")
-    equal = facts["fingerprint"] == dataset.fingerprint
-    click.echo("equal" if equal else "different: the bytes of JPEG files depend on these versions")
-    sys.exit(not equal)
-
-
-def _encoder(versions: dict[str, str]) -> str:
-    return f"Pillow {versions['pillow']}, libjpeg-turbo {versions['libjpeg-turbo']}"
-
-
 @cache
 def _listed(file: Path) -> dict[str, list[Template]]:
     """Return the templates that the file lists, by set; within a set they are in family order."""
@@ -337,7 +295,3 @@ def _digest(items: Iterable[bytes]) -> str:
     for item in items:
         digest.update(hashlib.sha256(item).digest())
     return digest.hexdigest()
-
-
-if __name__ == "__main__":
-    main()

@@ -22,10 +22,10 @@ from tqdm import tqdm
 
 from finhash import methods
 from finhash.images import open_image
-from finhash.jobs import rows
-from finhash.jobs.table import HashTable
 from finhash.study import project
 from finhash.study.data import datasets, memes, standin
+from finhash.tables.hash_table import HashTable
+from finhash.tables.schema import schema as table_schema
 
 T = TypeVar("T")
 
@@ -191,7 +191,7 @@ def hash_transformed(
         error : str
             Why the image could not be transformed or hashed; otherwise empty.
     """
-    schema = rows.schema(names, facts=False)
+    schema = table_schema(names, facts=False)
     for position, column in enumerate(CELL, start=1):
         schema = schema.insert(position, pa.field(column, pa.string(), nullable=False))
     hash_one = partial(_hash_cells, transforms=grid(dataset.name), names=names)

@@ -14,9 +14,10 @@ import psutil
 import pyarrow as pa
 
 from finhash import hash_files
-from finhash.jobs.parquet import part_files, read_columns
-from finhash.jobs.rows import keyed_schema
 from finhash.study.data import drawn
+from finhash.tables.folder import part_files
+from finhash.tables.parquet import read_columns
+from finhash.tables.schema import keyed_schema
 
 SIDE = 1500
 """Pixels per side of an image. Hashing one takes about 10 ms, so that jobs can be disturbed."""

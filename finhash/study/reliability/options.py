@@ -22,10 +22,10 @@ from tqdm import tqdm
 from finhash import images, methods
 from finhash.find import loading
 from finhash.jobs.items import DEFAULTS, Options
-from finhash.jobs.provenance import versions
 from finhash.jobs.rows import hash_batch
 from finhash.preparation import AS_STORED, Preparation
 from finhash.study import project, results
+from finhash.tables.provenance import versions
 
 BY = "finhash.study.reliability.options"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from finhash.jobs.files import whole_file
+from finhash.files import whole_file
 from finhash.study import project, results
 
 INTENDED = "folder removed"

@@ -21,9 +21,9 @@ from finhash.find import loading
 from finhash.find.geometry import DCT, KEPT, SAMPLES
 from finhash.hamming import join, nearest
 from finhash.jobs.executors import Executor
-from finhash.jobs.provenance import versions
 from finhash.methods import METHODS
 from finhash.study.cost import version_hashes
+from finhash.tables.provenance import versions
 
 RADIUS = 72
 """Threshold of joins and families, in bits."""

@@ -109,7 +109,7 @@ class Outcome(NamedTuple):
     """What an environment computed."""
 
     versions: dict[str, str]
-    """Its versions, as returned by ``finhash.jobs.provenance.versions``."""
+    """Its versions, as returned by ``finhash.tables.provenance.versions``."""
 
     facts: np.ndarray
     """Rows of its table without paths and hashes, ``str [n_images]``."""

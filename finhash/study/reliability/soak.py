@@ -19,7 +19,6 @@ import pandas as pd
 from tqdm import tqdm
 
 from finhash.jobs.executors import Executor
-from finhash.jobs.parquet import part_files
 from finhash.study import project, results
 from finhash.study.reliability.disturbed import (
     LIMIT,
@@ -34,6 +33,7 @@ from finhash.study.reliability.disturbed import (
     undisturbed,
     workers,
 )
+from finhash.tables.folder import part_files
 
 BY = "finhash.study.reliability.soak"
 

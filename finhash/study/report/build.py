@@ -14,7 +14,7 @@ import sys
 from collections.abc import Collection, Mapping
 
 from finhash import methods
-from finhash.jobs.files import whole_file
+from finhash.files import whole_file
 from finhash.study import project
 from finhash.study.report import (
     available,

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from finhash.jobs.files import whole_file
+from finhash.files import whole_file
 from finhash.study import project, results
 from finhash.study.report import available
 from finhash.study.report import figures_accuracy as accuracy

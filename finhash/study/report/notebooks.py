@@ -32,7 +32,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from tqdm import tqdm
 
-from finhash.jobs.files import whole_file
+from finhash.files import whole_file
 from finhash.study import project, results
 from finhash.study.data.datasets import NoPairsError
 from finhash.study.report import available, claims

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 from scipy import stats
 
-from finhash.jobs import rows
-from finhash.jobs.table import HashTable
 from finhash.study.accuracy import ordinary as accuracy
 from finhash.study.data import committed, ordinary, transforms
+from finhash.tables.hash_table import HashTable
+from finhash.tables.schema import schema as table_schema
 from tests.conftest import jpeg_bytes
 
 
@@ -22,7 +22,7 @@ def hash_table(names, distances, cells=None):
         {"path": name, "dhash64": row.tobytes(), "error": ""}
         for name, row in zip(names, np.packbits(bits, axis=1), strict=True)
     ]
-    table = pa.Table.from_pylist(found, rows.schema(["dhash64"]))
+    table = pa.Table.from_pylist(found, table_schema(["dhash64"]))
     if cells is not None:
         for column, values in zip(transforms.CELL, zip(*cells, strict=True), strict=True):
             table = table.append_column(column, [values])

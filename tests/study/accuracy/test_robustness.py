@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 from scipy.spatial.distance import cdist
 
-from finhash.jobs import rows
-from finhash.jobs.table import HashTable
 from finhash.study.accuracy import robustness
 from finhash.study.data import transforms
+from finhash.tables.hash_table import HashTable
+from finhash.tables.schema import schema as table_schema
 from tests.accuracy.conftest import on_a_line
 
 MADE = [("resize", "2"), ("resize", "1"), ("blur", "1"), ("blur", "2")]
@@ -30,7 +30,7 @@ def hash_table(
         else {"path": path, "dhash64": hash_.tobytes(), "error": ""}
         for path, hash_ in zip(paths, hashes, strict=True)
     ]
-    table = pa.Table.from_pylist(found, rows.schema(["dhash64"]))
+    table = pa.Table.from_pylist(found, table_schema(["dhash64"]))
     if cells is not None:
         for column, values in zip(transforms.CELL, zip(*cells, strict=True), strict=True):
             table = table.append_column(column, [values])

@@ -9,11 +9,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from finhash import methods
-from finhash.jobs import provenance
-from finhash.jobs.provenance import SOFTWARE
 from finhash.study import project, results
 from finhash.study.cost import version_hashes, versions
 from finhash.study.cost.versions import Outcome, Trial
+from finhash.tables import provenance
+from finhash.tables.provenance import SOFTWARE
 
 
 def outcome(version, hashed, bits, package="pillow", others=()):

@@ -9,10 +9,10 @@ from PIL import Image
 
 from finhash import methods
 from finhash.images import open_image
-from finhash.jobs import rows
-from finhash.jobs.table import HashTable
 from finhash.study import project
 from finhash.study.data import committed, datasets, transforms
+from finhash.tables.hash_table import HashTable
+from finhash.tables.schema import schema as table_schema
 from tests.conftest import jpeg_bytes
 
 METHODS = ["find", "dhash64"]
@@ -35,7 +35,7 @@ def random_table(names=NAMES, seed=0):
         {"path": name, "find": rng.bytes(32), "dhash64": rng.bytes(8), "error": ""}
         for name in names
     ]
-    table = HashTable(pa.Table.from_pylist(found, rows.schema(METHODS)))
+    table = HashTable(pa.Table.from_pylist(found, table_schema(METHODS)))
     return table.with_provenance(dataset="memes")
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from finhash.jobs import rows
-from finhash.jobs.table import HashTable
 from finhash.study import project
 from finhash.study.data import committed, layouts, standin
 from finhash.study.data.datasets import Dataset
+from finhash.tables.hash_table import HashTable
+from finhash.tables.schema import schema as table_schema
 
 NAMES = [f"{family:04d}_{number:05d}.jpg" for family in range(12) for number in range(3)]
 
@@ -22,7 +22,7 @@ def saved(tmp_path, monkeypatch) -> tuple[HashTable, HashTable]:
     monkeypatch.setenv("FINHASH_OUT", str(tmp_path))
     monkeypatch.setenv("FINHASH_SCALE", "smoke")
     rng = np.random.default_rng(0)
-    schema = rows.schema(["find"]).insert(1, pa.field("layout", pa.string()))
+    schema = table_schema(["find"]).insert(1, pa.field("layout", pa.string()))
     found = [
         {"path": name, "layout": layout, "find": rng.bytes(32), "error": ""}
         for name in NAMES

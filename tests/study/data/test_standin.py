@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from finhash.jobs import rows
-from finhash.jobs.table import HashTable
 from finhash.study import project
-from finhash.study.data import datasets, drawn, memes, standin
+from finhash.study.data import datasets, drawn, memes, render, standin
+from finhash.tables.hash_table import HashTable
+from finhash.tables.schema import schema as table_schema
 from tests.conftest import jpeg_bytes
 
 TINY = project.Scale("tiny", families=3, per_family=4)
@@ -253,22 +253,22 @@ def test_another_set_than_that_of_the_run_is_loaded_by_name(templates, home, mon
 
 def test_the_command_compares_with_the_committed_fingerprint(home, monkeypatch):
     monkeypatch.setitem(project.SCALES, "full", TINY)
-    found = CliRunner().invoke(standin.main, ["drawn"])
+    found = CliRunner().invoke(render.main, ["drawn"])
     assert found.exit_code == 0
     assert "nothing is committed" in found.output
     fingerprint = datasets.load(TINY, name="drawn").fingerprint
     assert fingerprint in found.output
-    table = HashTable(pa.Table.from_pylist([], rows.schema(["find"])))
+    table = HashTable(pa.Table.from_pylist([], table_schema(["find"])))
     for committed, status, verdict in ((fingerprint, 0, "equal"), ("0" * 64, 1, "different")):
         facts = {"fingerprint": committed, "versions": {"pillow": "1", "libjpeg-turbo": "2"}}
         table.with_provenance(**facts).write(home / "data" / "hashes" / "drawn" / "find.parquet")
-        found = CliRunner().invoke(standin.main, ["drawn"])
+        found = CliRunner().invoke(render.main, ["drawn"])
         assert found.exit_code == status
         assert f"{committed} committed, Pillow 1, libjpeg-turbo 2\n{verdict}" in found.output
 
 
 def test_the_command_says_what_is_missing():
-    found = CliRunner().invoke(standin.main, ["memes_b"])
+    found = CliRunner().invoke(render.main, ["memes_b"])
     assert found.exit_code == 2
     assert "FINHASH_TEMPLATES_B is not set" in found.output
 

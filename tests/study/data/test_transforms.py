@@ -8,9 +8,9 @@ from PIL import Image
 
 from finhash import methods
 from finhash.images import open_image
-from finhash.jobs.table import HashTable
 from finhash.study import project
 from finhash.study.data import datasets, memes, standin, transforms
+from finhash.tables.hash_table import HashTable
 
 METHODS = ["find", "dhash64"]
 CELLS = [(t.name, strength) for t in transforms.TRANSFORMS.values() for strength in t.strengths]

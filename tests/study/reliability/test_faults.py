@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from finhash import hash_files
-from finhash.jobs.parquet import part_files
 from finhash.study.reliability import disks, disturbed, faults, faults_jobs, faults_stores
 from finhash.study.reliability.disturbed import MissedError, Outcome
+from finhash.tables.folder import part_files
 
 FINE = Outcome(3, 0, 0, 0, 0, completed=True, tracebacks=0, message="")
 

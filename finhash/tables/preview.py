@@ -5,8 +5,8 @@ from html import escape
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from finhash.jobs.columns import as_hex
-from finhash.jobs.files import printable
+from finhash.files import printable
+from finhash.tables.columns import as_hex
 
 ROWS = 5
 """Rows shown at most."""

@@ -5,8 +5,9 @@ import platform
 import pytest
 
 from finhash import HashTable, hash_files, methods
-from finhash.jobs import parts, provenance, rows
-from finhash.jobs.provenance import SOFTWARE, difference, versions
+from finhash.jobs import parts
+from finhash.tables import provenance, schema
+from finhash.tables.provenance import SOFTWARE, difference, versions
 from tests.conftest import jpeg_bytes
 
 FAMILIES = {name.rstrip("0123456789") for name in methods.BUILT_IN}
@@ -124,7 +125,7 @@ def pretend(monkeypatch):
     """Return a function that makes this process report other versions."""
 
     def change(**others):
-        for module in (parts, rows):
+        for module in (parts, schema):
             monkeypatch.setattr(module, "versions", lambda: {**versions(), **others})
 
     return change

@@ -164,6 +164,17 @@ def printable(text: str, *, but: str = "") -> str:
     )
 
 
+def text(name: str) -> str:
+    r"""Return an id as UTF-8 text; bytes of a path that are not UTF-8 are escaped.
+
+    Examples
+    --------
+    >>> print(text(os.fsdecode(b"caf\xe9.jpg")))
+    caf\xe9.jpg
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 class _Terminal(io.RawIOBase):
     """Bytes in UTF-8 that standard output prints, escaped, as they are written."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from finhash.jobs.files import output, whole_file
+from finhash.files import output, whole_file
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do this")
 
@@ -50,7 +50,7 @@ def identity(path: Path) -> tuple[int, ...]:
 
 WRITE = """
 import os, sys
-from finhash.jobs.files import whole_file
+from finhash.files import whole_file
 
 if os.geteuid() == 0:
     os.setgroups([12345])

@@ -1,52 +1,30 @@
-"""Parquet files of hash tables: single tables, and the parts in a job's output folder.
+"""Folders of parts: the files of a hash table that a job writes one after the other."""
 
-Each file's metadata has an entry ``"finhash"``: JSON with the versions of the software that made
-the hashes, with the preparation of the images (``"preparation"``) unless there was none, and with
-``"format": 1``. Later versions of finhash read all files of format 1. Files without the number are
-older and are read as format 1. If the columns or their meaning change, the number grows; a version
-of finhash that does not know the number refuses the file.
-
-Format 1 has the columns ``path``, one per method, and ``error``, as described by
-``finhash.HashTable``. Parts also have the column ``key``: eight bytes that identify the path, and
-eight bytes that identify the state of the file, zero if its row is to be made again. Further
-columns may follow ``error``, such as ``width``. All versions select columns by name, so a further
-column does not change the number. A file may lack it; its values are then null.
-
-Files without the entry are read too if other programs, such as pandas, Polars or DuckDB, have
-written a hash table: see ``finhash.jobs.columns``.
-"""
-
-import json
 import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from finhash.jobs.columns import conform, fixed_width
-from finhash.jobs.files import whole_file
-from finhash.jobs.rows import (
-    FACTS,
+from finhash.tables.columns import fixed_width
+from finhash.tables.parquet import check_schema, read_columns, read_schema, unmarked
+from finhash.tables.schema import (
     GIVEN,
     KEY,
     METADATA_KEY,
-    QUALITY,
+    fact_columns,
+    hash_columns,
     keyed_schema,
     path_digest,
 )
-from finhash.preparation import Preparation
 
 T = TypeVar("T")
-
-FORMAT = 1
-"""Number of the format of the files that this version writes; it reads this one and all before."""
 
 UNSETTLED = 60.0
 """Seconds for which reading a folder is repeated while a run replaces its parts."""
@@ -54,88 +32,8 @@ UNSETTLED = 60.0
 RETRY = 0.05
 """Seconds between two readings of a folder."""
 
-
-def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
-    """Write a table or a part; the file appears complete or not at all."""
-    with whole_file(path) as partial:
-        write_rows(table, partial)
-
-
-def write_rows(table: pa.Table, file: str | os.PathLike[str] | BinaryIO) -> None:
-    """Write a table or a part to a file or to a path."""
-    facts = json.dumps({**provenance_of(table.schema), "format": FORMAT})
-    marked = table.replace_schema_metadata({METADATA_KEY: facts})
-    # Hashes rarely repeat, so a dictionary would only make their columns larger.
-    options: dict[str, Any] = {"compression": "zstd", "use_dictionary": ["error", "format"]}
-    pq.write_table(marked, file, **options)
-
-
-def read_table(path: str | os.PathLike[str]) -> pa.Table:
-    """Read a table or a part; raise ``ValueError`` if the file is not a hash table."""
-    schema = read_schema(path)
-    if METADATA_KEY in (schema.metadata or {}):
-        check_schema(schema, path)
-        return _unmarked(_columns(path))
-    try:
-        table = conform(_columns(path))
-    except ValueError as error:
-        raise ValueError(f"{path} is not a finhash table: {error}") from error
-    if not hash_columns(table.schema):
-        raise ValueError(
-            f"{path} is not a finhash table: no column holds hashes, which are binary values of "
-            "one length or, under the name of a method, hexadecimal digits"
-        )
-    return table
-
-
-def read_schema(path: str | os.PathLike[str]) -> pa.Schema:
-    """Return the schema of a Parquet file; raise ``ValueError`` if it is no such file."""
-    try:
-        return pq.read_schema(path)
-    except pa.ArrowInvalid as error:
-        raise ValueError(
-            f"{path} is no Parquet file, or is damaged: pass a hash table, such as hashes.parquet "
-            "or hashes.csv, or a folder that hash_files wrote"
-        ) from error
-
-
-def hash_columns(schema: pa.Schema) -> list[str]:
-    """Return the names of the columns of hashes, even of methods that are not registered here."""
-    return [
-        field.name
-        for field in schema
-        if pa.types.is_fixed_size_binary(field.type) and field.name != KEY
-    ]
-
-
-def fact_columns(schema: pa.Schema) -> list[str]:
-    """Return the names of the columns of facts about images, such as ``width``, and ``quality``."""
-    types = dict(zip(schema.names, schema.types, strict=True))
-    return [field.name for field in (*FACTS, QUALITY) if types.get(field.name) == field.type]
-
-
-def provenance_of(schema: pa.Schema) -> dict[str, Any]:
-    """Return the provenance in a table's schema; empty if another program wrote the table.
-
-    Raise ``ValueError`` if it is not what finhash writes.
-    """
-    try:
-        facts: dict[str, Any] = json.loads((schema.metadata or {}).get(METADATA_KEY, "{}"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the entry 'finhash' of its metadata is not JSON ({error})") from error
-    versions = facts.get("versions") or {} if isinstance(facts, dict) else None
-    if not isinstance(versions, dict) or not all(isinstance(v, str) for v in versions.values()):
-        raise ValueError(f"the entry 'finhash' of its metadata is not of finhash: {facts!r:.60}")
-    return facts
-
-
-def preparation_of(schema: pa.Schema) -> Preparation:
-    """Return the preparation of the images of a table; none if its metadata has no entry."""
-    given = provenance_of(schema).get("preparation", {})
-    try:
-        return Preparation(**given)
-    except TypeError as error:
-        raise ValueError(f"its metadata has an unknown preparation: {given!r:.80}") from error
+_NAME = re.compile(r"part-\d+\.parquet")
+_ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
 
 
 def as_part(batches: Iterable[pa.RecordBatch], keyed: pa.Schema) -> pa.Table:
@@ -187,7 +85,7 @@ def read_parts(
     Returns
     -------
     pyarrow.Table
-        Columns as described by ``finhash.jobs.rows.schema``.
+        Columns as described by ``finhash.tables.schema.schema``.
 
     Raises
     ------
@@ -228,17 +126,6 @@ def read_names(folder: str | os.PathLike[str]) -> list[str]:
     return sorted(name for name in found if name is not None)
 
 
-def read_columns(file: Path, fields: pa.Schema) -> pa.Table:
-    """Return the columns ``fields`` of a part; those that it lacks are null."""
-    there = set(pq.read_schema(file).names)
-    table = _columns(file, [name for name in fields.names if name in there])
-    columns = [
-        table[field.name] if field.name in there else pa.nulls(len(table), field.type)
-        for field in fields
-    ]
-    return pa.table(columns, schema=fields)
-
-
 def newest(
     keys: pa.ChunkedArray,
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.intp]]:
@@ -265,12 +152,8 @@ def newest(
     return digests[rows, 0], digests[rows, 1], rows
 
 
-_NAME = re.compile(r"part-\d+\.parquet")
-_ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
-
-
 def _original(text: str, digest: np.uint64) -> str | None:
-    """Return a path as it was before ``finhash.jobs.items.text`` escaped bytes; None if unknown."""
+    """Return a path as it was before ``finhash.files.text`` escaped bytes; None if unknown."""
     if "\\x" not in text:
         return text
     restored = _ESCAPE.sub(lambda escape: bytes.fromhex(escape[1].decode()), os.fsencode(text))
@@ -335,34 +218,4 @@ def _read(files: Sequence[Path], methods: Sequence[str] | None) -> pa.Table:
     fields = pa.schema([fields.field(name) for name in names])
     tables = [read_columns(file, fields) for file in files]
     facts = schemas[-1].metadata[METADATA_KEY]
-    return _unmarked(pa.concat_tables(tables).replace_schema_metadata({METADATA_KEY: facts}))
-
-
-def _columns(path: str | os.PathLike[str], names: Sequence[str] | None = None) -> pa.Table:
-    """Return columns of one file, by default all."""
-    # pyarrow.parquet.read_table would add columns for folders that are named like "year=2026".
-    with pq.ParquetFile(path) as file:
-        return file.read(columns=names)
-
-
-def check_schema(schema: pa.Schema, path: str | os.PathLike[str]) -> None:
-    """Raise ``ValueError`` unless a file is a finhash table in a format known here."""
-    if METADATA_KEY not in (schema.metadata or {}):
-        raise ValueError(f"{path} is not a finhash table: its metadata has no entry 'finhash'")
-    try:
-        number = provenance_of(schema).get("format", FORMAT)
-        preparation_of(schema)
-    except ValueError as error:
-        raise ValueError(f"{path} is not a finhash table: {error}") from error
-    if number not in range(1, FORMAT + 1):
-        raise ValueError(
-            f"{path} has format {number!r}, but this version of finhash reads formats up to "
-            f"{FORMAT}: install a newer finhash"
-        )
-
-
-def _unmarked(table: pa.Table) -> pa.Table:
-    """Return a table without the number of the format, which describes only its file."""
-    facts = provenance_of(table.schema)
-    facts.pop("format", None)
-    return table.replace_schema_metadata({METADATA_KEY: json.dumps(facts)})
+    return unmarked(pa.concat_tables(tables).replace_schema_metadata({METADATA_KEY: facts}))

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from finhash import methods as registry
-from finhash.jobs.rows import FACTS, KEY, METADATA_KEY, QUALITY
+from finhash.tables.schema import FACTS, KEY, METADATA_KEY, QUALITY
 
 INDEX = "__index_level_"
 """Start of the names of columns in which pandas stores an index without a name."""

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from finhash.jobs.columns import as_hex, conform
+from finhash.tables.columns import as_hex, conform
 
 FORMULA = r"^[=+\-@\t\r\n]"
 """Pattern of text that a spreadsheet may run as a formula."""

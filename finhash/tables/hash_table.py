@@ -14,14 +14,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from finhash import methods as registry
-from finhash.jobs import csv_file, parquet, preview
-from finhash.jobs.columns import as_hex, conform, fixed_width, packed
-from finhash.jobs.files import whole_file
-from finhash.jobs.items import text
-from finhash.jobs.provenance import difference
-from finhash.jobs.rows import KEY, METADATA_KEY
+from finhash.files import text, whole_file
 from finhash.methods import RESERVED, MethodName
 from finhash.preparation import Preparation
+from finhash.tables import csv_file, parquet, preview, schema
+from finhash.tables.columns import as_hex, conform, fixed_width, packed
+from finhash.tables.folder import as_part, check_parts, read_parts
+from finhash.tables.provenance import difference
+from finhash.tables.schema import KEY, METADATA_KEY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +127,7 @@ class HashTable:
     @classmethod
     def _from_batches(cls, batches: Iterable[pa.RecordBatch], keyed: pa.Schema) -> "HashTable":
         """Return a table of the rows that workers return, without their column ``key``."""
-        table = parquet.as_part(batches, keyed).drop_columns(KEY)
+        table = as_part(batches, keyed).drop_columns(KEY)
         return HashTable(table.combine_chunks())
 
     @classmethod
@@ -300,7 +300,7 @@ class HashTable:
         """
         path = Path(path)
         if path.is_dir():
-            return HashTable(parquet.read_parts(path))
+            return HashTable(read_parts(path))
         if path.suffix.lower() == ".csv":
             return HashTable(csv_file.read_csv(path))
         return HashTable(parquet.read_table(path))
@@ -417,17 +417,17 @@ class HashTable:
     @property
     def methods(self) -> list[str]:
         """Names of the columns of hashes, even of methods that are not registered here."""
-        return parquet.hash_columns(self.arrow.schema)
+        return schema.hash_columns(self.arrow.schema)
 
     @property
     def provenance(self) -> dict[str, Any]:
         """Facts about the making of the table: ``"versions"``, and those added later."""
-        return parquet.provenance_of(self.arrow.schema)
+        return schema.provenance_of(self.arrow.schema)
 
     @property
     def preparation(self) -> Preparation:
         """What was done to the images before they were hashed; nothing if this is not recorded."""
-        return parquet.preparation_of(self.arrow.schema)
+        return schema.preparation_of(self.arrow.schema)
 
     def with_provenance(self, **facts: object) -> "HashTable":
         """Return a table of the same rows, with facts added to its provenance.
@@ -474,7 +474,7 @@ class HashTable:
         if isinstance(methods, str):
             raise TypeError(f"methods is {methods!r}; pass a list of names, such as [{methods!r}]")
         names = [self._known(name) for name in methods]
-        facts = parquet.fact_columns(self.arrow.schema)
+        facts = schema.fact_columns(self.arrow.schema)
         return HashTable(self.arrow.select(["path", *names, "error", *facts]))
 
     def without_errors(self) -> "HashTable":
@@ -646,7 +646,7 @@ class HashTable:
             pa.int32(): pd.Int32Dtype(),
             pa.int64(): pd.Int64Dtype(),
         }
-        for name in parquet.fact_columns(arrow.schema):
+        for name in schema.fact_columns(arrow.schema):
             if arrow[name].type in kinds:
                 frame[name] = arrow[name].to_pandas(types_mapper=kinds.get)
         return frame
@@ -769,7 +769,7 @@ class _ScannedTable(HashTable):
         paths: Collection[str | os.PathLike[str]] | None,
         methods: Sequence[str] | None,
     ) -> None:
-        parquet.check_parts(folder)
+        check_parts(folder)
         self._arrow = None
         self._folder = folder
         self._paths = paths
@@ -778,7 +778,7 @@ class _ScannedTable(HashTable):
     @property
     def arrow(self) -> pa.Table:
         if self._arrow is None:
-            self._arrow = parquet.read_parts(self._folder, self._paths, self._methods)
+            self._arrow = read_parts(self._folder, self._paths, self._methods)
             self._paths = None
         return self._arrow
 

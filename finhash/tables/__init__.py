@@ -1,0 +1,1 @@
+"""Hash tables: their columns, and the files in which they are kept."""
