@@ -143,7 +143,7 @@ def test_folders_of_parts_and_empty_tables_are_exported(table, tmp_path):
         done = run(tmp_path / "empty.parquet", "--format", output_format)
         assert (done.exit_code, done.stderr) == (0, "0 rows exported\n")
         assert len(done.stdout.splitlines()) == count
-    folder = Path(__file__).parent / "jobs/data/format1"
+    folder = Path(__file__).parent / "tables/data/format1"
     rows = [json.loads(line) for line in run(folder, "--format", "json").stdout.splitlines()]
     assert [row["path"] for row in rows] == HashTable.read(folder).paths
     assert set(rows[0]) == {"path", "find", "dhash64", "error"}

@@ -7,7 +7,7 @@ from PIL import Image
 from finhash import methods, orientations
 from finhash.orientations import ORIENTATIONS, ORIGINAL
 from tests.conftest import jpeg_bytes, noise
-from tests.test_images import Pipe
+from tests.images.test_decode import Pipe
 
 TURNS = {one.name.lower(): one for one in Image.Transpose}
 

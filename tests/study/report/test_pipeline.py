@@ -24,7 +24,15 @@ from tests.study import own_images
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[3]
-MADE_BY_SCRIPTS = ("confirmation*", "shrinking*", "*_coverage*", "volume*", "fuzz*", "faults*", "soak*")
+MADE_BY_SCRIPTS = (
+    "confirmation*",
+    "shrinking*",
+    "*_coverage*",
+    "volume*",
+    "fuzz*",
+    "faults*",
+    "soak*",
+)
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
