@@ -17,7 +17,7 @@ PRINTING  := $(wildcard $(addprefix $(REPORT)/,available.py build.py claims/*.py
 RESULTS   := $(wildcard $(OUT)/data/results/*.csv data/results/*.csv)
 # One test process per core, at most four; the tests of a file share their fixtures in one process.
 SPREAD    := -n auto --maxprocesses 4 --dist loadfile
-LONG      := fuzz volume faults soak platforms options
+LONG      := fuzz volume faults soak platforms options memory
 APT       := latexmk texlive-latex-recommended texlive-fonts-recommended texlive-extra-utils lmodern
 LATEX     := latexmk pdflatex bibtex texcount
 

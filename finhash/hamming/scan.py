@@ -280,8 +280,10 @@ def pair_histogram(
     workers = check_workers(workers)
     words, ends = by_family(as_words(hashes), families)
     task = partial(counting.histogram_rows, read_only(words), ends, word_groups(len(words)))
-    # More rows per task than elsewhere: each task clears and sums large tables.
-    same, other = reduce(add, _by_rows(task, len(ends), 4 * ROWS, workers))
+    # More rows per task than elsewhere, because each task clears and sums large tables; fewer for
+    # many hashes, because a cell of its tables, a uint32, may count half of the task's pairs.
+    rows = max(1, min(4 * ROWS, (2**33 - 1) // max(1, len(ends))))
+    same, other = reduce(add, _by_rows(task, len(ends), rows, workers))
     return same, other
 
 

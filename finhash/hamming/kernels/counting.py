@@ -101,7 +101,7 @@ def histogram_rows(words, ends, exact, lo, hi):
     size = 1
     while size < side * side:
         size *= 2
-    # A cell is incremented at most (hi - lo) / 2 * n times: uint32 serves up to 8 million hashes.
+    # A cell is incremented at most (hi - lo) / 2 * n times, which uint32 must hold.
     tables = np.zeros(3 * size, np.uint32)
     # The first steps increment the last cell of a square. No pair has it, as side exceeds bins.
     unused = np.uint64(side * side - 1)

@@ -620,10 +620,12 @@ def _hash_on(pool: Workers, paths: Sequence[Path]) -> None:
 
 
 def _wait_for_workers(pool: Workers, workers: int) -> None:
-    """Return as soon as every worker has run a task."""
+    """Return as soon as every worker has run a task; raise ``RuntimeError`` if all are lost."""
     seen: set[tuple[int, int]] = set()
     while len(seen) < workers:
         tasks = [pool.submit(_identity) for _ in range(workers)]
+        while wait(tasks, timeout=1).not_done:
+            pool.check()
         seen |= {task.result() for task in tasks}
 
 

@@ -84,6 +84,20 @@ def fuzz_memory() -> str:
     return _table(heads, rows)
 
 
+def memory() -> str:
+    """Return the memory that a worker needs for one large image, per method and kind of image."""
+    table = results.load("memory")
+    table["kind"] = table["format"] + " " + table["mode"]
+    kinds = table["kind"].unique().tolist()
+    growth = (table["peak_bytes"] - table["before_bytes"]) / 1e6
+    wide = table.assign(mb=growth).pivot(index="method", columns="kind", values="mb")
+    rows = [
+        [f"`{method}`", *(f"{wide.loc[method, kind]:,.0f}" for kind in kinds)]
+        for method in table["method"].unique()
+    ]
+    return _table(["MB per worker", *kinds], rows)
+
+
 def volume() -> str:
     """Return how many bits differ from the published order of operations, per route."""
     table = results.load("volume")
@@ -184,6 +198,7 @@ def platforms_libm() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "fuzz": fuzz,
     "fuzz-memory": fuzz_memory,
+    "memory": memory,
     "volume": volume,
     "faults": faults,
     "soak": soak,
