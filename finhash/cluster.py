@@ -4,15 +4,15 @@ Pairs come in blocks from ``hamming.join_blocks`` and are merged into the result
 pairs of a million images can take more memory than their hashes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from finhash.hamming import Gallery, Pairs, join, join_blocks
+from finhash.hamming import Gallery, Hashes, Pairs, join, join_blocks
 from finhash.hamming.kernels.leaders import majority
-from finhash.hamming.words import as_rows, columns
+from finhash.hamming.words import as_labels, as_rows, check_comparable, columns, fixed
 from finhash.jit import kernel
 
 LOOKED_UP = 1024
@@ -22,17 +22,18 @@ Method = Literal["components", "spheres"]
 
 
 def families(
-    hashes: NDArray[np.uint8],
+    hashes: Hashes,
     radius: int,
     method: Method = "components",
     *,
+    turned: Mapping[str, NDArray[np.uint8]] | None = None,
     workers: int = 1,
 ) -> NDArray[np.int32]:
     """Group hashes into families.
 
     Parameters
     ----------
-    hashes : ndarray of uint8, shape (n, bits / 8)
+    hashes : ndarray of uint8, shape (n, bits / 8), or Gallery
         Packed hashes. ``bits`` is a multiple of 64.
     radius : int
         Largest Hamming distance, in bits, at which two hashes are neighbours.
@@ -44,6 +45,11 @@ def families(
         family are at most ``2 * radius`` apart. Centres are chosen by number of neighbours (Taylor
         and Butina's clustering, Butina 1999). All pairs are computed to count the neighbours. The
         neighbours of each centre are then looked up.
+    turned : dict of str to ndarray of uint8, shape (n, bits / 8), optional
+        Hashes of the same images in several orientations, by the names in
+        ``finhash.orientations.ORIENTATIONS``, such as ``finhash.orientations.of_hashes`` returns.
+        Two images are then neighbours also if one is near the other in one of the orientations.
+        Needs ``"components"``.
     workers : int, default 1
         Threads.
 
@@ -55,8 +61,9 @@ def families(
     Raises
     ------
     ValueError
-        If ``method`` is unknown, if the hashes have a wrong dtype or shape, or if ``radius`` is not
-        between 0 and their number of bits.
+        If ``method`` is unknown, if the hashes have a wrong dtype or shape, if ``radius`` is not
+        between 0 and their number of bits, or if ``turned`` is given with ``"spheres"`` or has
+        another number of hashes.
 
     Examples
     --------
@@ -74,13 +81,17 @@ def families(
     [0, 0, 0, 1]
     """
     _check(method)
-    return METHODS[method](hashes, radius, workers)
+    if turned and method != "components":
+        raise ValueError(f'turned hashes need the method "components", not {method!r}')
+    hashes = fixed(hashes)
+    labels = METHODS[method](hashes, radius, workers)
+    return _join_turned(labels, hashes, turned, radius, workers) if turned else labels
 
 
 def add(
-    hashes: NDArray[np.uint8],
+    hashes: Hashes,
     labels: NDArray[np.integer[Any]],
-    new: NDArray[np.uint8],
+    new: Hashes,
     radius: int,
     method: Method = "components",
     *,
@@ -90,11 +101,11 @@ def add(
 
     Parameters
     ----------
-    hashes : ndarray of uint8, shape (n, bits / 8)
+    hashes : ndarray of uint8, shape (n, bits / 8), or Gallery
         Old hashes, packed.
     labels : ndarray of int, shape (n,)
         Their labels, from ``families`` with the same ``radius`` and ``method``.
-    new : ndarray of uint8, shape (m, bits / 8)
+    new : ndarray of uint8, shape (m, bits / 8), or Gallery
         New hashes.
     radius : int
         Largest Hamming distance, in bits, at which two hashes are neighbours.
@@ -118,8 +129,9 @@ def add(
     Raises
     ------
     ValueError
-        If ``method`` is unknown, if the hashes have a wrong dtype or shape or differ in length, or
-        if ``radius`` is not between 0 and their number of bits.
+        If ``method`` is unknown, if the hashes have a wrong dtype or shape or differ in length, if
+        there is not one label per old hash, or if ``radius`` is not between 0 and their number of
+        bits.
 
     Examples
     --------
@@ -135,7 +147,9 @@ def add(
     [0, 0, 0]
     """
     _check(method)
-    names, old = np.unique(labels, return_inverse=True)
+    hashes, new = fixed(hashes), fixed(new)
+    check_comparable(hashes, new)
+    names, old = np.unique(as_labels(labels, len(hashes)), return_inverse=True)
     if method == "spheres":
         return _add_to_spheres(hashes, old, new, radius, workers)
     n = len(hashes)
@@ -161,6 +175,11 @@ def components(labels: NDArray[np.integer[Any]], blocks: Iterable[Pairs]) -> NDA
     ndarray of int32, shape (n,)
         Labels of the merged families, numbered from 0.
 
+    Raises
+    ------
+    ValueError
+        If a label is below 0, or a pair has a row that is not between 0 and ``n - 1``.
+
     Examples
     --------
     >>> import numpy as np
@@ -169,15 +188,18 @@ def components(labels: NDArray[np.integer[Any]], blocks: Iterable[Pairs]) -> NDA
     >>> cluster.components(np.arange(3), [pair]).tolist()
     [0, 1, 0]
     """
+    if labels.min(initial=0) < 0:
+        raise ValueError(f"a label is {labels.min()}; pass labels that are whole numbers from 0")
     parent = np.arange(int(labels.max(initial=-1)) + 1)
     for i, j, _ in blocks:
+        _check_rows(i, j, len(labels))
         _merge(parent, labels, i, j)
     roots = _roots(parent)[labels]
     return np.unique(roots, return_inverse=True)[1].astype(np.int32)
 
 
 def spheres(
-    hashes: NDArray[np.uint8],
+    hashes: Hashes,
     degree: NDArray[np.integer[Any]],
     radius: int,
     *,
@@ -191,7 +213,7 @@ def spheres(
 
     Parameters
     ----------
-    hashes : ndarray of uint8, shape (n, bits / 8)
+    hashes : ndarray of uint8, shape (n, bits / 8), or Gallery
         Packed hashes.
     degree : ndarray of int, shape (n,)
         Number of neighbours of each hash.
@@ -205,6 +227,12 @@ def spheres(
     ndarray of int32, shape (n,)
         Label of each hash's sphere, numbered from 0.
 
+    Raises
+    ------
+    ValueError
+        If there is not one number of neighbours per hash, if the hashes have a wrong dtype or
+        shape, or if ``radius`` is not between 0 and their number of bits.
+
     Examples
     --------
     Hash 1 is a neighbour of hashes 0 and 2.
@@ -215,6 +243,12 @@ def spheres(
     >>> cluster.spheres(hashes, np.array([1, 2, 1, 0]), radius=3).tolist()
     [0, 0, 0, 1]
     """
+    hashes = as_rows(fixed(hashes)).view(np.uint8)
+    if degree.shape != (len(hashes),):
+        raise ValueError(
+            f"degree has shape {degree.shape}; pass one number of neighbours per hash, shape "
+            f"({len(hashes)},)"
+        )
     order = np.argsort(-degree, kind="stable")
     centre = np.full(len(order), -1, np.int64)
     waiting = order[degree[order] > 0]
@@ -266,6 +300,11 @@ def keep_numbers(
     ndarray of int64, shape (n,)
         Number of each hash's family.
 
+    Raises
+    ------
+    ValueError
+        If ``previous`` does not have one number per hash, or a label is below 0.
+
     Examples
     --------
     The first family is new. The second one had the number 7.
@@ -275,6 +314,10 @@ def keep_numbers(
     >>> cluster.keep_numbers(np.array([0, 0, 1, 1]), np.array([-1, -1, 7, -1])).tolist()
     [8, 8, 7, 7]
     """
+    if previous.shape != labels.shape:
+        raise ValueError(
+            f"previous has shape {previous.shape}; pass one number per hash, shape {labels.shape}"
+        )
     if start is None:
         start = int(previous.max(initial=-1)) + 1
     sizes = np.bincount(labels)
@@ -307,6 +350,11 @@ def neighbours(n: int, blocks: Iterable[Pairs]) -> NDArray[np.int64]:
     ndarray of int64, shape (n,)
         Number of pairs that each hash is in.
 
+    Raises
+    ------
+    ValueError
+        If a pair has a row that is not between 0 and ``n - 1``.
+
     Examples
     --------
     >>> import numpy as np
@@ -317,39 +365,66 @@ def neighbours(n: int, blocks: Iterable[Pairs]) -> NDArray[np.int64]:
     """
     degree = np.zeros(n, np.int64)
     for i, j, _ in blocks:
+        _check_rows(i, j, n)
         _count(degree, i, j)
     return degree
 
 
-def _components(hashes: NDArray[np.uint8], radius: int, workers: int) -> NDArray[np.int32]:
+def _components(hashes: Hashes, radius: int, workers: int) -> NDArray[np.int32]:
     """Return the connected components of the hashes."""
     return components(np.arange(len(hashes)), join_blocks(hashes, radius=radius, workers=workers))
 
 
-def _spheres(hashes: NDArray[np.uint8], radius: int, workers: int) -> NDArray[np.int32]:
+def _spheres(hashes: Hashes, radius: int, workers: int) -> NDArray[np.int32]:
     """Return the spheres of the hashes."""
     blocks = join_blocks(hashes, radius=radius, workers=workers)
     degree = neighbours(len(hashes), blocks)
     return spheres(hashes, degree, radius, workers=workers)
 
 
+def _join_turned(
+    labels: NDArray[np.int32],
+    hashes: Hashes,
+    turned: Mapping[str, NDArray[np.uint8]],
+    radius: int,
+    workers: int,
+) -> NDArray[np.int32]:
+    """Merge families that hold near-duplicates in other orientations."""
+    gallery = Gallery(hashes) if isinstance(hashes, np.ndarray) else hashes
+    for name, others in turned.items():
+        if len(others) != len(labels):
+            raise ValueError(
+                f"the hashes {name!r} are {len(others)} and those of the images {len(labels)}; "
+                "pass one each"
+            )
+        # The families already hold the pairs of images as they are. A pair that matches after a
+        # quarter turn of one image matches after the opposite turn of the other. All further
+        # orientations are their own opposites.
+        if name != "original" and not (name == "rotate_270" and "rotate_90" in turned):
+            labels = components(
+                labels, join_blocks(others, gallery, radius=radius, workers=workers)
+            )
+    return labels
+
+
 def _add_to_spheres(
-    hashes: NDArray[np.uint8],
+    hashes: Hashes,
     labels: NDArray[np.integer[Any]],
-    new: NDArray[np.uint8],
+    new: Hashes,
     radius: int,
     workers: int,
 ) -> NDArray[np.int32]:
     """Return the labels of old and new hashes as ``add`` describes; ``labels`` count from 0."""
     sizes = np.bincount(labels)
-    rows = as_rows(hashes)
+    rows, new = as_rows(hashes), as_rows(new).view(np.uint8)
     middle = majority(columns(rows).words, labels, len(sizes)).T
     far = np.bitwise_count(rows ^ middle[labels]).sum(axis=1)
     order = np.lexsort((far, labels))
     first = order[np.searchsorted(labels[order], np.arange(len(sizes)))]
     # Representatives of the largest families first, so that the first neighbour is the right one.
     largest = np.argsort(-sizes, kind="stable")
-    i, j, _ = join(new, hashes[first[largest]], radius=radius, workers=workers)
+    chosen = rows[first[largest]].view(np.uint8)
+    i, j, _ = join(new, chosen, radius=radius, workers=workers)
     found, at = np.unique(i, return_index=True)
     added = np.full(len(new), -1, np.int32)
     added[found] = largest[j[at]]
@@ -366,6 +441,18 @@ def _check(method: str) -> None:
     """Raise ``ValueError`` if the method is unknown."""
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
+
+
+def _check_rows(i: NDArray[np.integer[Any]], j: NDArray[np.integer[Any]], n: int) -> None:
+    """Raise ``ValueError`` unless pairs are of rows from 0 to ``n - 1``; kernels do not check."""
+    if len(i) != len(j):
+        raise ValueError(f"pairs have {len(i)} first rows and {len(j)} second rows; pass as many")
+    for rows in (i, j):
+        if len(rows) and not 0 <= rows.min() <= rows.max() < n:
+            raise ValueError(
+                f"pairs have rows from {rows.min()} to {rows.max()}, but there are {n} hashes; "
+                "pass pairs of rows of these hashes"
+            )
 
 
 @kernel

@@ -24,10 +24,12 @@ from finhash.accuracy import counting, findings, rates, resampling, thresholds
 from finhash.accuracy import labels as given_labels
 from finhash.accuracy import verdicts as judged
 from finhash.accuracy.counting import PairTable
+from finhash.accuracy.verdict_file import COLUMNS
 from finhash.jobs.batch import hash_files
 from finhash.jobs.folders import files_of
 from finhash.pages import answer
 from finhash.pages.review import SHOWN, Pair, write_page
+from finhash.preparation import AS_STORED, Preparation
 from finhash.tables.hash_table import HashTable
 
 AS_LABELLED, MERGED = "as labelled", "merged"
@@ -137,6 +139,8 @@ class Evaluation:
         Which method to use at which threshold, in one sentence.
     notes : list of str
         What cannot be told apart, what the set is too small to show, and what was left out.
+    preparation : finhash.preparation.Preparation
+        What was done to the images before they were hashed.
     """
 
     methods: pd.DataFrame
@@ -149,6 +153,7 @@ class Evaluation:
     fpr: float
     answer: str
     notes: list[str]
+    preparation: Preparation = AS_STORED
 
     def write(self, folder: str | os.PathLike[str], *, command: str = "") -> None:
         """Write the tables, the figures and the page ``index.html`` into a folder.
@@ -198,7 +203,13 @@ class Evaluation:
         on_page = {frozenset((pair.first, pair.second)) for pair in shown}
         rows = self.verdicts.itertuples(index=False, name=None)
         others = [row for row in rows if frozenset(row[:2]) not in on_page]
-        write_page(path, shown, title="One image under two names?", others=others)
+        write_page(
+            path,
+            shown,
+            title="One image under two names?",
+            others=others,
+            preparation=self.preparation,
+        )
 
 
 def evaluate(
@@ -208,6 +219,9 @@ def evaluate(
     fpr: float = 1e-4,
     methods: Sequence[str] | None = None,
     verdicts: pd.DataFrame | str | os.PathLike[str] | None = None,
+    background: str | None = None,
+    exif: bool = False,
+    max_pixels: int | None = None,
     workers: int = 1,
     progress: bool = True,
     seed: int = 2018,
@@ -220,8 +234,8 @@ def evaluate(
     Parameters
     ----------
     images : sequence of str or path-like, path of a folder, or HashTable
-        Image files, the folder that holds them, or their hashes. Files that cannot be read are left
-        out and noted.
+        Image files, the folder that holds them, or their hashes. Files that cannot be read, and
+        rows of a table without a hash of each method, are left out and noted.
     labels : sequence of str or int, optional
         Label of each image. By default labels are taken from the paths: the number before the
         underscore if all names are like ``0007_00012.jpg``, else the name of the folder.
@@ -233,6 +247,8 @@ def evaluate(
     verdicts : DataFrame or path, optional
         Verdicts on pairs of families, as ``finhash.accuracy.verdicts.read`` returns or reads them.
         Families judged the same are then counted as one.
+    background, exif, max_pixels
+        As for ``hash_files``. A table says itself how its images were prepared.
     workers : int, default 1
         Number of processes that hash files and of threads that compare hashes. With more than one,
         scripts must call this function below ``if __name__ == "__main__":``.
@@ -250,8 +266,9 @@ def evaluate(
     ------
     ValueError
         If there are fewer than two images, all have one label, no two have the same label, the
-        number of labels is not that of images, the paths carry no labels, a method is unknown, or
-        the verdicts name an unknown family.
+        number of labels is not that of images, the paths carry no labels, a method is unknown, the
+        verdicts name an unknown family, or ``background``, ``exif`` or ``max_pixels`` is wrong or
+        given with a table.
     ImportError
         If a method's package is not installed and the method was asked for by name.
 
@@ -288,8 +305,14 @@ def evaluate(
         raise ValueError(f"the false positive rate is {fpr}; it must be between 0 and 1")
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
+    preparation = Preparation(background, exif)
     if isinstance(images, HashTable):
-        files = images.paths
+        if preparation != AS_STORED or max_pixels is not None:
+            raise ValueError(
+                "background, exif and max_pixels are for images that are hashed now, not for a "
+                "table; leave them out, or pass the images"
+            )
+        files, preparation = images.paths, images.preparation
     else:
         files = [os.fspath(path) for path in files_of(images)]
     families = _as_labels(labels, files)
@@ -300,11 +323,16 @@ def evaluate(
     truth = list(truths)[-1]
     _check_pairs(truths[truth])
     names, absent = _method_names(images, methods)
-    table = images if isinstance(images, HashTable) else _hashed(files, names, workers, progress)
-    read = np.array([not error for error in table.errors], bool)
-    failed = [row for row in zip(table.paths, table.errors, strict=True) if row[1]]
+    if isinstance(images, HashTable):
+        table = images
+    else:
+        table = _hashed(files, names, preparation, max_pixels, workers, progress)
+    table = table.select(names)
+    reasons = _reasons(table)
+    read = np.array([not reason for reason in reasons], bool)
+    failed = [row for row in zip(table.paths, reasons, strict=True) if row[1]]
     if failed:
-        table = table.without_errors()
+        table = table.filter(read)
         truths = {key: values[read] for key, values in truths.items()}
         _check_pairs(truths[truth], failed)
 
@@ -316,7 +344,7 @@ def evaluate(
     chosen = _thresholds(tables[truth], fpr, seed, progress)
     rows = _rates(histograms, chosen)
     ready = [path for path, done in zip(files, read, strict=True) if done]
-    seconds = {} if isinstance(images, HashTable) else _seconds(ready, names, seed)
+    seconds = {} if isinstance(images, HashTable) else _seconds(ready, names, preparation, seed)
     rows["ms_per_image"] = [1000 * seconds.get(name, np.nan) for name in rows["method"]]
     rows["bytes"] = rows["bits"] // 8
     drawn = _draw(tables[truth], chosen["threshold"], fpr, seed, progress)
@@ -351,6 +379,7 @@ def evaluate(
         fpr=fpr,
         answer=findings.answer(rows, fpr, facts.unpromised),
         notes=findings.notes(rows, comparisons, fpr, facts),
+        preparation=preparation,
     )
 
 
@@ -375,7 +404,7 @@ def _check_pairs(families: np.ndarray, failed: Sequence[tuple[str, str]] = ()) -
     after = ""
     if failed:
         path, reason = failed[0]
-        after = f" after {len(failed)} unreadable files were left out ({path}: {reason})"
+        after = f" after {len(failed)} files without a hash were left out ({path}: {reason})"
     if not len(families):
         raise ValueError(f"the set has no image{after}; give images that can be read")
     names, sizes = np.unique(families, return_counts=True)
@@ -411,17 +440,21 @@ def _method_names(
         reasons = {method.name: method.missing_package() for method in compared}
         absent = [(name, reason) for name, reason in reasons.items() if reason]
         return [name for name, reason in reasons.items() if not reason], absent
-    try:
-        names = list(dict.fromkeys(registry.resolve(name).name for name in wanted))
-    except KeyError as error:
-        raise ValueError(error.args[0]) from error
+    names = list(dict.fromkeys(registry.resolve(name).name for name in wanted))
     for name in names:
         if reason := registry.get(name).missing_package():
             raise ImportError(reason)
     return names, []
 
 
-def _hashed(files: Sequence[str], names: Sequence[str], workers: int, progress: bool) -> HashTable:
+def _hashed(
+    files: Sequence[str],
+    names: Sequence[str],
+    preparation: Preparation,
+    max_pixels: int | None,
+    workers: int,
+    progress: bool,
+) -> HashTable:
     """Hash the files with all methods, decoding each once."""
     # A function that was registered in a notebook cannot be sent to another process.
     own = any(name not in registry.BUILT_IN for name in names)
@@ -431,8 +464,24 @@ def _hashed(files: Sequence[str], names: Sequence[str], workers: int, progress: 
         names,
         workers=workers,
         executor="processes" if several else "threads",
+        background=preparation.background,
+        exif=preparation.exif,
+        max_pixels=max_pixels,
         progress=progress,
     )
+
+
+def _reasons(table: HashTable) -> list[str]:
+    """Return why each row of a table cannot be used, its error or a missing hash; empty if it can.
+
+    A row without an error lacks the hash of a method that was added to its folder later.
+    """
+    reasons = list(table.errors)
+    for name in table.methods:
+        column = table.arrow[name]
+        for row in np.flatnonzero(column.is_null().to_numpy()) if column.null_count else ():
+            reasons[row] = reasons[row] or f"the table has no hash by {name}"
+    return reasons
 
 
 def _reaches(counted: pd.DataFrame, fpr: float) -> dict[str, int]:
@@ -506,7 +555,9 @@ def _rates(histograms: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _seconds(files: Sequence[str], names: Sequence[str], seed: int) -> dict[str, float]:
+def _seconds(
+    files: Sequence[str], names: Sequence[str], preparation: Preparation, seed: int
+) -> dict[str, float]:
     """Return each method's median time per image in one thread, in seconds.
 
     The images are spread over the set and timed in random order, all methods in turn on each.
@@ -515,13 +566,13 @@ def _seconds(files: Sequence[str], names: Sequence[str], seed: int) -> dict[str,
     spread = np.random.default_rng(seed).permutation(list(files[::step][:TIMED]))
     hashes = {name: registry.get(name).hash for name in names}
     for call in hashes.values():
-        call(str(spread[0]))
+        call(preparation.apply(str(spread[0])))
     taken: dict[str, list[float]] = {name: [] for name in names}
     start = time.perf_counter()
     for file in map(str, spread):
         for name, call in hashes.items():
             begin = time.perf_counter()
-            call(file)
+            call(preparation.apply(file))
             taken[name].append(time.perf_counter() - begin)
         if time.perf_counter() - start > PATIENCE:
             break
@@ -592,7 +643,7 @@ def _resolved(
 ) -> pd.DataFrame:
     """Return the verdicts with the labels that they mean; no row if there are none."""
     if verdicts is None:
-        return pd.DataFrame(columns=list(judged.COLUMNS))
+        return pd.DataFrame(columns=list(COLUMNS))
     given = judged.read(verdicts) if isinstance(verdicts, str | os.PathLike) else verdicts
     return judged.resolve(families, given, files)
 

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+_UNSYNCED = {errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP}
+"""Errors of folders that this process may not read, or that their file system cannot sync."""
+
 _IRREPLACEABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
 """Errors with which a folder refuses a new file that one of its own files may still accept."""
 
@@ -27,7 +30,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     A file, or a name without one, gets the content by renaming. The temporary file is then in the
     same folder, and missing folders are created. The file is complete even if the machine then
-    loses power: its content is on disk before it is renamed. Permissions and extended attributes of
+    loses power: its content is on disk before it is renamed, and its name when the call has
+    returned, if the file system supports that. Permissions and extended attributes of
     an existing file are kept, and its owner and group if this process may set them. Other hard
     links to an existing file keep the old content. A symbolic link is followed: the link stays, and
     the file to which it leads is replaced or created.
@@ -134,6 +138,31 @@ def output(path: str | os.PathLike[str] | None) -> Iterator[TextIO]:
             yield file
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun, for messages.
+
+    Parameters
+    ----------
+    count : int
+        Number of things.
+    noun : str
+        What they are, in the singular.
+    plural : str
+        The plural; by default the noun with an "s".
+
+    Returns
+    -------
+    str
+        The number, with commas between thousands, and the noun.
+
+    Examples
+    --------
+    >>> counted(1, "query", "queries"), counted(1200, "image")
+    ('1 query', '1,200 images')
+    """
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def printable(text: str, *, but: str = "") -> str:
     r"""Return text with all characters escaped that cannot be printed, apart from those in ``but``.
 
@@ -173,6 +202,36 @@ def text(name: str) -> str:
     caf\xe9.jpg
     """
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Wait until the names in a folder are on the disk, if the system supports that.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder; ``""`` is the current one.
+
+    Raises
+    ------
+    OSError
+        If the folder is missing, or the disk fails.
+
+    Examples
+    --------
+    >>> sync_folder(".")
+    """
+    if os.name != "posix":
+        return
+    try:
+        descriptor = os.open(os.fspath(folder) or os.curdir, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSYNCED:
+            raise
 
 
 class _Terminal(io.RawIOBase):
@@ -242,6 +301,8 @@ def _put(partial: Path, target: Path, before: os.stat_result | None) -> None:
             file.truncate()
             file.flush()
             os.fsync(file.fileno())
+    else:
+        sync_folder(target.parent)
 
 
 def _resemble(partial: Path, target: Path, before: os.stat_result) -> None:

@@ -25,7 +25,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from finhash.find.loading import hash_rgb
-from finhash.images import BinaryFile, Source, content_of, converted, jpeg_luma, open_image, to_rgb
+from finhash.images import (
+    Source,
+    content_of,
+    converted,
+    is_open_file,
+    jpeg_luma,
+    open_image,
+    to_rgb,
+)
 
 if TYPE_CHECKING:
     from imagehash import ImageHash
@@ -57,6 +65,17 @@ RESERVED = (
 """Columns of hash tables that are not hashes. No method has one of these names."""
 
 
+class UnknownMethodError(KeyError, ValueError):
+    """There is no method of the name that was given.
+
+    It is both a ``KeyError`` and a ``ValueError``.
+    """
+
+    def __str__(self) -> str:
+        """Return the message as it is; ``KeyError`` would put it in quotes."""
+        return str(self.args[0]) if self.args else ""
+
+
 @dataclass(frozen=True)
 class Method:
     """A perceptual hash.
@@ -77,8 +96,8 @@ class Method:
         Whether the hash depends on how the method itself decodes a file, so that the file cannot be
         decoded once for several methods.
     shrunk : bool, default False
-        Whether the hash is one of the pixels that ``finhash.images.to_rgb`` returns, so that these
-        can be computed once for several methods.
+        Whether the hash depends only on the pixels of ``finhash.images.to_rgb``, which are then
+        computed once for several methods.
     approximates : str, optional
         Name of the method whose hashes this one approximates. Comparisons of methods leave it out
         unless it is named.
@@ -191,8 +210,8 @@ def get(name: MethodName | str) -> Method:
 
     Raises
     ------
-    KeyError
-        If there is no method of that name; the message lists all names.
+    UnknownMethodError
+        If there is no method of that name; the message lists all names. It is a ``KeyError``.
 
     Examples
     --------
@@ -203,7 +222,9 @@ def get(name: MethodName | str) -> Method:
     try:
         return METHODS[name]
     except KeyError:
-        raise KeyError(f"unknown method {name!r}; choose one of {', '.join(METHODS)}") from None
+        raise UnknownMethodError(
+            f"unknown method {name!r}; choose one of {', '.join(METHODS)}"
+        ) from None
 
 
 def usable(names: Iterable[MethodName | str]) -> list[Method]:
@@ -212,7 +233,8 @@ def usable(names: Iterable[MethodName | str]) -> list[Method]:
     Parameters
     ----------
     names : iterable of str
-        Keys of ``METHODS``.
+        Keys of ``METHODS``, or ``"module:name"`` as for ``resolve``. Names that come from a file
+        must be keys of ``METHODS``, because ``resolve`` runs code of the module.
 
     Returns
     -------
@@ -224,9 +246,10 @@ def usable(names: Iterable[MethodName | str]) -> list[Method]:
     TypeError
         If ``names`` is a single string, or holds anything but strings.
     ValueError
-        If ``names`` is empty or holds a name twice.
-    KeyError
-        If there is no method of a name.
+        If ``names`` is empty or holds a name twice, or the function of a ``"module:name"`` cannot
+        be used.
+    UnknownMethodError
+        If there is no method of a name. It is a ``KeyError``.
     ImportError
         If a method's package is not installed.
 
@@ -250,7 +273,7 @@ def usable(names: Iterable[MethodName | str]) -> list[Method]:
             raise TypeError(f'methods holds {name!r}; pass names of methods, such as ["find"]')
         if name in found:
             raise ValueError(f"methods holds {name!r} twice; name each method once")
-        found[name] = get(name)
+        found[name] = resolve(name) if ":" in name else get(name)
         if missing := found[name].missing_package():
             raise ImportError(missing)
     return list(found.values())
@@ -338,8 +361,9 @@ def register(
 def resolve(text: str) -> Method:
     """Return the method of that name, or register and return the function ``"module:name"``.
 
-    ``--method`` of the command line accepts such text. A function is imported and hashes one image,
-    which gives the number of bits. It is then registered under the name ``"module:name"``.
+    ``hash_files``, ``Gallery`` and ``evaluate`` accept such text in place of a name, and so does
+    ``--method`` of the command line. A function is imported and hashes one image, which gives the
+    number of bits. It is then registered under the name ``"module:name"``.
 
     Parameters
     ----------
@@ -354,8 +378,8 @@ def resolve(text: str) -> Method:
 
     Raises
     ------
-    KeyError
-        If ``text`` has no colon and there is no method of that name.
+    UnknownMethodError
+        If ``text`` has no colon and there is no method of that name. It is a ``KeyError``.
     ValueError
         If the function cannot be imported, fails, or returns a hash whose number of bits is not a
         multiple of 64.
@@ -374,7 +398,7 @@ def resolve(text: str) -> Method:
     if text in METHODS:
         return METHODS[text]
     if ":" not in text:
-        raise KeyError(
+        raise UnknownMethodError(
             f"unknown method {text!r}; choose one of {', '.join(METHODS)}, or pass a function of "
             "your own as module:name"
         )
@@ -411,7 +435,7 @@ def _find_middle(image: Source, bits: int) -> NDArray[np.uint8]:
 
 def _find_luma(image: Source, bits: int) -> NDArray[np.uint8]:
     """Hash the luma of a JPEG as its decoder returns it; hash any other image exactly."""
-    if isinstance(image, BinaryFile):  # some files can be read only once
+    if is_open_file(image):  # some files can be read only once
         image = content_of(image)
     luma = jpeg_luma(image, reuse=True)
     return _find(image, bits) if luma is None else hash_rgb(luma, bits)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from finhash import methods
-from finhash.images import BinaryFile, Source, content_of, open_image, to_rgb
+from finhash.images import Source, content_of, is_open_file, open_image, to_rgb
 from finhash.methods import MethodName
 
 Which = Literal["mirror", "rotate", "all"]
@@ -71,8 +71,8 @@ def hashes(
     ------
     ValueError
         If ``which`` is unknown.
-    KeyError
-        If there is no method of that name.
+    finhash.methods.UnknownMethodError
+        If there is no method of that name. It is a ``KeyError``.
     finhash.images.ImageError, OSError, TypeError, ImportError
         As in ``Method.hash``.
 
@@ -89,7 +89,7 @@ def hashes(
     True
     """
     names, chosen = _names(which), methods.get(method)
-    if isinstance(image, BinaryFile):  # some files can be read only once
+    if is_open_file(image):  # some files can be read only once
         image = content_of(image)
     decoded = Image.fromarray(to_rgb(image)) if method in _FIND else open_image(image)
     found = {ORIGINAL: chosen.hash(image if chosen.encoded else decoded)}
@@ -101,7 +101,7 @@ def hashes(
 def of_hashes(
     packed: NDArray[np.uint8], which: Which = "all", method: MethodName | str = "find"
 ) -> dict[str, NDArray[np.uint8]]:
-    """Compute about the hashes of turned images from the hashes of the images.
+    """Approximate the hashes of turned images from the hashes of the originals.
 
     The bits of these methods say which coefficients of a discrete cosine transform are large. In a
     mirrored image every second coefficient has the other sign. In a transposed image rows and

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from PIL import Image, ImageColor
 
 from finhash.images import (
-    BinaryFile,
     Source,
     as_shown,
     content_of,
     converted,
+    is_open_file,
     is_transparent,
     open_image,
 )
@@ -29,9 +29,9 @@ class Preparation:
     Parameters
     ----------
     background : str, optional
-        Colour on which transparent images are composed: a name such as ``"white"``, or ``"#rgb"``,
-        ``"#rrggbb"`` and what else ``PIL.ImageColor`` accepts. It is kept as ``"#rrggbb"``. By
-        default transparency is dropped.
+        Colour on which transparent images are composed: a name such as ``"white"``, ``"#rgb"``,
+        ``"#rrggbb"``, or any other form that ``PIL.ImageColor`` accepts. It is kept as
+        ``"#rrggbb"``. By default transparency is dropped.
     exif : bool, default False
         Whether images are turned and mirrored as their EXIF orientation says.
 
@@ -104,7 +104,7 @@ class Preparation:
         """
         if self == AS_STORED:
             return source
-        if isinstance(source, BinaryFile):  # some files can be read only once
+        if is_open_file(source):  # some files can be read only once
             source = content_of(source)
         is_turned = self.exif and orientation_of(source) not in (None, 1)
         background = self.background if self.background and is_transparent(source) else None

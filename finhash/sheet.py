@@ -4,11 +4,16 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageOps
 
-from finhash.images import ImageError, Source, open_image
+from finhash.images import Source, converted, open_image
+from finhash.preparation import AS_STORED, Preparation
 
 
 def contact_sheet(
-    families: Sequence[Sequence[Source]], *, side: int = 96, most: int = 10
+    families: Sequence[Sequence[Source]],
+    *,
+    side: int = 96,
+    most: int = 10,
+    preparation: Preparation = AS_STORED,
 ) -> Image.Image:
     """Draw one row per family, one square per image.
 
@@ -20,6 +25,8 @@ def contact_sheet(
         Side of a square, in pixels. Images keep their aspect ratio.
     most : int, default 10
         Number of images shown per family, at most.
+    preparation : Preparation, optional
+        What was done to the images before they were hashed; they are drawn like this.
 
     Returns
     -------
@@ -38,13 +45,14 @@ def contact_sheet(
     sheet = Image.new("RGB", (side * width, side * max(1, len(families))), "white")
     for row, family in enumerate(families):
         for column, image in enumerate(family[:most]):
-            sheet.paste(_tile(image, side), (side * column, side * row))
+            sheet.paste(_tile(image, side, preparation), (side * column, side * row))
     return sheet
 
 
-def _tile(image: Source, side: int) -> Image.Image:
+def _tile(image: Source, side: int, preparation: Preparation) -> Image.Image:
     """Return the image padded to a square, or a grey square if it cannot be read."""
     try:
-        return ImageOps.pad(open_image(image).convert("RGB"), (side, side), color="white")
-    except (OSError, ImageError):
+        shown = converted(open_image(preparation.apply(image)), "RGB")
+    except OSError:  # also any ImageError
         return Image.new("RGB", (side, side), "grey")
+    return ImageOps.pad(shown, (side, side), color="white")

@@ -12,7 +12,7 @@ the bound. Other kinds of images need thresholds of their own. ``find_luma`` has
 
 from typing import Literal
 
-from finhash.methods import MethodName
+from finhash.methods import MethodName, UnknownMethodError
 
 Use = Literal["human review", "search", "match", "cluster"]
 """Uses, for type checkers and editors."""
@@ -97,7 +97,8 @@ def threshold(use: Use | str, method: MethodName | str = "find") -> int:
     Raises
     ------
     KeyError
-        If the use is unknown, or no threshold of the method meets its target.
+        If the use is unknown, or no threshold of the method meets its target. The latter is a
+        ``finhash.methods.UnknownMethodError``.
 
     Examples
     --------
@@ -109,5 +110,5 @@ def threshold(use: Use | str, method: MethodName | str = "find") -> int:
         raise KeyError(f"unknown use {use!r}; choose one of {', '.join(THRESHOLDS)}")
     chosen = THRESHOLDS[use]
     if method not in chosen:
-        raise KeyError(f"no threshold of {method!r} is known for the use {use!r}")
+        raise UnknownMethodError(f"no threshold of {method!r} is known for the use {use!r}")
     return chosen[method]

@@ -144,7 +144,7 @@ HASHED: dict[str, Callable[[Path], Image.Image]] = {
     "first frame": _first_frame,
     "colours; transparency is dropped": _colours,
     "pixels as stored; orientation is ignored": _opened,
-    "image, turned by Pillow's reader": _turned,
+    "image, rotated by Pillow's reader": _turned,
     "high byte of each value": _high_bytes,
     "values; above 255 is white, below 0 black": _clipped,
     "–": _opened,
@@ -189,7 +189,7 @@ def _jpeg() -> Files:
     )
 
 
-@_kind("JPEG in CMYK or YCCK, as Adobe inverts them; JPEG in RGB")
+@_kind("JPEG in CMYK or YCCK, inverted, as Adobe writes them; JPEG in RGB")
 def _jpeg_spaces() -> Files:
     for name, content in (
         ("cmyk", encoded(scene().convert("CMYK"), "JPEG")),
@@ -213,7 +213,7 @@ def _jpeg_segments() -> Files:
     yield "no tables.jpg", whole.replace(b"\xff\xc4", b"\xff\xe4")
 
 
-@_kind("JPEG with other bytes, or another JPEG, behind its end")
+@_kind("JPEG with other bytes, or another JPEG, after its end marker")
 def _jpeg_trailing() -> Files:
     whole = encoded(scene(), "JPEG")
     yield "zeros.jpg", whole + bytes(1000)
@@ -249,7 +249,7 @@ def _jpeg_cut() -> Files:
             yield f"{name} {tenth}.jpg", content
 
 
-@_kind("JPEG with other bytes before its start, or of height 0, 12 bits, or lossless", "–")
+@_kind("JPEG with other bytes before its start marker; of height 0; of 12 bits; lossless", "–")
 def _jpeg_impossible() -> Files:
     whole = encoded(scene(), "JPEG")
     yield "newline.jpg", b"\n" + whole
@@ -286,7 +286,7 @@ def _png() -> Files:
         yield f"palette {depth}.png", png(grey(depth), depth, 3, extra=palette(depth))
 
 
-@_kind("PNG without its last chunk, or with other bytes behind it")
+@_kind("PNG without its last chunk, or with other bytes after it")
 def _png_end() -> Files:
     whole = encoded(scene(), "PNG")
     yield "no end.png", whole[:-12]
@@ -315,7 +315,7 @@ def _png_81() -> Files:
     yield "81.png", large_png(*MEGAPIXELS_81)
 
 
-@_kind("PNG of 20 KB with 144 megapixels, for which Pillow warns", large=True)
+@_kind("PNG of 20 KB with 144 megapixels, which makes Pillow warn", large=True)
 def _png_144() -> Files:
     yield "144.png", large_png(*MEGAPIXELS_144)
 
@@ -356,7 +356,7 @@ def _animated() -> Files:
 
 
 @_kind(
-    "BMP, BLP, DDS, PNG, QOI, SGI, TGA, TIFF with opacity; GIF, PNG with a transparent colour",
+    "BMP, BLP, DDS, PNG, QOI, SGI, TGA, TIFF with alpha channel; GIF, PNG with transparent colour",
     "colours; transparency is dropped",
 )
 def _opacity() -> Files:
@@ -378,7 +378,7 @@ def _webp() -> Files:
     yield "lossless.webp", encoded(scene(), "WEBP", lossless=True)
 
 
-@_kind("WebP with opacity", "colours; transparency is dropped", _has("webp"))
+@_kind("WebP with an alpha channel", "colours; transparency is dropped", _has("webp"))
 def _webp_opacity() -> Files:
     yield "lossy.webp", encoded(with_opacity(scene()), "WEBP")
     yield "lossless.webp", encoded(with_opacity(scene()), "WEBP", lossless=True, exact=True)
@@ -405,7 +405,7 @@ def _avif() -> Files:
         yield f"{subsampling.replace(':', '')}.avif", content
 
 
-@_kind("AVIF with opacity", "colours; transparency is dropped", _has("avif"))
+@_kind("AVIF with an alpha channel", "colours; transparency is dropped", _has("avif"))
 def _avif_opacity() -> Files:
     yield "rgba.avif", encoded(with_opacity(scene()), "AVIF", **AVIF)
 
@@ -428,7 +428,7 @@ def _jpeg2000() -> Files:
     yield "lossy.j2k", encoded(scene(), "JPEG2000", irreversible=True, no_jp2=True)
 
 
-@_kind("JPEG 2000 with opacity", "colours; transparency is dropped", _has("jpg_2000"))
+@_kind("JPEG 2000 with an alpha channel", "colours; transparency is dropped", _has("jpg_2000"))
 def _jpeg2000_opacity() -> Files:
     yield "rgba.jp2", encoded(with_opacity(scene()), "JPEG2000")
     yield "grey.jp2", encoded(with_opacity(scene().convert("L")), "JPEG2000")
@@ -462,7 +462,7 @@ def _tiff_lab() -> Files:
     yield "lab.tif", tiff(np.asarray(scene()), 8)
 
 
-@_kind("TIFF with orientation 1 to 8", "image, turned by Pillow's reader")
+@_kind("TIFF with orientation 1 to 8", "image, rotated by Pillow's reader")
 def _tiff_oriented() -> Files:
     for orientation, content in oriented("TIFF"):
         yield f"{orientation}.tif", content
@@ -475,7 +475,7 @@ def _tiff_cut() -> Files:
             yield f"{compression} {tenth}.tif", content
 
 
-@_kind("PNG, TIFF in RGB or with opacity, of 16 bits", "high byte of each value")
+@_kind("PNG, TIFF in RGB or with an alpha channel, of 16 bits", "high byte of each value")
 def _deep() -> Files:
     yield "rgb.png", png(deep(scene()), 16, 2)
     yield "rgba.png", png(deep(with_opacity(scene())), 16, 6)
@@ -521,7 +521,7 @@ def _bitmaps() -> Files:
     yield "text.ppm", f"P3\n# comment\n20 10 255\n{numbers}\n".encode()
 
 
-@_kind("ICO, ICNS, CUR: Pillow takes the largest icon", "colours; transparency is dropped")
+@_kind("ICO, ICNS, CUR; Pillow takes the largest icon", "colours; transparency is dropped")
 def _icons() -> Files:
     square = with_opacity(scene(64, 64))
     yield "icon.ico", encoded(square, "ICO", sizes=[(16, 16), (64, 64)])
@@ -544,7 +544,7 @@ def _others() -> Files:
     yield "rgb.ras", sun(scene())
 
 
-@_kind("SPIDER, which neither its name nor its first bytes tell")
+@_kind("SPIDER (not recognizable by extension or first bytes)")
 def _spider() -> Files:
     yield "float.spider", encoded(scene().convert("F"), "SPIDER")
 
@@ -554,14 +554,14 @@ def _eps() -> Files:
     yield "rgb.eps", encoded(scene(), "EPS")
 
 
-@_kind("MPEG, WMF, which Pillow recognizes but does not decode", "–", lambda: os.name == "posix")
+@_kind("MPEG, WMF (Pillow recognizes but does not decode them)", "–", lambda: os.name == "posix")
 def _recognized() -> Files:
     yield "film.mpg", b"\0\0\x01\xb3" + bytes([16, 1, 0x20, 0x13]) + bytes(100)
     placeable = struct.pack("<IHhhhhH", 0x9AC6CDD7, 0, 0, 0, 90, 60, 96)
     yield "drawing.wmf", placeable + bytes(6) + b"\x01\0\t\0" + bytes(100)
 
 
-@_kind("HEIC, JPEG XL, PALM, PDF, SVG, which Pillow does not know", "–")
+@_kind("HEIC, JPEG XL, PALM, PDF, SVG (unknown to Pillow)", "–")
 def _unknown() -> Files:
     yield "photo.heic", struct.pack(">I4s4sI4s", 20, b"ftyp", b"heic", 0, b"mif1") + bytes(200)
     yield "photo.jxl", b"\xff\x0a" + bytes(200)
@@ -608,7 +608,7 @@ def _empty() -> Files:
     yield "empty.png", b""
 
 
-@_kind("text, HTML, ZIP, random bytes, one byte, with the extension of an image", "–")
+@_kind("text, HTML, ZIP, random bytes, or one byte, with the extension of an image", "–")
 def _no_images() -> Files:
     yield "text.jpg", b"this is not an image\n"
     yield "page.png", b"<!DOCTYPE html><title>404</title><p>Not found"
@@ -617,7 +617,7 @@ def _no_images() -> Files:
     yield "one byte.jpg", b"\xff"
 
 
-@_kind("text, HTML, zero bytes, with another extension or none", "–")
+@_kind("text, HTML, or zero bytes, with another extension or none", "–")
 def _texts() -> Files:
     yield "notes.txt", b"this is not an image\n"
     yield "page.html", b"<!DOCTYPE html><title>404</title><p>Not found"
@@ -641,7 +641,7 @@ NAMES = (
 """Names of files without their extension."""
 
 
-@_kind("names with line ends, tabs, control characters, emoji, -n, =1+1, of 255 bytes")
+@_kind("names with line breaks, tabs, control characters, emoji, -n, =1+1; of 255 bytes")
 def odd_names() -> Files:
     """Yield an image under names that programs can misunderstand."""
     for stem in NAMES:
@@ -653,7 +653,7 @@ def _bytes_names() -> Files:
     yield os.fsdecode(b"caf\xe9.jpg"), encoded(scene(), "JPEG")
 
 
-@_kind("a symbolic link to an image; another hard link")
+@_kind("a symbolic link to an image; a second hard link")
 def _links() -> Files:
     yield "target.jpg", encoded(scene(), "JPEG")
     yield "symbolic.jpg", lambda path: path.symlink_to("target.jpg")
@@ -672,18 +672,18 @@ def _special() -> Files:
     yield "null.jpg", lambda path: path.symlink_to(os.devnull)
 
 
-@_kind("a link to nothing", "–")
+@_kind("a dangling symbolic link", "–")
 def _broken_links() -> Files:
     yield "broken.jpg", lambda path: path.symlink_to("missing.jpg")
 
 
-@_kind("links in a circle", "–")
+@_kind("symbolic links in a loop", "–")
 def _circles() -> Files:
     yield "one.jpg", lambda path: path.symlink_to("two.jpg")
     yield "two.jpg", lambda path: path.symlink_to("one.jpg")
 
 
-@_kind("an image that this user may not read", "–", lambda: hasattr(os, "seteuid"))
+@_kind("an image without read permission", "–", lambda: hasattr(os, "seteuid"))
 def forbidden() -> Files:
     """Yield a file without permissions, which only root may read."""
     yield "forbidden.jpg", _forbid

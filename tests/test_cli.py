@@ -16,6 +16,7 @@ from PIL import Image
 from finhash import cluster, find_hash, methods
 from finhash.__main__ import main
 from finhash.commands.shared import CLUSTERINGS
+from finhash.jobs import batch
 from finhash.tables.hash_table import HashTable
 from tests.conftest import jpeg_bytes
 
@@ -92,6 +93,57 @@ def test_hash_prints_one_hash_per_method(photos):
     line = next(csv.reader(io.StringIO(shown.stdout)))
     dhash = methods.get("dhash64").image_hash(photos / "c.jpg")
     assert line == [str(dhash), str(find_hash(photos / "c.jpg")), str(photos / "c.jpg")]
+
+
+def test_hash_prints_csv_with_a_header_and_json(photos):
+    words = (
+        "hash",
+        photos / "c.jpg",
+        photos / "notes.txt",
+        "--method",
+        "find",
+        "--method",
+        "dhash64",
+    )
+    row = {
+        "path": str(photos / "c.jpg"),
+        "find": str(find_hash(photos / "c.jpg")),
+        "dhash64": str(methods.get("dhash64").image_hash(photos / "c.jpg")),
+    }
+    shown = run(*words, "--format", "csv")
+    assert (shown.exit_code, rows(shown)) == (1, [row])
+    assert json.loads(run(*words, "--format", "json").stdout) == row
+    assert run(*words, "--format", "plain").stdout == run(*words).stdout
+    refused = run(*words, "--format", "csv", "-o", photos / "hashes")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--format is for printed hashes" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["hashes.parquet", "hashes.PQ", "hashes.csv", "hashes.json"])
+def test_hash_refuses_the_name_of_a_file_as_its_folder(photos, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    words = ("hash", photos, "-o", name, "--executor", "serial")
+    refused = run(*words)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    said = " ".join(refused.stderr.split())
+    assert f"pass -o hashes, and then write the file with: finhash export hashes -o {name}" in said
+    assert not Path(name).exists()
+    Path(name).mkdir()  # of an earlier version
+    assert run(*words).exit_code == 0
+
+
+def test_hash_hands_the_scheduler_to_the_job(photos, tmp_path, monkeypatch):
+    given = []
+
+    def run_job(*arguments, scheduler, executor, **options):
+        given.append((executor, scheduler))
+        raise ValueError("seen")
+
+    monkeypatch.setattr(batch, "run", run_job)
+    words = ("hash", photos, "-o", tmp_path / "hashes", "--scheduler", "tcp://10.0.0.1:8786")
+    assert "--scheduler needs --executor dask" in run(*words).stderr
+    assert "seen" in run(*words, "--executor", "dask").stderr
+    assert given == [("dask", "tcp://10.0.0.1:8786")]
 
 
 def test_hash_prints_reasons_to_stderr_and_goes_on(photos, tmp_path):
@@ -181,7 +233,7 @@ def test_hash_without_images_is_wrong_usage(photos, tmp_path):
 def test_a_table_is_no_image(photos, hashed, tmp_path):
     HashTable.read(hashed).write(tmp_path / "hashes.parquet")
     for table in (hashed, tmp_path / "hashes.parquet"):
-        for words in (["hash"], ["evaluate"]):
+        for words in (["hash"], ["evaluate", photos]):
             refused = run(*words, table)
             assert (refused.exit_code, refused.stdout) == (2, "")
             assert "holds hashes;" in refused.stderr
@@ -203,6 +255,51 @@ def test_a_method_named_twice_or_an_executor_without_a_folder_is_wrong_usage(pho
     executor = run("hash", photos, "--executor", "processes")
     assert executor.exit_code == 2
     assert "--executor needs --out" in executor.stderr
+
+
+def test_evaluate_takes_a_table_and_exits_1_if_an_image_has_no_hash(photos, hashed, tmp_path):
+    labels = tmp_path / "labels.csv"
+    names = ["a1.jpg", "b1.jpg", "c.jpg", "more/a2.png", "more/b2.png", "broken.jpg"]
+    labels.write_text(
+        "path,label\n" + "".join(f"photos/{name},{Path(name).name[0]}\n" for name in names)
+    )
+    words = ("--labels", labels, "--fpr", 0.5, "--method", "find", "--quiet", "--workers", 1)
+    found = run("evaluate", hashed, *words)
+    assert found.exit_code == 0, found.stderr
+    assert found.stdout.splitlines()[1].startswith("find")
+    assert run("evaluate", photos, *words).exit_code == 0
+    (photos / "broken.jpg").write_bytes(b"no JPEG")
+    failed = run("evaluate", photos, *words)
+    assert failed.exit_code == 1
+    assert "1 of 6 files" in failed.stdout
+    assert run("hash", photos, "-o", hashed, "--executor", "serial").exit_code == 1
+    assert run("evaluate", hashed, *words).exit_code == 1
+
+
+def test_evaluate_prepares_images(tmp_path):
+    """Colours that lie under transparent pixels are hashed unless there is a background."""
+    for family in (0, 1):
+        noisy = Image.open(io.BytesIO(jpeg_bytes(64, 64, seed=family))).convert("RGBA")
+        noisy.save(tmp_path / f"{family}_1.png")
+        noisy.putalpha(0)
+        noisy.save(tmp_path / f"{family}_2.png")
+    words = ("evaluate", tmp_path, "--fpr", 0.3, "--method", "dhash256", "--quiet", "--workers", 1)
+    plain, white = run(*words), run(*words, "--background", "white")
+    assert (plain.exit_code, white.exit_code) == (0, 0), plain.stderr + white.stderr
+    recalls = [shown.stdout.splitlines()[1].split()[3] for shown in (plain, white)]
+    assert recalls[0] == "100.0"
+    assert recalls[1] != "100.0"
+    assert run(*words, "--max-pixels", 9).exit_code == 2
+    run("hash", tmp_path, "-o", tmp_path / "hashes", "--method", "dhash256", "--executor", "serial")
+    HashTable.read(tmp_path / "hashes").write(tmp_path / "hashes.parquet")
+    refused = run("evaluate", tmp_path / "hashes.parquet", *words[2:], "--exif")
+    assert refused.exit_code == 2
+    assert "are for images that are hashed now, not for a table" in " ".join(refused.stderr.split())
+
+
+def test_the_help_of_each_command_tells_its_exit_status():
+    for name, command in main.commands.items():
+        assert "Exit status: 0 if done" in " ".join((command.help or "").split()), name
 
 
 def test_match_prints_nearest_first(photos, hashed):

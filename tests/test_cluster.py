@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finhash import cluster
-from finhash.hamming import join_blocks
+from finhash.hamming import Gallery, join_blocks
 
 
 def line(*places: int) -> np.ndarray:
@@ -102,6 +102,18 @@ def test_adding_nothing_and_adding_to_nothing(method):
     assert cluster.add(none, start, hashes, 2, method).tolist() == labels.tolist()
 
 
+def test_turned_images_join_families():
+    hashes = line(0, 30, 60)
+    turned = {"original": hashes, "flip_left_right": line(64, 2, 64)}
+    assert cluster.families(hashes, 3).tolist() == [0, 1, 2]
+    assert cluster.families(hashes, 3, turned=turned).tolist() == [0, 0, 1]
+    assert cluster.families(Gallery(hashes), 3, turned=turned).tolist() == [0, 0, 1]
+    with pytest.raises(ValueError, match="need the method \"components\", not 'spheres'"):
+        cluster.families(hashes, 3, "spheres", turned=turned)
+    with pytest.raises(ValueError, match="'flip_left_right' are 1 and those of the images 3"):
+        cluster.families(hashes, 3, turned={"flip_left_right": line(0)})
+
+
 def test_an_unknown_method_is_refused():
     with pytest.raises(ValueError, match="unknown method 'magic'"):
         cluster.add(line(1), np.zeros(1, int), line(1), 5, "magic")
@@ -146,3 +158,58 @@ def test_numbers_stay_while_families_only_grow(places, data):
     assert after[: len(places)].tolist() == before.tolist()
     same = labels[:, None] == labels
     np.testing.assert_array_equal(same, after[:, None] == after)
+
+
+def pair(i: list[int], j: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a block of pairs at distance 1."""
+    return np.array(i), np.array(j), np.ones(len(i), np.uint16)
+
+
+# Compiled loops do not check bounds, so wrong rows would crash the process or change other memory.
+@pytest.mark.parametrize("method", cluster.METHODS)
+@pytest.mark.parametrize("labels", [[0], [0, 0, 1], [[0, 1]]])
+def test_added_hashes_need_a_label_per_old_hash(method, labels):
+    with pytest.raises(ValueError, match="one label per hash"):
+        cluster.add(line(0, 1), np.array(labels), line(2), 1, method)
+
+
+@pytest.mark.parametrize("block", [pair([0], [3]), pair([10**9], [1]), pair([0], [-1])])
+def test_pairs_of_rows_that_do_not_exist_are_refused(block):
+    with pytest.raises(ValueError, match="there are 3 hashes"):
+        cluster.components(np.arange(3), [block])
+    with pytest.raises(ValueError, match="there are 3 hashes"):
+        cluster.neighbours(3, [block])
+
+
+def test_pairs_of_unequal_columns_are_refused():
+    with pytest.raises(ValueError, match="2 first rows and 1 second rows"):
+        cluster.neighbours(3, [pair([0, 1], [1])])
+
+
+def test_labels_below_0_are_refused():
+    with pytest.raises(ValueError, match="a label is -1"):
+        cluster.components(np.array([0, -1]), [pair([0], [1])])
+
+
+@pytest.mark.parametrize("degree", [[1], [1, 1, 1]])
+def test_spheres_need_a_number_of_neighbours_per_hash(degree):
+    with pytest.raises(ValueError, match="one number of neighbours per hash"):
+        cluster.spheres(line(0, 1), np.array(degree), 1)
+
+
+def test_numbers_are_kept_only_with_one_earlier_number_per_hash():
+    with pytest.raises(ValueError, match="one number per hash"):
+        cluster.keep_numbers(np.array([0, 0, 1]), np.array([3, 3]))
+
+
+@pytest.mark.parametrize("method", cluster.METHODS)
+def test_galleries_are_clustered_like_their_hashes(method):
+    hashes = line(0, 5, 10, 15, 20, 50)
+    gallery = Gallery(line(0, 5, 10, 63, 15, 20, 50))
+    gallery.remove(3)
+    labels = cluster.families(gallery, 5, method)
+    assert labels.tolist() == cluster.families(hashes, 5, method).tolist()
+    added = cluster.add(gallery, labels, Gallery(line(52)), 5, method)
+    assert added.tolist() == cluster.add(hashes, labels, line(52), 5, method).tolist()
+    with pytest.raises(ValueError, match="differ in length"):
+        cluster.add(gallery, labels, np.zeros((1, 16), np.uint8), 5, method)

@@ -139,10 +139,24 @@ def test_images_are_hashed_and_unreadable_files_noted(photos):
     found = quiet(paths, methods=["find", "dhash64"], fpr=0.01)
     assert found.images == 9
     assert (found.methods["ms_per_image"] > 0).all()
-    assert any("1 of 10 files could not be read" in note for note in found.notes)
+    assert any("1 of 10 files has no hash" in note for note in found.notes)
     assert any("NotAnImageError" in note for note in found.notes)
     assert quiet(paths, ["a", "b"] * 5, methods=["find"]).families == 2
     assert quiet(paths, [7, 8] * 5, methods=["find"]).families == 2
+
+
+def test_rows_without_a_hash_of_a_method_are_left_out_and_noted():
+    whole = table_of(sorted([*range(6)] * 3), find=256, dhash64=64)
+    short = [None if row in (4, 5) else one for row, one in enumerate(whole.column("dhash64"))]
+    place = whole.arrow.column_names.index("dhash64")
+    column = pa.array(short, pa.binary(8))
+    table = HashTable(whole.arrow.set_column(place, "dhash64", column))
+    assert quiet(table, methods=["find"], fpr=0.01).images == 18
+    found = quiet(table, fpr=0.01)
+    assert found.images == 16
+    assert any("2 of 18 files have no hash" in n and "dhash64" in n for n in found.notes)
+    expected = quiet(table.without_errors(), fpr=0.01)
+    pd.testing.assert_frame_equal(found.methods, expected.methods)
 
 
 def test_a_registered_hash_joins(photos):
@@ -197,7 +211,7 @@ def test_unknown_methods_and_unreadable_sets_are_refused(photos):
     with pytest.raises(ValueError, match="unknown method 'md5'"):
         quiet(sorted(photos.glob("*.png")), methods=["md5"])
     missing = [photos / f"{k:04d}_{j}.png" for k in (7, 8) for j in (0, 1)]
-    with pytest.raises(ValueError, match="no image after 4 unreadable files"):
+    with pytest.raises(ValueError, match="no image after 4 files without a hash"):
         quiet(missing, methods=["find"])
 
 

@@ -93,6 +93,25 @@ def test_json_lines_are_written_to_files_of_their_extensions(hashed, tmp_path):
     assert HashTable.read((tmp_path / "d.json").rename(tmp_path / "d.csv")).paths == NAMES
 
 
+def test_a_name_without_ending_is_parquet_and_an_unknown_ending_is_refused(table, hashed, tmp_path):
+    """HashTable.write and 'finhash export' choose by the same rule."""
+    assert run(hashed, "-o", tmp_path / "same").exit_code == 0
+    table.write(tmp_path / "other")
+    for name in ("same", "other"):
+        assert HashTable.read(tmp_path / name) == table
+        assert (tmp_path / name).read_bytes()[:4] == b"PAR1"
+    refused = run(hashed, "-o", tmp_path / "out.xlsx")
+    assert refused.exit_code == 2
+    said = " ".join(refused.stderr.split())
+    assert "ends in '.xlsx': use a name that ends in .parquet, .csv or .json, or pass --f" in said
+    with pytest.raises(ValueError, match=r"use a name that ends in \.parquet or \.csv"):
+        table.write(tmp_path / "out.xlsx")
+    with pytest.raises(ValueError, match=r"ends in '\.json'"):
+        table.write(tmp_path / "out.json")
+    assert not list(tmp_path.glob("out.*"))
+    assert run(hashed, "-o", tmp_path / "out.xlsx", "--format", "csv").exit_code == 0
+
+
 def test_methods_are_chosen(hashed):
     chosen = run(hashed, "--method", "dhash64", "--method", "dhash64", "-o", "-")
     assert chosen.stdout.splitlines()[0] == '"path","dhash64","error"'
@@ -165,7 +184,9 @@ def test_parquet_goes_to_standard_output_but_not_to_a_terminal(table, hashed, tm
 
 def test_a_reader_that_has_seen_enough_ends_the_export_quietly(tmp_path):
     rows = 20_000
-    many = HashTable.from_hashes(map(str, range(rows)), {"find": np.zeros((rows, 32), np.uint8)})
+    # Random bits, because Parquet would compress others to less than a pipe holds.
+    hashes = np.random.default_rng(1).integers(0, 256, (rows, 32), np.uint8)
+    many = HashTable.from_hashes(map(str, range(rows)), {"find": hashes})
     many.write(tmp_path / "many.parquet")
     program = "from finhash.commands.export import export; export()"
     for output_format in ("csv", "json", "parquet"):
@@ -193,9 +214,11 @@ def test_the_output_goes_where_it_is_told(hashed, tmp_path):
     assert found == [run(hashed).stdout]
     assert pipe.is_fifo()
     (tmp_path / "link").symlink_to("target.csv")
-    assert run(hashed, "-o", tmp_path / "link").exit_code == 0
-    assert (tmp_path / "link").is_symlink()
-    assert HashTable.read(tmp_path / "target.csv").paths == NAMES
+    for write in (HashTable.read(hashed).write, lambda link: run(hashed, "-o", link)):
+        write(tmp_path / "link")
+        assert (tmp_path / "link").is_symlink()
+        assert HashTable.read(tmp_path / "target.csv").paths == NAMES
+        (tmp_path / "target.csv").unlink()
 
 
 def test_a_folder_as_the_output_and_a_table_that_is_none_are_wrong_usage(hashed, tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from finhash.files import output, whole_file
+from finhash.files import output, sync_folder, whole_file
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do this")
 
@@ -442,3 +442,44 @@ def test_output_takes_bytes(place, monkeypatch):
         file.write("text")
     assert stdout.buffer.getvalue() == b"\xff\ntext"  # without waiting for the end of the program
     assert (place / "out.bin").read_bytes() == b"\xff\n"
+
+
+def test_a_new_file_and_then_its_name_are_brought_to_the_disk(place, monkeypatch):
+    synced = []
+    fsync = os.fsync
+
+    def note(descriptor):
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        synced.append((kind, (place / "a").exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    with whole_file(place / "a") as partial:
+        partial.write_text("new")
+    assert synced == [("file", False), ("folder", True)]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EACCES])
+def test_folders_that_cannot_be_synced_hold_files_nevertheless(place, monkeypatch, number):
+    fsync = os.fsync
+
+    def refuse(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with whole_file(place / "a") as partial:
+        partial.write_text("new")
+    assert (place / "a").read_text() == "new"
+
+
+def test_a_disk_that_fails_is_told(place, monkeypatch):
+    def fail(descriptor):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        sync_folder(place)
+    with pytest.raises(FileNotFoundError):
+        sync_folder(place / "missing")

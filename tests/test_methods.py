@@ -1,6 +1,7 @@
 """Every hash has the same interface, and packages are imported only when needed."""
 
 import io
+import pickle
 import subprocess
 import sys
 from typing import get_args
@@ -11,9 +12,10 @@ import pytest
 from PIL import Image
 
 import finhash
-from finhash import methods
+from finhash import methods, orientations, thresholds
 from finhash.images import DamagedImageError
 from tests.conftest import VECTORS, jpeg_bytes, noise
+from tests.images.test_decode import Body
 
 SCENE = VECTORS / "scene_250.png"
 IMAGEHASH = {
@@ -67,6 +69,9 @@ def test_find_luma_is_exact_unless_it_decodes_a_jpeg(tmp_path):
     image.save(tmp_path / "image.png")
     for source in (image, np.asarray(image), tmp_path / "image.png"):
         assert luma.hash(source).tobytes() == exact.hash(source).tobytes()
+    content = (tmp_path / "image.png").read_bytes()
+    for file in (io.BytesIO(content), Body(content)):
+        assert luma.hash(file).tobytes() == exact.hash(image).tobytes()
     with pytest.raises(DamagedImageError):
         luma.hash(jpeg_bytes(200, 200)[:3000])
 
@@ -193,6 +198,58 @@ def test_functions_that_are_no_hash_are_refused(text, error, words):
 def test_unknown_name_raises_an_error_that_lists_the_known():
     with pytest.raises(KeyError, match=r"mhash.*phash256"):
         methods.get("mhash")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        methods.get,
+        methods.resolve,
+        lambda name: finhash.hash_files([SCENE], [name], progress=False),
+        lambda name: finhash.Gallery(method=name),
+        lambda name: finhash.evaluate([SCENE] * 3, [0, 0, 1], methods=[name]),
+        lambda name: orientations.hashes(SCENE, "mirror", name),
+        lambda name: thresholds.threshold("search", name),
+    ],
+)
+def test_an_unknown_method_is_the_same_error_everywhere(call):
+    with pytest.raises(methods.UnknownMethodError, match="'mhash'") as raised:
+        call("mhash")
+    assert isinstance(raised.value, KeyError)
+    assert isinstance(raised.value, ValueError)
+    assert not str(raised.value).startswith(('"', "'"))
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
+
+
+@pytest.mark.usefixtures("registry")
+def test_functions_are_accepted_as_module_and_name_in_place_of_methods(tmp_path):
+    name = f"{__name__}:thumbnail"
+    table = finhash.hash_files([SCENE], ["find", name], progress=False)
+    assert table.methods == ["find", name]
+    del methods.METHODS[name]
+    gallery = finhash.Gallery([SCENE], method=name)
+    assert gallery.search(SCENE, k=1)[0].distance == 0
+    gallery.save(tmp_path)
+    del methods.METHODS[name]
+    assert finhash.Gallery.load(tmp_path, method=name).search(SCENE, k=1)[0].distance == 0
+
+
+@pytest.mark.usefixtures("registry")
+def test_names_in_files_import_nothing(tmp_path, monkeypatch):
+    name = f"{__name__}:thumbnail"
+    finhash.hash_files([SCENE], [name], out=tmp_path / "out", progress=False)
+    finhash.Gallery([SCENE], method=name).save(tmp_path / "gallery")
+    del methods.METHODS[name]
+    monkeypatch.setattr("pkgutil.resolve_name", lambda name: pytest.fail(f"{name} was imported"))
+    table = finhash.HashTable.read(tmp_path / "out")
+    assert finhash.Gallery(table.hashes(name)).bits == 192
+    with pytest.raises(ValueError, match="a method that is not registered"):
+        finhash.hash_files([SCENE], out=tmp_path / "out", progress=False)
+    gallery = finhash.Gallery.load(tmp_path / "gallery")
+    with pytest.raises(methods.UnknownMethodError):
+        finhash.Gallery(gallery)
+    with pytest.raises(methods.UnknownMethodError):
+        gallery.search(SCENE, k=1)
 
 
 def test_names_for_type_checkers_are_the_names_of_the_methods():

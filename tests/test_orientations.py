@@ -7,7 +7,7 @@ from PIL import Image
 from finhash import methods, orientations
 from finhash.orientations import ORIENTATIONS, ORIGINAL
 from tests.conftest import jpeg_bytes, noise
-from tests.images.test_decode import Pipe
+from tests.images.test_decode import Body
 
 TURNS = {one.name.lower(): one for one in Image.Transpose}
 
@@ -53,7 +53,7 @@ def test_encoded_images_of_any_kind_are_hashed(method):
     data = jpeg_bytes(80, 60)
     found = orientations.hashes(data, "mirror", method)
     assert apart(found[ORIGINAL], methods.get(method).hash(data)) == 0
-    once = orientations.hashes(Pipe(data), "mirror", method)
+    once = orientations.hashes(Body(data), "mirror", method)
     assert {name: packed.tolist() for name, packed in once.items()} == {
         name: packed.tolist() for name, packed in found.items()
     }

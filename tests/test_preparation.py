@@ -13,6 +13,7 @@ from finhash import images, methods
 from finhash.images import headers
 from finhash.preparation import AS_STORED, Preparation
 from tests.conftest import jpeg_bytes, noise
+from tests.images.test_decode import Body
 
 FIND = methods.get("find")
 
@@ -112,6 +113,12 @@ def test_an_open_file_that_can_be_read_once_is_read_once():
             return content
 
     assert APPLIED.apply(Once()) == jpeg_bytes()
+
+
+def test_an_object_that_can_only_be_read_is_read_once():
+    assert APPLIED.apply(Body(jpeg_bytes())) == jpeg_bytes()
+    turned = encoded(soft(), "JPEG", exif=exif(6))
+    assert APPLIED.apply(Body(turned)).size == (90, 120)
 
 
 def test_a_source_of_another_type_is_refused():

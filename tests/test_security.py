@@ -31,6 +31,8 @@ from finhash.accuracy import labels
 from finhash.accuracy.verdict_file import read_rows
 from finhash.files import output, whole_file
 from finhash.jobs.executors import open_workers
+from finhash.pages.review import Pair, write_page
+from finhash.sheet import contact_sheet
 from tests.conftest import jpeg_bytes, noise
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -289,6 +291,19 @@ def test_a_document_named_like_an_image_starts_no_program(tmp_path, monkeypatch)
     assert not ran.exists()
     assert shown.exit_code == 1
     assert shown.stderr.count("NotAnImageError") == 2
+
+    # A table that somebody else made can name such a file.
+    paths = [str(photos / "a.jpg"), str(photos / "b.eps")]
+    table = HashTable.from_hashes(paths, {"find": np.zeros((2, 32), np.uint8)})
+    table.write(tmp_path / "table.parquet")
+    page = tmp_path / "page.html"
+    assert run("cluster", tmp_path / "table.parquet", "--html", page).exit_code == 0
+    assert page.read_text().count("not in an image format that Pillow knows") == 2
+    pair = Pair("a", "b", 1, paths[:1], paths[1:], first_size=1, second_size=1)
+    write_page(page, [pair], title="evaluate --review")
+    assert page.read_text().count("not in an image format that Pillow knows") == 2
+    contact_sheet([paths])
+    assert not ran.exists()
 
 
 def test_temporary_files_can_be_read_by_no_more_people_than_the_file(tmp_path):

@@ -1,5 +1,7 @@
 """The example service answers over HTTP, whichever of its two workers is asked."""
 
+import asyncio
+import importlib.util
 import io
 
 import httpx
@@ -7,7 +9,7 @@ import pytest
 from PIL import Image
 
 from finhash import Gallery
-from finhash.study.cost.service import serving
+from finhash.study.cost.service import EXAMPLES, serving
 from tests.conftest import jpeg_bytes
 
 
@@ -20,6 +22,42 @@ def service(tmp_path):
         httpx.Client(base_url=address, limits=limits, timeout=60) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Return the module of the service, with an empty gallery and small limits."""
+    monkeypatch.setenv("GALLERY", str(tmp_path / "gallery"))
+    monkeypatch.setenv("MOST_BYTES", "5000")
+    monkeypatch.setenv("MOST_PIXELS", "400")
+    spec = importlib.util.spec_from_file_location("service", EXAMPLES / "service.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def ask(module, method, path, content=None):
+    """Return the answer of the service to a request, without a server."""
+
+    async def asked():
+        transport = httpx.ASGITransport(module.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            return await client.request(method, path, content=content)
+
+    return asyncio.run(asked())
+
+
+async def chunked(chunks):
+    """Yield a body in parts, so that no header tells its length."""
+    for chunk in chunks:
+        yield chunk
+
+
+def plain_png(side):
+    """Return a small PNG file of side x side pixels."""
+    file = io.BytesIO()
+    Image.new("L", (side, side)).save(file, "PNG")
+    return file.getvalue()
 
 
 def everywhere(service, image, **params):
@@ -69,3 +107,34 @@ def test_add_look_up_and_remove(service, tmp_path):
     assert everywhere(service, images[0], radius=0) == [{"id": "again", "distance": 0}]
     stored = Gallery.load(tmp_path / "gallery")
     assert set(stored.ids) == {f"memes/{k}.jpg" for k in range(2, 20)} | {"again"}
+
+
+@pytest.mark.slow
+def test_large_uploads_and_images_of_many_pixels_are_refused(module):
+    for path in ("/search", "/images/large"):
+        answer = ask(module, "POST", path, bytes(5001))
+        assert answer.status_code == 413
+        assert answer.json() == {"detail": "the image has more than 5,000 bytes"}
+        assert ask(module, "POST", path, chunked([bytes(1000)] * 10)).status_code == 413
+        answer = ask(module, "POST", path, plain_png(21))
+        assert answer.status_code == 422
+        assert "21 x 21 pixels" in answer.json()["detail"]
+    assert ask(module, "POST", "/images/small", plain_png(20)).status_code == 201
+    assert module.gallery.ids == ["small"]
+
+
+@pytest.mark.slow
+def test_a_busy_gallery_is_unavailable_for_a_while(module, monkeypatch):
+    def busy(*_, **__):
+        raise TimeoutError("other processes have changed the gallery for 10 s")
+
+    monkeypatch.setattr(module.gallery, "remove", busy)
+    answer = ask(module, "DELETE", "/images/17")
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "other processes have changed the gallery for 10 s"
+
+
+@pytest.mark.slow
+def test_the_default_radius_is_the_threshold_for_a_search(module):
+    (radius, _) = module.app.openapi()["paths"]["/search"]["post"]["parameters"]
+    assert (radius["name"], radius["schema"]["default"]) == ("radius", 72)

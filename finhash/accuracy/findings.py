@@ -11,6 +11,7 @@ import pandas as pd
 
 from finhash.accuracy.resampling import MARGIN
 from finhash.accuracy.thresholds import PARTS, UNSEEN, families_needed
+from finhash.files import counted
 
 LEVEL = 0.05
 """Level of significance: p-values below it count as shown."""
@@ -22,7 +23,7 @@ FASTER = 1.5
 """Ratio of times from which a method is called faster."""
 
 LISTED = 3
-"""Number of unreadable files whose reasons are listed."""
+"""Number of files without a hash whose reasons are listed."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Facts:
     files : int
         Number of files given.
     failed : sequence of (str, str)
-        Unreadable files, with reasons.
+        Files without a hash of each method, with reasons.
     absent : sequence of (str, str)
         Methods left out, with reasons.
     unpromised : sequence of str
@@ -100,15 +101,6 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def count(number: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun.
-
-    >>> count(1, "image"), count(2500, "image"), count(2, "family", "families")
-    ('1 image', '2,500 images', '2 families')
-    """
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def answer(rows: pd.DataFrame, fpr: float, unpromised: Sequence[str] = ()) -> str:
     """Return which method to use at which threshold, given the table by method.
 
@@ -121,7 +113,7 @@ def answer(rows: pd.DataFrame, fpr: float, unpromised: Sequence[str] = ()) -> st
             f"No hash meets a false positive rate of {rate(fpr)} on these images: "
             "images of different families have equal hashes. Check their labels."
         )
-    threshold = count(int(best["threshold"]), "bit")
+    threshold = counted(int(best["threshold"]), "bit")
     false = f"a share of {rate(best['fpr'])}" if best["fpr"] else "none"
     advice = f"Use {best['method']} with a threshold of {threshold}: it finds "
     if best["method"] in unpromised:
@@ -230,10 +222,10 @@ def _promises(rows: pd.DataFrame, fpr: float, facts: Facts) -> list[str]:
     found = []
     if shaky and families < needed:
         found.append(
-            f"The set has {count(families, 'family', 'families')}. Promising a false positive rate "
-            f"of {rate(fpr)} on unseen families takes at least {needed:,}, so the thresholds meet "
-            "the rate on these images only: on others expect up to fpr_high. Add families, or ask "
-            f"for a rate well above {rate(smallest_rate(families))}: no smaller one can be "
+            f"The set has {counted(families, 'family', 'families')}. Promising a false positive "
+            f"rate of {rate(fpr)} on unseen families takes at least {needed:,}, so the thresholds "
+            "meet the rate on these images only: on others expect up to fpr_high. Add families, or "
+            f"ask for a rate well above {rate(smallest_rate(families))}: no smaller one can be "
             "promised with this number of families."
         )
     elif shaky:
@@ -255,20 +247,20 @@ def _too_few(fpr: float, facts: Facts) -> list[str]:
     found = []
     if facts.other * fpr < 1:
         found.append(
-            f"The set has {count(facts.other, 'pair')} of images from different families, so a "
+            f"The set has {counted(facts.other, 'pair')} of images from different families, so a "
             f"rate of {rate(fpr)} allows no false match, and a single image can move the "
             "thresholds."
         )
     several, single = int((facts.sizes > 1).sum()), int((facts.sizes == 1).sum())
     if several < FEW:
         found.append(
-            f"Only {count(several, 'family has', 'families have')} several images, so the "
+            f"Only {counted(several, 'family has', 'families have')} several images, so the "
             "intervals are rough and no difference between methods can be shown "
             f"(this takes about {FEW} such families)."
         )
     if single:
         found.append(
-            f"{count(single, 'family has', 'families have')} one image only: "
+            f"{counted(single, 'family has', 'families have')} one image only: "
             f"{'it counts' if single == 1 else 'they count'} for the false positive rate, but not "
             "for recall."
         )
@@ -280,7 +272,7 @@ def _labels(facts: Facts) -> list[str]:
     file, label = facts.example
     found = [f"Labels are like {label!r} for {file}."] if file else []
     if facts.judged:
-        changed = count(facts.merged, "label")
+        changed = counted(facts.merged, "label")
         found.append(
             f"Families judged the same count as one, which leaves {changed} fewer; variants count "
             "as different."
@@ -290,7 +282,7 @@ def _labels(facts: Facts) -> list[str]:
             "Nobody has judged whether two families show one image, so families count as labelled."
         )
     if facts.suspicious:
-        pairs = count(facts.suspicious, "pair of families", "pairs of families")
+        pairs = counted(facts.suspicious, "pair of families", "pairs of families")
         found.append(
             f"{pairs} without a verdict may show one image: at least half of the methods match "
             "more than half of the image pairs between the two. If they do show one image, their "
@@ -307,9 +299,9 @@ def _left_out(facts: Facts) -> list[str]:
         reasons = "; ".join(f"{path}: {reason}" for path, reason in facts.failed[:LISTED])
         more = len(facts.failed) - LISTED
         found.append(
-            f"{len(facts.failed):,} of {count(facts.files, 'file')} could not be read and "
-            f"{'was' if len(facts.failed) == 1 else 'were'} left out: {reasons}"
-            + (f"; and {more:,} more." if more > 0 else ".")
+            f"{len(facts.failed):,} of {counted(facts.files, 'file')} "
+            f"{'has no hash and was' if len(facts.failed) == 1 else 'have no hash and were'} "
+            f"left out: {reasons}" + (f"; and {more:,} more." if more > 0 else ".")
         )
     found += [f"{name} was left out: {reason}." for name, reason in facts.absent]
     return found

@@ -167,12 +167,15 @@ class Judged:
         Number of pairs of this distance that were judged, and judged not to show one image.
     unknown : int
         Number of verdicts on images that are not in the table.
+    far : int
+        Number of judged pairs that were left out because they are farther apart than ``reach``.
     """
 
     links: Ints
     judged: Ints
     wrong: Ints
     unknown: int = 0
+    far: int = 0
 
     def shares(self) -> NDArray[np.float64]:
         """Estimate the share of wrong links among the links within each threshold.
@@ -240,6 +243,7 @@ def judge(
     hashes: NDArray[np.uint8],
     verdicts: Iterable[Verdict],
     *,
+    reach: int | None = None,
     workers: int = 1,
 ) -> Judged:
     """Estimate from verdicts on pairs of images which share of the links is wrong.
@@ -255,6 +259,10 @@ def judge(
     verdicts : iterable of Verdict
         Verdicts on pairs of images, by path. Pairs known not to be drawn at random are left out.
         Of several verdicts on a pair, the last counts.
+    reach : int, optional
+        Largest distance in bits. Verdicts on pairs farther apart are left out. By default it is
+        that of the farthest pair judged. All pairs of images up to this distance are computed,
+        which at large distances takes time and memory quadratic in the number of images.
     workers : int, default 1
         Threads.
 
@@ -266,7 +274,7 @@ def judge(
     Raises
     ------
     ValueError
-        If no verdict concerns two different images of the table.
+        If no verdict concerns two different images of the table within ``reach``.
 
     Examples
     --------
@@ -302,12 +310,18 @@ def judge(
     i, j = np.array(list(words)).T
     distance = np.bitwise_count(hashes[i] ^ hashes[j]).sum(axis=1, dtype=np.int64)
     wrong = np.array([word != "same" for word in words.values()])
+    near = np.full(len(distance), True) if reach is None else distance <= reach
+    if not near.any():
+        raise ValueError(f"no pair judged differs in {reach} bits or fewer; judge closer pairs")
+    far = int((~near).sum())
+    distance, wrong = distance[near], wrong[near]
     reach = int(distance.max())
     return Judged(
         links=np.bincount(links(hashes, reach, workers=workers)[2], minlength=reach + 1),
         judged=np.bincount(distance),
         wrong=np.bincount(distance[wrong], minlength=reach + 1),
         unknown=unknown,
+        far=far,
     )
 
 

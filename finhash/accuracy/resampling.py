@@ -341,7 +341,7 @@ def tails(level: float) -> tuple[float, float]:
 
 
 def _tail_shares(own: float, halves: np.ndarray, value: float) -> tuple[float, float]:
-    """Return one-sided p-values of the hypotheses that the true value is at most, or at least, so.
+    """Return the p-values of 'true value <= `value`' and 'true value >= `value`'.
 
     The first is small if the statistic is clearly above ``value``, the second if it is below. The
     error of the statistic is distributed like ``halves - own``. Adding one to both counts keeps

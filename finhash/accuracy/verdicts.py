@@ -21,8 +21,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from finhash.accuracy import rates
-from finhash.accuracy.verdict_file import COLUMNS as COLUMNS
-from finhash.accuracy.verdict_file import read_rows
+from finhash.accuracy.verdict_file import COLUMNS, read_rows
 
 if TYPE_CHECKING:  # whoever only reads verdicts should not import the code that counts
     from finhash.accuracy.counting import PairTable

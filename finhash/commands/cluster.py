@@ -5,33 +5,36 @@ import json
 import shlex
 import time
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Literal, NamedTuple, TextIO
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from finhash.commands.queries import read_rows
 from finhash.commands.shared import (
     CLUSTERINGS,
+    check_orientations,
     column_option,
-    counted,
     format_option,
     note_missing,
     of_quality,
+    orientations_option,
     qualities,
     quality_option,
     radius_option,
-    read_table,
     table_argument,
     threshold_for,
     usage_errors,
     workers_option,
     write_csv,
 )
-from finhash.files import printable
+from finhash.files import counted, printable
 from finhash.jobs.folders import absolute
-from finhash.orientations import ORIENTATIONS, ORIGINAL, Which, of_hashes
+from finhash.orientations import Which, of_hashes
+from finhash.preparation import Preparation
+from finhash.quality import LOWEST
 
 HEADER = ("path", "family", "size")
 """Columns of the list of families."""
@@ -84,13 +87,7 @@ def _check_sheet(
     metavar="N",
     help="List families of at least N images. 1 also lists images without near-duplicates.",
 )
-@click.option(
-    "--orientations",
-    "which",
-    type=click.Choice(list(ORIENTATIONS)),
-    help="Also join images that are mirrored (mirror), turned by quarter turns (rotate), or both "
-    "(all). Hashes are turned without their images, which adds about 15 bits to the distances.",
-)
+@orientations_option
 @click.option(
     "--previous",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -142,12 +139,10 @@ def cluster_command(
     """
     start = time.perf_counter()
     from finhash import cluster
-    from finhash.files import output, whole_file
+    from finhash.files import output
 
-    if which and algorithm != "components":
-        raise click.UsageError(f"--orientations needs --by components, not {algorithm}")
-    hashed = read_table(table, method).select([method]).without_errors()
-    hashed = of_quality(hashed, min_quality, quiet=quiet)
+    check_orientations(which, algorithm)
+    hashed = of_quality(read_rows(table, method), min_quality, quiet=quiet)
     paths, hashes = hashed.paths, hashed.hashes(method)
     earlier, first_new = np.full(len(paths), -1), 0
     if previous is not None:
@@ -155,35 +150,23 @@ def cluster_command(
     if radius is None:
         radius = threshold_for("cluster", method, quiet=quiet)
     with usage_errors():
-        labels = cluster.families(hashes, radius, algorithm, workers=workers)
-        if which:
-            labels = _join_turned(hashes, labels, radius, which, method, workers)
+        turned = of_hashes(hashes, which, method) if which else None
+        labels = cluster.families(hashes, radius, algorithm, turned=turned, workers=workers)
     numbers = cluster.keep_numbers(labels, earlier, start=first_new)
-    sizes = np.bincount(labels)[labels]
-    rows = np.flatnonzero(sizes >= min_size)
-    rows = rows[np.argsort(numbers[rows], kind="stable")]
-    families = np.split(rows, np.flatnonzero(np.diff(numbers[rows])) + 1) if len(rows) else []
+    found = _Families.of(paths, labels, numbers, min_size)
     if out is not None or not (html or sheet):
         with usage_errors(), output(out) as file:
             if output_format == "json":
-                _write_json(file, families, numbers, paths)
+                _write_json(file, found)
             else:
-                listed = ((paths[row], int(numbers[row]), int(sizes[row])) for row in rows)
-                write_csv(file, HEADER, listed)
+                _write_csv(file, found)
     if sheet is not None:
-        from finhash.sheet import contact_sheet
-
-        largest = sorted(families, key=len, reverse=True)[:SHEET_ROWS]
-        drawn = contact_sheet([[paths[row] for row in family] for family in largest])
-        image_format = Image.registered_extensions()[sheet.suffix.lower()]
-        with usage_errors(), whole_file(sheet) as partial:
-            drawn.save(partial, image_format)
+        _draw(sheet, found, hashed.preparation)
     if html is not None:
         from finhash.pages.review import write_families
 
         # The page joins images by connected components of the hashes as they are.
         own = which or previous or algorithm != "components"
-        command = ["finhash", "threshold", str(table), "--method", method]
         with usage_errors():
             write_families(
                 html,
@@ -193,40 +176,72 @@ def cluster_command(
                 labels=numbers.tolist() if own else None,
                 qualities=qualities(hashed),
                 preparation=hashed.preparation,
-                command=shlex.join([*command, "--verdicts", "verdicts.csv"]),
+                command=_next_command(table, method, min_quality),
                 workers=workers,
                 progress=not quiet,
             )
         if not quiet:
             click.echo(printable(f"the page is {html}"), err=True)
     if not quiet:
-        note_missing(paths[row] for row in rows)
+        note_missing(paths[row] for row in found.rows)
         click.echo(
-            f"{counted(len(paths), 'image')}: {counted(len(families), 'family', 'families')} of "
-            f"{min_size} or more, with {len(rows):,} of them; {time.perf_counter() - start:.1f} s",
+            f"{counted(len(paths), 'image')}: {counted(len(found.rows_of), 'family', 'families')} "
+            f"of {min_size} or more, with {len(found.rows):,} of them; "
+            f"{time.perf_counter() - start:.1f} s",
             err=True,
         )
 
 
-def _join_turned(
-    hashes: NDArray[np.uint8],
-    labels: NDArray[np.int32],
-    radius: int,
-    which: Which,
-    method: str,
-    workers: int,
-) -> NDArray[np.int32]:
-    """Merge families that hold near-duplicates in other orientations."""
-    from finhash import cluster, hamming
+class _Families(NamedTuple):
+    """Families to list, with the rows of their images in the table."""
 
-    gallery = hamming.Gallery(hashes)
-    for name, turned in of_hashes(hashes, which, method).items():
-        # A pair that matches after a quarter turn of one matches after the opposite turn of the
-        # other. All further orientations are their own opposites.
-        if name not in (ORIGINAL, "rotate_270"):
-            blocks = hamming.join_blocks(turned, gallery, radius=radius, workers=workers)
-            labels = cluster.components(labels, blocks)
-    return labels
+    paths: list[str]
+    """Path of each row of the table."""
+
+    numbers: NDArray[np.int64]
+    """Number of each row's family."""
+
+    rows: NDArray[np.int64]
+    """Rows of the images listed, sorted by the number of their family."""
+
+    rows_of: list[NDArray[np.int64]]
+    """Rows of each family."""
+
+    @classmethod
+    def of(
+        cls,
+        paths: list[str],
+        labels: NDArray[np.int32],
+        numbers: NDArray[np.int64],
+        min_size: int,
+    ) -> "_Families":
+        """Return the families of ``min_size`` images or more."""
+        rows = np.flatnonzero(np.bincount(labels)[labels] >= min_size)
+        rows = rows[np.argsort(numbers[rows], kind="stable")]
+        starts = np.flatnonzero(np.diff(numbers[rows])) + 1
+        return cls(paths, numbers, rows, np.split(rows, starts) if len(rows) else [])
+
+
+def _next_command(table: Path, method: str, min_quality: int) -> str:
+    """Return the command that chooses the threshold from verdicts on the page."""
+    words = ["finhash", "threshold", str(table), "--method", method]
+    if min_quality != LOWEST:
+        words += ["--min-quality", str(min_quality)]
+    return shlex.join([*words, "--verdicts", "verdicts.csv"])
+
+
+def _draw(sheet: Path, found: _Families, preparation: Preparation) -> None:
+    """Write a contact sheet of the largest families, with images as they were hashed."""
+    from finhash.files import whole_file
+    from finhash.sheet import contact_sheet
+
+    largest = sorted(found.rows_of, key=len, reverse=True)[:SHEET_ROWS]
+    drawn = contact_sheet(
+        [[found.paths[row] for row in rows] for rows in largest], preparation=preparation
+    )
+    image_format = Image.registered_extensions()[sheet.suffix.lower()]
+    with usage_errors(), whole_file(sheet) as partial:
+        drawn.save(partial, image_format)
 
 
 def _numbers_in(previous: Path, paths: list[str]) -> tuple[NDArray[np.int64], int]:
@@ -253,17 +268,22 @@ def _numbers_in(previous: Path, paths: list[str]) -> tuple[NDArray[np.int64], in
     return np.array(found, np.int64), max(numbers.values(), default=-1) + 1
 
 
-def _write_json(
-    file: TextIO,
-    families: list[NDArray[np.int64]],
-    numbers: NDArray[np.int64],
-    paths: list[str],
-) -> None:
+def _write_csv(file: TextIO, found: _Families) -> None:
+    """Write one row per image."""
+    listed = (
+        (found.paths[row], int(found.numbers[row]), len(rows))
+        for rows in found.rows_of
+        for row in rows
+    )
+    write_csv(file, HEADER, listed)
+
+
+def _write_json(file: TextIO, found: _Families) -> None:
     """Write one object per family and line."""
-    for family in families:
+    for rows in found.rows_of:
         line = {
-            "family": int(numbers[family[0]]),
-            "size": len(family),
-            "paths": [paths[row] for row in family],
+            "family": int(found.numbers[rows[0]]),
+            "size": len(rows),
+            "paths": [found.paths[row] for row in rows],
         }
         file.write(json.dumps(line) + "\n")

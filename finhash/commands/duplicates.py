@@ -4,7 +4,7 @@ import csv
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
@@ -15,10 +15,12 @@ from finhash.commands.shared import (
     CLUSTERINGS,
     SHOWN,
     CsvLines,
+    check_orientations,
     column_option,
     format_option,
     list_first,
     of_quality,
+    orientations_option,
     quality_option,
     radius_option,
     read_table,
@@ -27,11 +29,12 @@ from finhash.commands.shared import (
     usage_errors,
     workers_option,
 )
-from finhash.files import printable
+from finhash.files import counted, printable
 
 if TYPE_CHECKING:
     from finhash.duplicates.log import Outcome
     from finhash.duplicates.plan import Family, Keep, Plan
+    from finhash.orientations import Which
 
 COLUMNS: tuple[str, ...] = (
     "family",
@@ -45,7 +48,7 @@ COLUMNS: tuple[str, ...] = (
     "modified",
     "note",
 )
-"""Columns of the list of duplicates."""
+"""Columns of the list of duplicates; with ``--orientations`` there is also ``orientation``."""
 
 
 @click.command(
@@ -72,6 +75,7 @@ COLUMNS: tuple[str, ...] = (
     help="Families, as in 'finhash cluster'. Spheres divide some families, so that fewer images "
     "are superfluous.",
 )
+@orientations_option
 @click.option(
     "--keep",
     default="largest",
@@ -123,6 +127,7 @@ def duplicates(
     method: str,
     min_quality: int,
     by: Literal["components", "spheres"],
+    which: "Which | None",
     keep: "Keep",
     references: tuple[Path, ...],
     move_to: Path | None,
@@ -142,10 +147,12 @@ def duplicates(
 
     The columns are family (its number, as in 'finhash cluster'), role (keep, superfluous or left
     alone), path, kept (for a superfluous image, the nearest one that is kept), distance (to that
-    one, in bits), bytes, width, height, modified, and note (why a file is left alone). JSON has the
-    same facts, and the bytes that deleting the superfluous files of each family would free. Files
-    are left alone if they are missing, have changed since they were hashed, or are the same file as
-    another one.
+    one, in bits), bytes, width, height, modified, and note (why a file is left alone). With
+    --orientations there is also orientation: how the kept image must be turned to be nearest to the
+    superfluous one, such as rotate_90, a quarter turn counterclockwise. JSON has the same facts,
+    and the bytes that deleting the superfluous files of each family would free. Files are left
+    alone if they are missing, have changed since they were hashed, or are the same file as another
+    one.
 
     Without --move-to and --link, nothing is changed. No content is ever deleted: to free the space,
     look at the files that were moved, and delete them yourself.
@@ -153,6 +160,7 @@ def duplicates(
     Exit status: 0 if done, also if nothing was found; 1 if some files could not be moved or linked;
     2 if the usage is wrong.
     """
+    check_orientations(which, by)
     acting = move_to is not None or link is not None
     if log and not acting:
         raise click.UsageError("--log needs --move-to or --link; without them nothing is changed")
@@ -176,6 +184,7 @@ def duplicates(
             by=by,
             keep=keep,
             references=references,
+            orientations=which,
             workers=workers,
             progress=not quiet,
         )
@@ -185,17 +194,17 @@ def duplicates(
     if acting and not move_to:
         plan = only_equal(plan)
     if out or not acting:
-        _write(plan, out, output_format)
+        _write(plan, out, output_format, (*COLUMNS, "orientation") if which else COLUMNS)
     _report_left_alone(plan)
-    found = f"{_families(plan)}, {_files(len(plan.superfluous))}, {_freed(plan)}"
+    found = f"{_families(plan)}, {_superfluous(len(plan.superfluous))}, {_freed(plan)}"
     if acting and plan.superfluous:
         _show(plan)
     if acting or not quiet:
         click.echo(found, err=True)
     if similar and not plan.superfluous:
         click.echo(
-            f"{_files(similar)} cannot be replaced by links, because none equals the kept file "
-            "byte for byte; --move-to FOLDER moves the files first",
+            f"{_superfluous(similar)} cannot be replaced by links, because none equals the kept "
+            "file byte for byte; --move-to FOLDER moves the files first",
             err=True,
         )
     if not acting or not plan.superfluous:
@@ -226,7 +235,7 @@ def undo(log: Path, quiet: bool) -> None:
     with usage_errors():
         outcome = put_back(log, progress=not quiet)
     _report_failed(outcome, "could not be put back")
-    click.echo(f"{_files(outcome.done, '')} put back, {_size(outcome.bytes)}", err=True)
+    click.echo(f"{counted(outcome.done, 'file')} put back, {_size(outcome.bytes)}", err=True)
     sys.exit(bool(outcome.failed))
 
 
@@ -255,41 +264,41 @@ def _act(
     if outcome.stopped:
         click.echo(f"stopped: {printable(outcome.stopped)}", err=True)
     click.echo(
-        f"{_families(plan)}, {outcome.done} of {_files(len(plan.superfluous))} {verb}, "
+        f"{_families(plan)}, {outcome.done:,} of {_superfluous(len(plan.superfluous))} {verb}, "
         f"{_size(outcome.bytes)}; {way_back}",
         err=True,
     )
     return bool(outcome.failed or outcome.stopped)
 
 
-def _write(plan: "Plan", out: Path | None, output_format: str) -> None:
+def _write(plan: "Plan", out: Path | None, output_format: str, columns: Sequence[str]) -> None:
     """Write the list to a file, or to stdout."""
     from finhash.files import output
 
     with usage_errors(), output(out) as file:
         if output_format == "json":
-            _write_json(plan, file)
+            _write_json(plan, file, columns)
         else:
-            _write_csv(plan, file)
+            _write_csv(plan, file, columns)
 
 
-def _write_csv(plan: "Plan", file: TextIO) -> None:
+def _write_csv(plan: "Plan", file: TextIO, columns: Sequence[str]) -> None:
     """Write one row per image."""
-    rows = csv.DictWriter(CsvLines(file), COLUMNS)
+    rows = csv.DictWriter(CsvLines(file), columns)
     rows.writeheader()
     for family in plan.families:
-        rows.writerows({"family": family.number, **image} for image in _images(family))
+        rows.writerows({"family": family.number, **image} for image in _images(family, columns))
 
 
-def _write_json(plan: "Plan", file: TextIO) -> None:
+def _write_json(plan: "Plan", file: TextIO, columns: Sequence[str]) -> None:
     """Write one object per family and line."""
     for family in plan.families:
-        images = list(_images(family))
+        images = list(_images(family, columns))
         line = {"family": family.number, "freed": family.freed, "images": images}
         file.write(json.dumps(line) + "\n")
 
 
-def _images(family: "Family") -> Iterator[dict[str, Any]]:
+def _images(family: "Family", columns: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield the values of the columns for each image, without the family."""
     for member in family.members:
         facts: tuple[object, ...] = (None,) * 4
@@ -299,7 +308,8 @@ def _images(family: "Family") -> Iterator[dict[str, Any]]:
             facts = (status.st_size, *member.file.pixels, f"{seconds:%Y-%m-%dT%H:%M:%SZ}")
         kept = member.kept.path if member.kept else None
         values = (member.role, member.path, kept, member.distance, *facts, member.note or None)
-        yield dict(zip(COLUMNS[1:], values, strict=True))
+        turned = (*values, member.orientation)
+        yield dict(zip(columns[1:], turned, strict=False))
 
 
 def _show(plan: "Plan") -> None:
@@ -313,7 +323,7 @@ def _show(plan: "Plan") -> None:
             err=True,
         )
     if len(members) > SHOWN:
-        click.echo(f"  and {len(members) - SHOWN} more; -o FILE lists all", err=True)
+        click.echo(f"  and {len(members) - SHOWN:,} more; -o FILE lists all", err=True)
 
 
 def _report_left_alone(plan: "Plan") -> None:
@@ -324,19 +334,19 @@ def _report_left_alone(plan: "Plan") -> None:
     others = [member for member in plan.left_alone if member.note != MISSING]
     if missing:
         click.echo(
-            f"{_files(len(missing), 'similar ')} missing, such as {printable(missing[0].path)}; "
-            "relative paths are looked up from the current folder; 'finhash hash --sync' removes "
-            "files that were moved or deleted from a table",
+            f"{counted(len(missing), 'similar file')} missing, such as "
+            f"{printable(missing[0].path)}; relative paths are looked up from the current folder; "
+            "'finhash hash --sync' removes files that were moved or deleted from a table",
             err=True,
         )
     lines = [f"{printable(member.path)}: {printable(member.note)}" for member in others]
-    list_first(f"{_files(len(others), '')} left alone", lines)
+    list_first(f"{counted(len(others), 'file')} left alone", lines)
 
 
 def _report_failed(outcome: "Outcome", what: str) -> None:
     """Print to stderr which files were left as they were."""
     lines = [f"{printable(path)}: {printable(why)}" for path, why in outcome.failed]
-    list_first(f"{_files(len(outcome.failed), '')} {what}", lines)
+    list_first(f"{counted(len(outcome.failed), 'file')} {what}", lines)
 
 
 def _intention(move_to: Path | None, link: str | None) -> str:
@@ -350,13 +360,12 @@ def _intention(move_to: Path | None, link: str | None) -> str:
 
 def _families(plan: "Plan") -> str:
     """Return the number of families in words."""
-    count = len(plan.families)
-    return f"{count} famil{'y' if count == 1 else 'ies'}"
+    return counted(len(plan.families), "family", "families")
 
 
-def _files(count: int, kind: str = "superfluous ") -> str:
-    """Return a number of files in words."""
-    return f"{count} {kind}file{'' if count == 1 else 's'}"
+def _superfluous(count: int) -> str:
+    """Return a number of superfluous files in words."""
+    return counted(count, "superfluous file")
 
 
 def _freed(plan: "Plan") -> str:

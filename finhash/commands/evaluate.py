@@ -1,19 +1,30 @@
 """The command ``finhash evaluate``."""
 
+import os
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from finhash.commands.queries import holds_hashes
 from finhash.commands.shared import (
     METHODS_HELP,
+    background_option,
+    exif_option,
     images_in,
+    max_pixels_option,
     method_name,
     usage_errors,
     workers_option,
 )
 from finhash.files import printable
+from finhash.jobs.folders import UNREADABLE
+
+if TYPE_CHECKING:
+    from finhash import HashTable
 
 
 @click.command(
@@ -40,7 +51,8 @@ from finhash.files import printable
     multiple=True,
     type=method_name,
     metavar="METHOD",
-    help="Hash to evaluate; repeat the option for several. By default all that are installed. "
+    help="Hash to evaluate; repeat the option for several. By default those of the table, or all "
+    "that are installed. "
     f"{METHODS_HELP}",
 )
 @click.option(
@@ -60,6 +72,9 @@ from finhash.files import printable
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for methods.csv, comparisons.csv, the figures and the page index.html.",
 )
+@background_option
+@exif_option
+@max_pixels_option("they are left out.")
 @workers_option("Number of processes that hash files, and of threads that compare hashes.")
 @click.option(
     "--quiet", is_flag=True, help="Hide the progress bars, and which files are read and written."
@@ -72,14 +87,24 @@ def evaluate(
     verdicts: Path | None,
     review: Path | None,
     out: Path | None,
+    background: str | None,
+    exif: bool,
+    max_pixels: int | None,
     workers: int,
     quiet: bool,
 ) -> None:
     """Find which hash, at which threshold, matches images of one label and no others.
 
-    SOURCES are files or folders. Images of one label are a family. Print one line per hash, the
-    largest recall first, and what these images cannot show. METHODs are compared at the largest
-    false positive rate that each can keep below --fpr.
+    SOURCES are image files or folders of them, or one hash table: a folder written by 'finhash
+    hash', or a file from HashTable.write. A table has no times, and its images are prepared as they
+    were when it was made, so --background, --exif and --max-pixels are for images only.
+
+    Images of one label are a family. Print one line per hash, the largest recall first, and what
+    these images cannot show. METHODs are compared at the largest false positive rate that each can
+    keep below --fpr.
+
+    Exit status: 0 if done; 1 if some images could not be hashed or some folders not be read; 2 if
+    the usage is wrong.
     """
     with usage_errors():
         from finhash import evaluation
@@ -87,15 +112,19 @@ def evaluate(
     from finhash.accuracy import labels as given_labels
     from finhash.pages import answer
 
-    files = list(dict.fromkeys(images_in(sources, "SOURCES")))
+    skipped: Counter[str] = Counter()
+    images, files = _images(sources, skipped)
     verdicts = verdicts or _verdicts_in(sources, quiet=quiet)
     with usage_errors():
         found = evaluation.evaluate(
-            files,
+            images,
             None if labels is None else list(given_labels.read(labels, files)),
             fpr=fpr,
             methods=names or None,
             verdicts=verdicts,
+            background=background,
+            exif=exif,
+            max_pixels=max_pixels,
             workers=workers,
             progress=not quiet,
         )
@@ -112,6 +141,22 @@ def evaluate(
     for text in (printable(found.answer), step, *map(printable, found.notes)):
         if text:
             click.echo(f"\n{text}")
+    sys.exit(found.images < len(files) or skipped[UNREADABLE] > 0)
+
+
+def _images(
+    sources: tuple[Path, ...], skipped: Counter[str]
+) -> tuple["HashTable | list[str]", list[str]]:
+    """Return the table or the image files to evaluate, and the path of each image."""
+    if len(sources) == 1 and holds_hashes(sources[0]):
+        from finhash.tables.hash_table import HashTable
+
+        with usage_errors():
+            table = HashTable.read(sources[0])
+        return table, table.paths
+    found = images_in(sources, "SOURCES", skipped=skipped)
+    files = list(dict.fromkeys(os.fspath(path) for path in found))
+    return files, files
 
 
 def _say(message: str) -> None:

@@ -4,27 +4,16 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
-from finhash.commands.shared import counted, table_argument, usage_errors
+from finhash.commands.shared import read_table, table_argument, usage_errors
+from finhash.files import counted
+from finhash.tables.formats import Format, format_of
 
 if TYPE_CHECKING:
     from finhash import HashTable
-
-Format = Literal["parquet", "csv", "json"]
-"""Values of ``--format``."""
-
-FORMATS: dict[str, Format] = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".csv": "csv",
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-}
-"""Formats by the extension of a file."""
 
 BATCH = 10_000
 """Rows that are turned into JSON at a time."""
@@ -42,8 +31,8 @@ BATCH = 10_000
     "--format",
     "output_format",
     type=click.Choice(["parquet", "csv", "json"]),
-    help="Parquet, CSV with a header, or one JSON object per line.  [default: by the extension of "
-    "the file, else csv]",
+    help="Parquet, CSV with a header, or one JSON object per line.  [default: by the ending of the "
+    "file's name, parquet if it has none; csv for stdout and pipes]",
 )
 @click.option(
     "--method",
@@ -80,7 +69,7 @@ def export(
     """
     to_stdout = out is None or str(out) == "-"
     if output_format is None:
-        output_format = FORMATS.get(out.suffix.lower(), "csv") if out else "csv"
+        output_format = "csv" if out is None or _is_stream(out) else _format_of(out)
     if escape_formulas and output_format != "csv":
         raise click.UsageError(
             f"--escape-formulas is for CSV, and the format is {output_format}; leave it out, or "
@@ -90,17 +79,8 @@ def export(
         raise click.UsageError("Parquet would be printed to the terminal; pass -o FILE")
     from finhash.files import output
     from finhash.tables import csv_file, parquet
-    from finhash.tables.hash_table import HashTable
 
-    with usage_errors():
-        rows = HashTable.read(table)
-    if unknown := [name for name in names if name not in rows.methods]:
-        raise click.UsageError(
-            f"{table} has no hashes of {unknown[0]!r}; it has: {', '.join(rows.methods)}. Pass one "
-            "of these as --method"
-        )
-    if names:
-        rows = rows.select(dict.fromkeys(names))
+    rows = read_table(table, *names)
     with usage_errors(), output(out) as file:
         if output_format == "parquet":
             parquet.write_rows(rows.arrow, file.buffer)
@@ -114,6 +94,19 @@ def export(
         failed = len(rows) - len(rows.without_errors())
         missing = f", {failed:,} of them without a hash" if failed else ""
         click.echo(f"{counted(len(rows), 'row')} exported{missing}", err=True)
+
+
+def _is_stream(out: Path) -> bool:
+    """Return whether the output is stdout, a pipe or a device."""
+    return str(out) == "-" or (out.exists() and not (out.is_file() or out.is_dir()))
+
+
+def _format_of(out: Path) -> Format:
+    """Return the format of a file by its name; raise ``UsageError`` if the ending is unknown."""
+    try:
+        return format_of(out)
+    except ValueError as error:
+        raise click.UsageError(f"{error}, or pass --format") from error
 
 
 def _json_lines(rows: "HashTable") -> Iterator[str]:

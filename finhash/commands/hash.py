@@ -1,14 +1,16 @@
 """The command ``finhash hash``."""
 
 import csv
+import json
 import os
+import shlex
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
 
@@ -17,31 +19,49 @@ from finhash.commands.shared import (
     LOG,
     METHODS_HELP,
     CsvLines,
-    counted,
+    background_option,
+    exif_option,
     images_in,
     list_first,
+    max_pixels_option,
     method_name,
     report_failures,
     usage_errors,
     workers_option,
 )
-from finhash.files import output, printable, text
+from finhash.files import counted, output, printable, text
 from finhash.jobs.executors import EXECUTORS, Executor
 from finhash.jobs.folders import UNREADABLE, absolute
 from finhash.jobs.items import Options, of_paths
 from finhash.preparation import Preparation
 from finhash.quality import LOWEST
+from finhash.tables.formats import FORMATS
 
 if TYPE_CHECKING:
     from finhash import HashTable
     from finhash.jobs.sync import Plan
 
+Printing = Literal["plain", "csv", "json"]
+"""Values of ``--format``."""
+
 
 def _folder(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
-    """Return the value of ``--out``; refuse an empty one, which ``Path`` would take for "."."""
+    """Return the value of ``--out``; refuse the name of a file.
+
+    An empty name, which ``Path`` would take for ".", is refused too.
+    """
     if value == "":
         raise click.BadParameter('an empty path; name a folder, such as "hashes"')
-    return None if value is None else Path(value)
+    if value is None:
+        return None
+    folder = Path(value)
+    if folder.suffix.lower() in FORMATS and not folder.is_dir():
+        name = shlex.quote(str(folder.with_suffix("")))
+        raise click.BadParameter(
+            f"{value} is the name of a file, and hashes are written to a folder; pass -o {name}, "
+            f"and then write the file with: finhash export {name} -o {shlex.quote(value)}"
+        )
+    return folder
 
 
 @click.command(
@@ -84,31 +104,28 @@ def _folder(context: click.Context, parameter: click.Parameter, value: str | Non
     type=click.Choice(EXECUTORS),
     help="Workers to use with --out.  [default: processes]",
 )
-@workers_option("Number of threads or processes.")
 @click.option(
-    "--background",
-    metavar="COLOUR",
-    help="Compose transparent images on this colour, such as white or #ffffff, before they are "
-    "hashed.  [default: drop transparency]",
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Address of a running Dask scheduler, such as tcp://10.0.0.1:8786, for --executor dask.  "
+    "[default: a cluster on this machine]",
 )
-@click.option(
-    "--exif",
-    is_flag=True,
-    help="Turn images as their EXIF orientation says before they are hashed.  [default: hash them "
-    "as stored]",
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Do not decode images of more pixels; they count as failed, and are tried again by the "
-    "next run.  [default: Pillow's limit, 178,956,970]",
-)
+@workers_option("Number of threads or processes; without effect with --scheduler.")
+@background_option
+@exif_option
+@max_pixels_option("they count as failed, and are tried again by the next run.")
 @click.option(
     "--quality/--no-quality",
     default=True,
     help="Measure the quality of each image, 0 to 100, and write it to the column 'quality'. "
     "Hashes of images with a low quality, such as blank ones, mean little.  [default: quality]",
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["plain", "csv", "json"]),
+    help="Format of printed hashes: hashes and path without a header; CSV with a header, the path "
+    "first; or one JSON object per line.  [default: plain]",
 )
 @click.option("--quiet", is_flag=True, help="Hide the progress bar and the summary.")
 def hash_command(
@@ -118,11 +135,13 @@ def hash_command(
     yes: bool,
     names: tuple[str, ...],
     executor: Executor | None,
+    scheduler: str | None,
     workers: int,
     background: str | None,
     exif: bool,
     max_pixels: int | None,
     quality: bool,
+    output_format: Printing | None,
     quiet: bool,
 ) -> None:
     """Hash the images in SOURCES, which are files or folders, or - for paths on stdin.
@@ -133,8 +152,8 @@ def hash_command(
 
     Print one line per image: the hash in hexadecimal digits, a comma and the path, as CSV without a
     header. With several methods, a line has one hash per method, in the order of the options, and
-    then the path. Images that cannot be hashed are listed on stderr, and so are those whose quality
-    is so low that their hashes mean little.
+    then the path. --format chooses CSV with a header, or JSON. Images that cannot be hashed are
+    listed on stderr, and so are those whose quality is so low that their hashes mean little.
 
     With --out, write the hashes to OUT instead. OUT is a folder of Parquet files, readable by any
     Parquet reader as one table. It has one row per file, with its absolute path. If OUT has a row
@@ -156,66 +175,37 @@ def hash_command(
         if sync:
             raise click.UsageError("--sync needs --out, the folder from which rows are removed")
     else:
+        if output_format is not None:
+            raise click.UsageError(
+                "--format is for printed hashes; with --out, hashes are written as Parquet, and "
+                "'finhash export' writes them in other formats"
+            )
         sources = tuple(source if source == "-" else absolute(source) for source in sources)
-    with usage_errors():
-        options = Options(Preparation(background, exif), quality, max_pixels)
-    skipped: Counter[str] = Counter()
-    paths = images_in(sources, "SOURCES", skipped=skipped, may_be_empty=sync)
-    if out is None:
-        printed = _print_hashes(paths, names, workers, options)
-        failed, notable = printed.failed, printed.notable
-        done = [f"hashed {counted(printed.hashed, 'file')}"]
-    else:
-        from finhash.jobs.batch import run
-        from finhash.jobs.parts import Tally
-        from finhash.jobs.sync import plan
-
         if absolute(out) in sources:
             raise click.UsageError(
                 f"{out} is one of SOURCES; name another folder as --out, so that tables and images "
                 "are not mixed"
             )
+    if scheduler is not None and executor != "dask":
+        raise click.UsageError("--scheduler needs --executor dask")
+    with usage_errors():
+        options = Options(Preparation(background, exif), quality, max_pixels)
+    skipped: Counter[str] = Counter()
+    paths = images_in(sources, "SOURCES", skipped=skipped, may_be_empty=sync)
+    if out is None:
+        done = _print_hashes(paths, names, workers, options, output_format or "plain")
+    else:
         folders = [source for source in sources if source != "-" and Path(source).is_dir()]
-        tally = Tally()
-        with usage_errors():
-            todo = plan(out, paths, folders)
-        if sync:
-            _check(todo, out, found=bool(paths), yes=yes)
-        _announce_compilation(names, executor)
-        with usage_errors():
-            table = run(
-                of_paths(todo.paths),
-                todo.paths,
-                len(todo.paths),
-                methods.usable(names),
-                workers=workers,
-                executor=executor or "processes",
-                out=out,
-                scheduler=None,
-                progress=not quiet and sys.stderr.isatty(),
-                options=options,
-                tally=tally,
-                remove=todo.superfluous if sync else (),
-            )
-            failed = sum(map(bool, table.errors))
-        if sync and not quiet:
-            _list("added", tally.added)
-            _list("changed", tally.changed)
-            _list("removed", todo.superfluous)
-        report_failures(table, "; see the column 'error'")
-        notable = _notable(table)
-        unchanged = len(table) - failed - tally.hashed
-        done = [f"hashed {counted(tally.hashed, 'file')}", f"{unchanged:,} unchanged"]
-        if sync:
-            done.append(f"{len(todo.superfluous):,} removed")
+        target = _Target(out, executor or "processes", scheduler, workers, sync, yes, quiet)
+        done = _write_table(paths, folders, names, options, target)
     if not quiet:
-        _note(notable, options, listed=out is None)
-        done += [f"{skipped.total():,} skipped", f"{failed:,} failed"]
-        click.echo(f"{', '.join(done)}; {time.perf_counter() - start:.1f} s", err=True)
-    sys.exit(bool(failed or skipped[UNREADABLE]))
+        _note(done.notable, options, listed=out is None)
+        counts = [*done.counts, f"{skipped.total():,} skipped", f"{done.failed:,} failed"]
+        click.echo(f"{', '.join(counts)}; {time.perf_counter() - start:.1f} s", err=True)
+    sys.exit(bool(done.failed or skipped[UNREADABLE]))
 
 
-def _announce_compilation(names: Sequence[str], executor: Executor | None) -> None:
+def _announce_compilation(names: Sequence[str], executor: Executor) -> None:
     """Log that worker processes compile FINd, because their own messages are not seen."""
     if executor in ("threads", "serial") or not any(name.startswith("find") for name in names):
         return
@@ -268,18 +258,26 @@ class _Notable:
 
 
 @dataclass
-class _Printed:
-    """What ``_print_hashes`` has done."""
+class _Done:
+    """What was done, for the summary and the exit status."""
 
-    hashed: int = 0
-    failed: int = 0
-    notable: _Notable = field(default_factory=_Notable)
+    failed: int
+    """Number of files that could not be hashed."""
+
+    counts: list[str]
+    """Numbers of other files, in words."""
+
+    notable: _Notable
 
 
 def _print_hashes(
-    paths: Iterable[str | os.PathLike[str]], names: Sequence[str], workers: int, options: Options
-) -> _Printed:
-    """Print the hashes of files, and to stderr why files have none; return what was done.
+    paths: Iterable[str | os.PathLike[str]],
+    names: Sequence[str],
+    workers: int,
+    options: Options,
+    output_format: Printing,
+) -> _Done:
+    """Print the hashes of files, and to stderr why files have none.
 
     The output begins before all files are hashed.
     """
@@ -287,20 +285,90 @@ def _print_hashes(
 
     with usage_errors():
         chosen = methods.usable(names)
-    printed = _Printed()
+    hashed = failed = 0
+    notable = _Notable()
     with output(None) as file:
         lines = csv.writer(CsvLines(file))
+        header = ["path", *(method.name for method in chosen)]
+        if output_format == "csv":
+            lines.writerow(header)
         for result in hash_in_turn(paths, chosen, workers, options):
             name = text(os.fspath(result.path))
             if result.error:
-                printed.failed += 1
+                failed += 1
                 click.echo(printable(f"{name}: {result.error}"), err=True)
-            else:
-                printed.hashed += 1
-                printed.notable.add(name, result.quality, result.orientation)
+                continue
+            hashed += 1
+            notable.add(name, result.quality, result.orientation)
+            if output_format == "plain":
                 lines.writerow([*result.hashes, name])
-                file.flush()  # a program that reads the hashes need not wait for the last one
-    return printed
+            elif output_format == "csv":
+                lines.writerow([name, *result.hashes])
+            else:
+                row = dict(zip(header, [name, *result.hashes], strict=True))
+                file.write(json.dumps(row) + "\n")
+            file.flush()  # a program that reads the hashes need not wait for the last one
+    return _Done(failed, [f"hashed {counted(hashed, 'file')}"], notable)
+
+
+class _Target(NamedTuple):
+    """The folder to which hashes are written, and how."""
+
+    out: Path
+    executor: Executor
+    scheduler: str | None
+    workers: int
+    sync: bool
+    yes: bool
+    quiet: bool
+
+
+def _write_table(
+    paths: Sequence[str | os.PathLike[str]],
+    folders: Sequence[str],
+    names: Sequence[str],
+    options: Options,
+    target: _Target,
+) -> _Done:
+    """Hash new and changed files into a folder, and remove rows if asked."""
+    from finhash.jobs.batch import run
+    from finhash.jobs.parts import Tally
+    from finhash.jobs.sync import plan
+
+    tally = Tally()
+    with usage_errors():
+        todo = plan(target.out, paths, folders)
+    if target.sync:
+        _check(todo, target.out, found=bool(paths), yes=target.yes)
+    _announce_compilation(names, target.executor)
+    with usage_errors():
+        table = run(
+            of_paths(todo.paths),
+            todo.paths,
+            len(todo.paths),
+            methods.usable(names),
+            workers=target.workers,
+            executor=target.executor,
+            out=target.out,
+            scheduler=target.scheduler,
+            progress=not target.quiet and sys.stderr.isatty(),
+            options=options,
+            tally=tally,
+            remove=todo.superfluous if target.sync else (),
+        )
+        failed = sum(map(bool, table.errors))
+    counts = [
+        f"hashed {counted(tally.hashed, 'file')}",
+        f"{len(table) - failed - tally.hashed:,} unchanged",
+    ]
+    if target.sync:
+        counts.append(f"{len(todo.superfluous):,} removed")
+        if not target.quiet:
+            _list("added", tally.added)
+            _list("changed", tally.changed)
+            _list("removed", todo.superfluous)
+    report_failures(table, "; see the column 'error'")
+    return _Done(failed, counts, _notable(table))
 
 
 def _notable(table: "HashTable") -> _Notable:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from finhash.commands.queries import Options, Queries, hashed_queries, read_rows
 from finhash.commands.shared import (
     METHODS_HELP,
-    counted,
     format_option,
     list_first,
     method_name,
@@ -28,7 +27,7 @@ from finhash.commands.shared import (
     workers_option,
     write_csv,
 )
-from finhash.files import printable
+from finhash.files import counted, printable
 from finhash.jobs.folders import absolute
 from finhash.orientations import ORIENTATIONS, ORIGINAL, Which
 

@@ -101,7 +101,12 @@ def hashed_queries(
 
 def read_rows(table: Path, method: str) -> "HashTable":
     """Return the rows of a table that have a hash of the method."""
-    return read_table(table, method).select([method]).without_errors()
+    return read_table(table, method).without_errors()
+
+
+def holds_hashes(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is a hash table; a folder that also holds images is none."""
+    return is_table(path) and not (Path(path).is_dir() and any(True for _ in image_files([path])))
 
 
 def _kind(query: str, bits: int) -> Kind:
@@ -109,11 +114,7 @@ def _kind(query: str, bits: int) -> Kind:
     if query == "-":
         return "images"
     if os.path.lexists(query):
-        # A folder of images in which hashes are kept, too, is a folder of images.
-        holds_hashes = is_table(query) and not (
-            Path(query).is_dir() and any(True for _ in image_files([query]))
-        )
-        return "table" if holds_hashes else "images"
+        return "table" if holds_hashes(query) else "images"
     digits = bits // 4
     if len(query) == digits and set(query) <= set(string.hexdigits):
         return "hashes"

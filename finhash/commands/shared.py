@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finhash import methods
-from finhash.files import printable
+from finhash.files import counted, printable
 from finhash.jobs.folders import describe_skipped, image_files, is_table
+from finhash.orientations import ORIENTATIONS, Which
 from finhash.quality import LOWEST
 from finhash.thresholds import Use, threshold
 
@@ -112,6 +113,22 @@ def threshold_for(use: Use, method: str, *, quiet: bool = False) -> int:
     return radius
 
 
+orientations_option = click.option(
+    "--orientations",
+    "which",
+    type=click.Choice(list(ORIENTATIONS)),
+    help="Also join images that are mirrored (mirror), turned by quarter turns (rotate), or both "
+    "(all). Hashes are turned without their images, which adds about 15 bits to the distances.",
+)
+"""The option ``--orientations`` of commands that find families."""
+
+
+def check_orientations(which: Which | None, algorithm: str) -> None:
+    """Raise ``UsageError`` if families of this algorithm cannot join turned images."""
+    if which and algorithm != "components":
+        raise click.UsageError(f"--orientations needs --by components, not {algorithm}")
+
+
 quality_option = click.option(
     "--min-quality",
     default=LOWEST,
@@ -132,6 +149,34 @@ def workers_option(help_text: str) -> Callable[[FC], FC]:
         type=click.IntRange(1),
         show_default="all cores",
         help=help_text,
+    )
+
+
+background_option = click.option(
+    "--background",
+    metavar="COLOUR",
+    help="Compose transparent images on this colour, such as white or #ffffff, before they are "
+    "hashed.  [default: drop transparency]",
+)
+"""The option ``--background`` of commands that hash images."""
+
+exif_option = click.option(
+    "--exif",
+    is_flag=True,
+    help="Turn images as their EXIF orientation says before they are hashed.  [default: hash them "
+    "as stored]",
+)
+"""The option ``--exif`` of commands that hash images without a table."""
+
+
+def max_pixels_option(effect: str) -> Callable[[FC], FC]:
+    """Return the option ``--max-pixels``; ``effect`` says what becomes of larger images."""
+    return click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        metavar="N",
+        help=f"Do not decode images of more pixels; {effect}  [default: Pillow's limit, "
+        "178,956,970]",
     )
 
 
@@ -200,18 +245,23 @@ def _listed() -> list[str]:
     return [os.fsdecode(path) for path in text.split(b"\0" if b"\0" in text else b"\n") if path]
 
 
-def read_table(table: Path, method: str) -> "HashTable":
-    """Return a hash table that has a column of this method; otherwise raise ``UsageError``."""
+def read_table(table: Path, *names: str) -> "HashTable":
+    """Return a hash table with the columns of these methods, by default of all.
+
+    Raise ``UsageError`` if it lacks one.
+    """
     from finhash.tables.hash_table import HashTable
 
     with usage_errors():
-        found = HashTable.read(table)
-    if method not in found.methods:
-        known = ", ".join(found.methods)
-        raise click.UsageError(
-            f"{table} has no hashes of {method!r}; it has: {known}. Pass one of these as --method"
-        )
-    return found
+        try:
+            return HashTable.read(table, list(dict.fromkeys(names)) if names else None)
+        except KeyError:
+            there = HashTable.read(table).methods
+    missing = next((name for name in names if name not in there), names[0])
+    raise click.UsageError(
+        f"{table} has no hashes of {missing!r}; it has: {', '.join(there)}. Pass one of these as "
+        "--method"
+    )
 
 
 def qualities(table: "HashTable") -> list[int | None]:
@@ -269,17 +319,6 @@ def list_first(heading: str, lines: Sequence[str], where: str = "") -> None:
         click.echo(f"  {printable(line)}", err=True)
     if len(lines) > SHOWN:
         click.echo(f"  and {len(lines) - SHOWN:,} more{where}", err=True)
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun.
-
-    Examples
-    --------
-    >>> counted(1, "query", "queries"), counted(1200, "image")
-    ('1 query', '1,200 images')
-    """
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def note_missing(paths: Iterable[str]) -> None:

@@ -25,7 +25,8 @@ from finhash.duplicates.log import (
     temporary_name,
 )
 from finhash.duplicates.plan import Member, Plan
-from finhash.duplicates.transfer import give_second_name, move, sync
+from finhash.duplicates.transfer import give_second_name, move
+from finhash.files import sync_folder
 from finhash.jobs.items import reason
 
 
@@ -208,7 +209,7 @@ def _move(file: File, kept: File, base: str, target: str, kind: Link | None, log
     for missing in reversed(list(_missing(folder))):
         log.add(MakeFolder(missing))
         os.mkdir(missing)
-        sync(os.path.dirname(missing))
+        sync_folder(os.path.dirname(missing))
     link = _replacement(old, kept, kind) if kind else None
     log.add(Move(old, new, State.of(file.status), link))
     if link is None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TextIO
 
-from finhash.duplicates.transfer import sync
+from finhash.files import sync_folder
 
 TITLE = "finhash duplicates"
 """What the first line of a log says."""
@@ -177,7 +177,7 @@ def new_log(path: str | os.PathLike[str]) -> Iterator[Log]:
     """
     file = open(path, "x", encoding="utf-8")  # noqa: SIM115 - closed below
     try:
-        sync(os.path.dirname(path))
+        sync_folder(os.path.dirname(path))
         yield Log(file, uuid.uuid4().hex[:8])
     finally:
         # The text of a step that could not be written would raise the same error again.

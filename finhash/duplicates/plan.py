@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +14,7 @@ from finhash import cluster
 from finhash.duplicates.facts import File, Folders, check_names, facts_in, look_up
 from finhash.hamming.words import check_radius
 from finhash.methods import MethodName
+from finhash.orientations import ORIGINAL, Which, of_hashes
 from finhash.tables.hash_table import HashTable
 from finhash.thresholds import threshold
 
@@ -53,6 +54,10 @@ class Member:
 
     note: str = ""
     """Why the image is left alone."""
+
+    orientation: str | None = None
+    """If images were compared in several orientations, and this one is superfluous: the one in
+    which ``kept`` is nearest to it."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,7 @@ def find_duplicates(
     by: cluster.Method = "components",
     keep: Keep = "largest",
     references: Sequence[str | os.PathLike[str]] = (),
+    orientations: Which | None = None,
     workers: int = 1,
     progress: bool = False,
 ) -> Plan:
@@ -183,6 +189,10 @@ def find_duplicates(
         first row of the table. Among equals, the first path in alphabetical order is kept.
     references : sequence of str or path-like, optional
         Folders whose images are all kept.
+    orientations : {"mirror", "rotate", "all"}, optional
+        Orientations in which images are compared, as in ``finhash.orientations.of_hashes``: images
+        that are mirrored, turned by quarter turns, or both are then superfluous too. The distance
+        of two images is the smallest one over the orientations. Needs ``by="components"``.
     workers : int, default 1
         Threads.
     progress : bool, default False
@@ -198,8 +208,9 @@ def find_duplicates(
     KeyError
         If the table has no column ``method``, or ``method`` has no default threshold.
     ValueError
-        If ``keep`` or ``by`` is unknown, ``radius`` is not between 0 and the number of bits, or the
-        table has no image in a folder of ``references``.
+        If ``keep``, ``by`` or ``orientations`` is unknown, ``radius`` is not between 0 and the
+        number of bits, the table has no image in a folder of ``references``, or ``orientations``
+        are given with ``by="spheres"`` or a method whose hashes cannot be turned.
 
     Examples
     --------
@@ -228,7 +239,10 @@ def find_duplicates(
     within = _Within(references, folders)
     written_in = {os.path.dirname(path) for path in hashed.paths}
     within.check(written_in)
-    labels = cluster.families(hashes, radius, by, workers=workers)
+    turned = of_hashes(hashes, orientations, method) if orientations else {ORIGINAL: hashes}
+    labels = cluster.families(
+        hashes, radius, by, turned=turned if orientations else None, workers=workers
+    )
     sizes = np.bincount(labels)
     families = [family for family in _grouped(labels, sizes) if len(family) > 1]
     files, notes = _look_up(
@@ -241,7 +255,7 @@ def find_duplicates(
     for number, rows in enumerate(families):
         alone = [Member(hashed.paths[k], "left alone", note=notes[k]) for k in rows if k in notes]
         ranked = sorted((files[k] for k in rows if k not in notes), key=ORDERS[keep])
-        decided = _decide(ranked, hashes, radius, within, names.fixed)
+        decided = _decide(ranked, turned, radius, within, names.fixed)
         family = Family(number, sorted(decided + alone, key=_is_left))
         left += [member for member in family.members if member.role == "left alone"]
         if family.superfluous:
@@ -255,6 +269,8 @@ class _Nearest(NamedTuple):
 
     distance: NDArray[np.int64]
     kept: NDArray[np.int64]
+    turn: NDArray[np.int64]
+    """Position of the orientation in which the kept file is nearest."""
 
 
 class _Within:
@@ -326,14 +342,20 @@ def _look_up(
 
 def _decide(
     ranked: Sequence[File],
-    hashes: NDArray[np.uint8],
+    turned: Mapping[str, NDArray[np.uint8]],
     radius: int,
     references: _Within,
     fixed: dict[int, str],
 ) -> list[Member]:
-    """Return the images of a family with their roles: each kept one, then its superfluous ones."""
-    own = hashes[[file.row for file in ranked]]
-    nearest = _Nearest(np.full(len(ranked), 8 * own.shape[-1] + 1), np.zeros(len(ranked), int))
+    """Return the images of a family with their roles: each kept one, then its superfluous ones.
+
+    ``turned`` holds the hashes of all images in each orientation.
+    """
+    rows = [file.row for file in ranked]
+    own = np.stack([hashes[rows] for hashes in turned.values()])
+    zeros = np.zeros(len(ranked), int)
+    nearest = _Nearest(np.full(len(ranked), 8 * own.shape[-1] + 1), zeros, zeros.copy())
+    orientations = list(turned) if len(turned) > 1 else [None]
     kept = [k for k, file in enumerate(ranked) if file in references]
     for k in kept:
         _keep(k, own, nearest)
@@ -354,17 +376,28 @@ def _decide(
         elif note:
             members.append(((len(kept), k), Member(file.path, "left alone", file, note=note)))
         else:
-            member = Member(file.path, "superfluous", file, ranked[center], distance)
+            turn = orientations[nearest.turn[k]]
+            member = Member(
+                file.path, "superfluous", file, ranked[center], distance, orientation=turn
+            )
             members.append(((place[center], distance, k), member))
     return [member for _, member in sorted(members, key=lambda pair: pair[0])]
 
 
-def _keep(k: int, hashes: NDArray[np.uint8], nearest: _Nearest) -> None:
-    """Keep an image: for some others it may be the nearest kept one."""
-    distance = np.bitwise_count(hashes ^ hashes[k]).sum(axis=1, dtype=np.int64)
+def _keep(k: int, turned: NDArray[np.uint8], nearest: _Nearest) -> None:
+    """Keep an image: for some others it may be the nearest kept one.
+
+    ``turned`` holds the hashes of the family, shape ``(orientations, images, bits / 8)``; the first
+    orientation is that of the images as they are.
+    """
+    far = np.bitwise_count(turned[0] ^ turned[:, k, None])
+    distances = far.sum(axis=2, dtype=np.int64)
+    turn = distances.argmin(axis=0)
+    distance = distances.min(axis=0)
     nearer = distance < nearest.distance
     nearest.distance[nearer] = distance[nearer]
     nearest.kept[nearer] = k
+    nearest.turn[nearer] = turn[nearer]
 
 
 def _is_left(member: Member) -> bool:

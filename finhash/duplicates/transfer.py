@@ -6,6 +6,8 @@ import os
 import shutil
 from contextlib import suppress
 
+from finhash.files import sync_folder
+
 
 def move(source: str, target: str, temporary: str) -> None:
     """Move a file, also to another file system; an existing target is never replaced.
@@ -47,8 +49,9 @@ def move(source: str, target: str, temporary: str) -> None:
                 raise
             _copy_to(source, target, temporary)
         else:
+            sync_folder(os.path.dirname(target))
             return
-    sync(os.path.dirname(target))
+    sync_folder(os.path.dirname(target))
     try:
         os.unlink(source)
     except OSError:
@@ -88,7 +91,7 @@ def give_second_name(source: str, target: str, temporary: str) -> None:
     """
     if not _hard_link(source, target):
         _copy_to(source, target, temporary)
-    sync(os.path.dirname(target))
+    sync_folder(os.path.dirname(target))
 
 
 def copy(source: str, target: str) -> None:
@@ -132,21 +135,6 @@ def copy(source: str, target: str) -> None:
         except BaseException:
             os.unlink(target)
             raise
-
-
-def sync(folder: str) -> None:
-    """Wait until the names in a folder are on the disk, where the system can tell.
-
-    Examples
-    --------
-    >>> sync(".")
-    """
-    if os.name == "posix":
-        descriptor = os.open(folder or os.curdir, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _hard_link(source: str, target: str) -> bool:

@@ -19,7 +19,8 @@ from finhash.duplicates.log import (
     read_log,
     temporary_name,
 )
-from finhash.duplicates.transfer import copy, move, sync
+from finhash.duplicates.transfer import copy, move
+from finhash.files import sync_folder
 from finhash.jobs.items import reason
 
 COARSE = 2 * 10**9
@@ -147,7 +148,7 @@ def _move_over(new: str, old: str, beside: str) -> None:
             raise
         copy(new, beside)
         os.replace(beside, old)
-        sync(os.path.dirname(old))
+        sync_folder(os.path.dirname(old))
         os.unlink(new)
 
 

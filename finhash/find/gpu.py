@@ -48,14 +48,15 @@ THREAD_SUMS = KEPT // GROUPS
 
 
 def hash_many(images: Iterable[NDArray[np.uint8]], size: int = SIZE) -> NDArray[np.uint8]:
-    """Return the packed FINd hashes of many RGB images.
+    """Return the packed FINd hashes of many RGB or grey images.
 
     While the GPU hashes one batch, the CPU gathers the next.
 
     Parameters
     ----------
-    images : iterable of ndarray of uint8, shape (rows, cols, 3)
-        Pixels of each image. No side is longer than 512 pixels.
+    images : iterable of ndarray of uint8, shape (rows, cols, 3) or (rows, cols)
+        Pixels of each image. No side is longer than 512 pixels. The GPU gets a grey image as an RGB
+        image of three equal channels.
     size : int, default 256 MiB
         Bytes of pixels per batch. The GPU holds two batches, and so does the CPU, in page-locked
         memory.
@@ -68,7 +69,8 @@ def hash_many(images: Iterable[NDArray[np.uint8]], size: int = SIZE) -> NDArray[
     Raises
     ------
     ValueError
-        If a side is longer than 512 pixels, or if an image has more than ``size`` bytes.
+        If an image has another dtype or shape, if a side is longer than 512 pixels, or if an image
+        has more than ``size`` bytes.
 
     Examples
     --------
@@ -107,7 +109,7 @@ class Batch:
 
     def gather(self, images: Sequence[NDArray[np.uint8]]) -> None:
         """Copy the images' pixels into the CPU's buffer, one image after the other."""
-        shapes = np.array([check_sides(rgb) for rgb in images], np.int64).reshape(-1, 2)
+        shapes = np.array([_checked(rgb) for rgb in images], np.int64).reshape(-1, 2)
         sizes = 3 * shapes.prod(axis=1)
         self._used, size = int(sizes.sum()), len(self._staging)
         if self._used > size:
@@ -115,8 +117,9 @@ class Batch:
                 f"images have {self._used} bytes, and a batch holds {size}; pass a larger size"
             )
         self._places = np.column_stack([np.cumsum(sizes) - sizes, shapes])
-        for rgb, (start, _, _) in zip(images, self._places, strict=True):
-            self._staging[start : start + rgb.size] = rgb.reshape(-1)
+        for rgb, (start, rows, cols) in zip(images, self._places.tolist(), strict=True):
+            pixels = self._staging[start : start + 3 * rows * cols].reshape(rows, cols, 3)
+            pixels[...] = rgb if rgb.ndim == 3 else rgb[:, :, None]
 
     def send(self) -> None:
         """Start copying the pixels to the GPU."""
@@ -155,20 +158,32 @@ class Batch:
 
 
 def split(images: Iterable[NDArray[np.uint8]], size: int) -> Iterator[list[NDArray[np.uint8]]]:
-    """Yield lists of consecutive images that together have at most ``size`` bytes.
+    """Yield lists of consecutive images that together have at most ``size`` bytes in RGB.
 
     An image of more than ``size`` bytes is yielded alone.
     """
     some: list[NDArray[np.uint8]] = []
     held = 0
     for rgb in images:
-        if some and held + rgb.size > size:
+        rows, cols = _checked(rgb)
+        needed = 3 * rows * cols
+        if some and held + needed > size:
             yield some
             some, held = [], 0
         some.append(rgb)
-        held += rgb.size
+        held += needed
     if some:
         yield some
+
+
+def _checked(rgb: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return the rows and columns of an image; raise ``ValueError`` if it cannot be hashed here."""
+    if rgb.dtype != np.uint8 or rgb.ndim not in (2, 3) or rgb.shape[2:] not in ((), (3,)):
+        raise ValueError(
+            f"an image has dtype {rgb.dtype} and shape {rgb.shape}; pass pixels of dtype uint8 and "
+            "shape (rows, cols, 3), or (rows, cols) if they are grey"
+        )
+    return check_sides(rgb)
 
 
 @lru_cache(maxsize=1)

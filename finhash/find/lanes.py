@@ -4,8 +4,7 @@ Numba's compiler does not find these operations in loops, so they are written in
 language. LLVM compiles it for the processor at hand. The functions read and write from the first
 byte of an array on, and do not check whether they stay within the array.
 
-Numba caches compiled functions and does not notice when this file changes. Whoever changes it must
-delete the cache files (``*.nbi``, ``*.nbc``) of the modules that use it.
+Changing any module in this folder recompiles its kernels (see ``finhash.jit``).
 """
 
 from llvmlite import ir

@@ -84,7 +84,7 @@ class Work:
 
 
 class Side:
-    """Hashes of one of the sets that no centre has taken yet, and some that a centre has taken.
+    """One set of hashes during the join: those still free, and taken ones not yet removed.
 
     ``turn`` is ``NEVER`` or ``GONE``, or else the number of centres of the batch from the hash's
     own centre on. Turns count down, so that the hashes that no centre before ``c`` has taken are

@@ -1,6 +1,6 @@
 """Images: their sources, headers and pixels, and the errors of those that cannot be hashed."""
 
-from finhash.images.decode import as_shown, converted, jpeg_luma, open_image, to_rgb
+from finhash.images.decode import as_shown, converted, jpeg_luma, open_image, reduced, to_rgb
 from finhash.images.errors import (
     DamagedImageError,
     EmptyImageError,
@@ -16,7 +16,7 @@ from finhash.images.headers import (
     orientation,
     pixel_limit,
 )
-from finhash.images.sources import BinaryFile, EncodedImage, Source, content_of
+from finhash.images.sources import BinaryFile, EncodedImage, Source, content_of, is_open_file
 
 __all__ = [
     "BinaryFile",
@@ -33,10 +33,12 @@ __all__ = [
     "collected_headers",
     "content_of",
     "converted",
+    "is_open_file",
     "is_transparent",
     "jpeg_luma",
     "open_image",
     "orientation",
     "pixel_limit",
+    "reduced",
     "to_rgb",
 ]

@@ -4,7 +4,7 @@ import io
 import os
 import stat
 from contextlib import suppress
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from PIL import Image
 from finhash.images.errors import EmptyImageError, NotAnImageError
 
 
-@runtime_checkable
 class BinaryFile(Protocol):
     """A file opened in binary mode, or an object that can be read like one."""
 
@@ -62,7 +61,7 @@ def open_stream(source: EncodedImage) -> BinaryIO:
         return _File(source)
     if isinstance(source, bytes | bytearray | memoryview):
         content = bytes(source)
-    elif hasattr(source, "read"):
+    elif is_open_file(source):
         content = content_of(source)
     else:
         raise TypeError(
@@ -72,6 +71,21 @@ def open_stream(source: EncodedImage) -> BinaryIO:
     if not content:
         raise EmptyImageError("0 bytes; pass the content of an image file")
     return io.BytesIO(content)
+
+
+def is_open_file(source: object) -> TypeGuard[BinaryFile]:
+    """Return whether a source is an open file, or an object that can be read like one.
+
+    Some cannot be read twice, such as pipes and responses of a server. ``seek`` is not needed.
+
+    Examples
+    --------
+    >>> import io
+    >>> from finhash.images import is_open_file
+    >>> is_open_file(io.BytesIO()), is_open_file(b"")
+    (True, False)
+    """
+    return hasattr(source, "read")
 
 
 def content_of(file: BinaryFile) -> bytes:

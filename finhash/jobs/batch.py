@@ -47,10 +47,10 @@ def hash_files(
     paths : iterable of str or path-like, or one path
         Image files. A generator runs in the calling thread, is consumed as files are hashed, and is
         closed at the end. The path of a folder stands for all image files in it and in its
-        subfolders, sorted.
+        subfolders, sorted; a ``RuntimeWarning`` names a subfolder that cannot be read.
     methods : sequence of str, default ("find",)
         Names of hashes, as in ``finhash.methods.METHODS``. ``finhash.methods.register`` adds your
-        own.
+        own, and so does ``"module:name"`` (see ``finhash.methods.resolve``).
     workers : int, default 1
         Number of threads or processes. Without effect on ``"serial"`` and with ``scheduler``.
     executor : {"threads", "serial", "processes", "dask"}, default "threads"
@@ -66,7 +66,9 @@ def hash_files(
         Folder in which finished rows are kept, as Parquet files called parts. Another call with
         the same folder resumes: it hashes only files that have no row yet, that have changed in
         size or modification time, or whose row holds an error that may pass, such as a missing
-        file. A folder keeps all its methods: those that the call asks for and the folder lacks are
+        file. A file that is given under two spellings, such as ``"a.jpg"`` and its absolute path,
+        gets two rows; ``finhash.jobs.sync.plan(out, paths).paths`` are the spellings that a folder
+        has. A folder keeps all its methods: those that the call asks for and the folder lacks are
         added to it. ``HashTable.read(out)`` reads all rows of the folder. If ``paths`` can be
         iterated only once (a generator), the table returned is that of the whole folder, sorted by
         path.
@@ -120,8 +122,8 @@ def hash_files(
 
     Raises
     ------
-    KeyError
-        If a method is unknown.
+    finhash.methods.UnknownMethodError
+        If a method is unknown. It is a ``KeyError`` and a ``ValueError``.
     TypeError
         If ``paths`` or ``methods`` holds anything but paths or names, ``methods`` is one string,
         ``workers`` is not a whole number, or ``out`` is no path.

@@ -1,4 +1,4 @@
-"""What libraries print about damaged images is discarded in processes that belong to finhash.
+"""Discard messages of libraries about damaged images, in processes that belong to finhash.
 
 Native libraries print messages on file descriptor 2 (stderr), such as libtiff's "Using code not yet
 in table". Pillow warns through Python, for example of corrupt EXIF data, or of an image with more

@@ -11,7 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from finhash import methods as registry
-from finhash.jobs.executors import Workers
+from finhash.jobs.executors import Workers, wait_for
 from finhash.jobs.items import DEFAULTS, PATIENCE, Item, Options, held, reason, size
 from finhash.jobs.rows import error_row, hash_batch
 from finhash.tables.provenance import versions
@@ -234,7 +234,8 @@ class Dispatcher:
         why = ""
         for _ in range(2 if single else 1):
             try:
-                rows, _ = self._submit(task).result()
+                (ended,) = wait_for([self._submit(task)], self._workers)
+                rows, _ = ended.result()
             except self._workers.lost as error:
                 why = reason(error) if isinstance(error, MemoryError) else WORKERS_DIED
                 self._workers.restart()
@@ -242,7 +243,7 @@ class Dispatcher:
                 self._finish(task, rows)
                 return
         if single:
-            self._finish(task, error_row(task.items[0][0], self._methods, why, self._options))
+            self._finish(task, error_row(task.items[0], self._methods, why, self._options))
             return
         middle = len(task.items) // 2
         self._isolate(Task(task.position, task.items[:middle]))

@@ -17,7 +17,7 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent import futures
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
@@ -55,6 +55,9 @@ RESTARTS = 3
 
 PATIENCE = 20
 """Seconds to wait for a worker while a cluster has none."""
+
+LOOK = 1.0
+"""Seconds after which a wait for tasks looks whether workers are left."""
 
 CANNOT_START = (
     "worker processes end while they start; each one imports the calling script as a module, so "
@@ -233,7 +236,7 @@ class _Dask(Workers):
         elif time.monotonic() > self._seen + PATIENCE:
             raise RuntimeError(
                 f"the Dask cluster has had no workers for {PATIENCE} s; run the job again, which "
-                "keeps the rows that an output folder has"
+                "keeps what an output folder has"
             )
 
     def _close(self, wait: bool) -> None:
@@ -311,6 +314,45 @@ def open_workers(
     if executor == "processes":
         return _open_processes(count, methods)
     return _open_dask(count, methods, scheduler)
+
+
+def wait_for(
+    tasks: "Collection[futures.Future[T]]", workers: Workers, *, first: bool = False
+) -> "set[futures.Future[T]]":
+    """Wait until tasks have ended, as long as workers are left to run them.
+
+    Parameters
+    ----------
+    tasks : collection of Future
+        Tasks that were submitted to ``workers``.
+    workers : Workers
+        Workers that have been started.
+    first : bool, default False
+        Whether to wait for one task only.
+
+    Returns
+    -------
+    set of Future
+        The tasks that have ended: all or, with ``first``, at least one.
+
+    Raises
+    ------
+    RuntimeError
+        If nobody is left to finish the tasks (see ``Workers.check``).
+
+    Examples
+    --------
+    >>> with open_workers("threads", 2) as workers:
+    ...     tasks = [workers.submit(pow, 2, k) for k in range(3)]
+    ...     sorted(task.result() for task in wait_for(tasks, workers))
+    [1, 2, 4]
+    """
+    until = futures.FIRST_COMPLETED if first else futures.ALL_COMPLETED
+    while True:
+        workers.check()
+        done, waiting = futures.wait(tasks, LOOK, until)
+        if not waiting or (first and done):
+            return done
 
 
 def _start_threads(count: int, methods: Sequence[str]) -> futures.Executor:

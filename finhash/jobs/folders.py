@@ -2,14 +2,17 @@
 
 import os
 import struct
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image, ImageFile
+
+from finhash.files import counted
 
 KINDS = 5
 """Kinds of files that are named when files are skipped."""
@@ -27,6 +30,7 @@ UNREADABLE = "/"
 def image_files(
     sources: Iterable[str | os.PathLike[str]],
     skipped: Counter[str] | None = None,
+    unreadable: list[str] | None = None,
 ) -> Iterator[str | os.PathLike[str]]:
     """Yield each file, and each image file of a folder.
 
@@ -42,6 +46,8 @@ def image_files(
     skipped : Counter of str, optional
         Counts the files of the folders that are no image files, by lower-case extension, and under
         ``UNREADABLE`` the folders that cannot be read.
+    unreadable : list of str, optional
+        Gets the paths of the folders that cannot be read.
 
     Yields
     ------
@@ -62,16 +68,20 @@ def image_files(
     >>> folder.cleanup()
     """
     others: Counter[str] = Counter() if skipped is None else skipped
+    closed: list[str] = [] if unreadable is None else unreadable
     for source in sources:
         path = Path(source)
         if not path.is_dir():
             yield source
             continue
-        for file in _files(str(path), others):
+        known = len(closed)
+        for file in _files(str(path), closed):
             if is_image_file(file):
                 yield file
             else:
                 others[Path(file).suffix.lower()] += 1
+        if len(closed) > known:
+            others[UNREADABLE] += len(closed) - known
 
 
 def is_image_file(path: str | os.PathLike[str]) -> bool:
@@ -116,10 +126,10 @@ def describe_skipped(skipped: Counter[str]) -> str:
         kinds.append(f"{more} others")
     words = []
     if total:
-        noun = "file that is not an image" if total == 1 else "files that are not images"
-        words.append(f"skipped {total} {noun} ({', '.join(kinds)})")
+        number = counted(total, "file that is not an image", "files that are not images")
+        words.append(f"skipped {number} ({', '.join(kinds)})")
     if folders := skipped[UNREADABLE]:
-        words.append(f"skipped {folders} folder{'' if folders == 1 else 's'} that cannot be read")
+        words.append(f"skipped {counted(folders, 'folder')} that cannot be read")
     return "; ".join(words)
 
 
@@ -145,6 +155,11 @@ def files_of(
     ValueError
         If there is no file at the path, or no image file in the folder.
 
+    Warns
+    -----
+    RuntimeWarning
+        If the folder has subfolders that cannot be read.
+
     Examples
     --------
     >>> files_of(["a.jpg", "b.jpg"])
@@ -163,17 +178,36 @@ def files_of(
         return paths
     path = Path(paths)
     if path.is_dir():
-        if found := list(image_files([path])):
-            return found
-        raise ValueError(
-            f"the folder {path} has no image files; pass another folder, or a list of files"
-        )
+        unreadable: list[str] = []
+        found = list(image_files([path], unreadable=unreadable))
+        words = _unreadable(unreadable)
+        if not found:
+            raise ValueError(
+                f"the folder {path} has no image files{f' ({words})' if words else ''}; pass "
+                "another folder, or a list of files"
+            )
+        if words:
+            warnings.warn(
+                f"images are left out, because {words}; let this process read it, or pass a list "
+                "of files",
+                RuntimeWarning,
+                stacklevel=3,  # the caller of hash_files or evaluate
+            )
+        return found
     if not path.exists():
         raise ValueError(
             f"there is no file or folder {path}; pass an existing one, or a list of files, such as "
             f"glob.glob({os.fspath(paths)!r}) for a pattern"
         )
     return [paths]
+
+
+def _unreadable(folders: Sequence[str]) -> str:
+    """Return in words that folders cannot be read, with the first one's name; empty if none."""
+    if not folders:
+        return ""
+    more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
+    return f"the folder {folders[0]}{more} cannot be read"
 
 
 def is_table(path: str | os.PathLike[str]) -> bool:
@@ -254,18 +288,18 @@ def _accepts(fits: Callable[[bytes], bool | str], head: bytes) -> bool:
     return bool(accepted) and not isinstance(accepted, str)
 
 
-def _files(folder: str, skipped: Counter[str]) -> Iterator[str]:
+def _files(folder: str, unreadable: list[str]) -> Iterator[str]:
     """Yield the regular files of a folder and its subfolders, sorted by parts of their paths."""
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
     except OSError:
-        skipped[UNREADABLE] += 1
+        unreadable.append(folder)
         return
     for entry in entries:
         path = entry.name if folder == "." else entry.path
         with suppress(OSError):
             if entry.is_dir(follow_symlinks=False):
-                yield from _files(path, skipped)
+                yield from _files(path, unreadable)
             elif entry.is_file():
                 yield path

@@ -19,6 +19,7 @@ from finhash.images import (
     UnsupportedModeError,
     content_of,
     converted,
+    is_open_file,
     open_image,
     to_rgb,
 )
@@ -296,7 +297,7 @@ def _held(source: Any) -> Source:  # noqa: ANN401
         return bytes(source)
     if isinstance(source, np.ndarray):
         return source.copy()
-    if hasattr(source, "read"):
+    if is_open_file(source):
         return content_of(source)
     return open_image(source).copy()  # an image; raises TypeError for anything else
 

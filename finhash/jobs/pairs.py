@@ -8,7 +8,7 @@ read the hashes from the output folder, so all machines of a cluster must see th
 import json
 import os
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from itertools import combinations_with_replacement
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from finhash import hamming
 from finhash.files import whole_file
 from finhash.hamming.words import check_radius
-from finhash.jobs.executors import Executor, open_workers
+from finhash.jobs.executors import Executor, Workers, open_workers, wait_for
 from finhash.methods import MethodName
 from finhash.tables.hash_table import HashTable
 
@@ -85,6 +85,8 @@ def join_table(
         If the table has no column ``method``.
     ImportError
         If Dask is asked for and not installed.
+    RuntimeError
+        If a cluster has no workers for 20 seconds, or the connection to its scheduler is lost.
 
     Examples
     --------
@@ -138,10 +140,10 @@ def join_table(
     ):
         for a, b in todo:
             while len(running) >= started.ahead():
-                running -= _collect(running, bar)
+                running -= _collect(running, started, bar)
             running.add(started.submit(_join_blocks, folder, a, b, block, radius))
         while running:
-            running -= _collect(running, bar)
+            running -= _collect(running, started, bar)
 
 
 def read_pairs(out: str | os.PathLike[str]) -> Iterator[hamming.Pairs]:
@@ -171,9 +173,9 @@ def read_pairs(out: str | os.PathLike[str]) -> Iterator[hamming.Pairs]:
         yield i, j, distance
 
 
-def _collect(running: "set[Future[None]]", bar: tqdm) -> "set[Future[None]]":
+def _collect(running: "set[Future[None]]", workers: Workers, bar: tqdm) -> "set[Future[None]]":
     """Return the tasks that have ended, at least one; raise the first exception among them."""
-    done = wait(running, return_when=FIRST_COMPLETED).done
+    done = wait_for(running, workers, first=True)
     for future in done:
         future.result()
         bar.update()

@@ -26,9 +26,13 @@ from finhash.tables.parquet import check_schema, read_columns, read_schema, writ
 from finhash.tables.provenance import difference, versions
 from finhash.tables.schema import (
     KEY,
+    NAMED_UNDONE,
     QUALITY,
+    UNDONE,
     fact_columns,
     hash_columns,
+    is_named,
+    is_undone,
     keyed_schema,
     path_digest,
     preparation_of,
@@ -191,11 +195,11 @@ class Parts:
             return
         for some in together(pairs, CHECKED):
             digests = np.frombuffer(b"".join(path_digest(name) for name, _ in some), "u8")
-            states = np.frombuffer(b"".join(state_digest(source) for _, source in some), "u8")
+            states = np.frombuffer(b"".join(state_digest(*pair) for pair in some), "u8")
             row, there = self._find(digests)
-            # State 0 is UNDONE: the file is missing, or its row is to be made again.
-            known = there & (self._states[row] == states) & (states != 0)
-            changed = there & ~known & (self._states[row] != 0)
+            # If a state is undone, the file is missing, or its row is to be made again.
+            known = there & (self._states[row] == states) & ~is_undone(states)
+            changed = there & ~known & ~is_undone(self._states[row])
             self._note(
                 [some[k][0] for k in np.flatnonzero(~there)],
                 [some[k][0] for k in np.flatnonzero(changed)],
@@ -363,7 +367,8 @@ class Parts:
             sources[rows[lacked]] = len(table) + np.flatnonzero(lacked)
             both = pa.chunked_array([*table[name].chunks, *old[name].chunks])
             columns[name] = both.take(pa.array(sources, mask=changed))
-        digests[changed, 1] = 0
+        undone = np.frombuffer(UNDONE + NAMED_UNDONE, np.uint64)
+        digests[changed, 1] = undone[is_named(digests[changed, 1]).astype(int)]
         columns[KEY] = packed(digests.view(np.uint8))
         reasons = table["error"].to_pylist()
         columns["error"] = [CHANGED if c else r for c, r in zip(changed, reasons, strict=True)]

@@ -25,7 +25,16 @@ from finhash.images import (
 from finhash.jobs.items import DEFAULTS, Item, Options, Unreadable, hashes_of, is_path, reason
 from finhash.methods import Method
 from finhash.tables.provenance import difference, versions
-from finhash.tables.schema import GIVEN, KEY, KEY_FIELD, QUALITY, UNDONE, fields, path_digest
+from finhash.tables.schema import (
+    GIVEN,
+    KEY,
+    KEY_FIELD,
+    NAMED,
+    QUALITY,
+    UNDONE,
+    fields,
+    path_digest,
+)
 
 
 def hash_batch(
@@ -73,29 +82,34 @@ def hash_batch(
 
 
 def error_row(
-    name: str, methods: Sequence[Method], error: str, options: Options = DEFAULTS
+    item: Item, methods: Sequence[Method], error: str, options: Options = DEFAULTS
 ) -> pa.RecordBatch:
     """Return one row without hashes, for an image that crashed every worker that tried it."""
-    return _as_batch([_row(name, UNDONE, error)], methods, options)
+    name, source, _ = item
+    return _as_batch([_row(name, _as_named(UNDONE, name, source), error)], methods, options)
 
 
-def state_digest(source: object) -> bytes:
-    """Return eight bytes that change when a source changes.
+def state_digest(name: str, source: object) -> bytes:
+    """Return eight bytes that change when the source of a row changes.
 
     They are made of a file's size and modification time. They are ``UNDONE`` if the file is
-    missing, and ``GIVEN`` for any source that is not a path.
+    missing. They begin with ``NAMED`` if ``name`` is not the path of the file, and are ``GIVEN``
+    for any source that is not a path.
     """
-    return _state_digest(_status(source)) if is_path(source) else GIVEN
+    if not is_path(source):
+        return GIVEN
+    return _as_named(_state_digest(_status(source)), name, source)
 
 
 def _hash_item(item: Item, methods: Sequence[Method], options: Options) -> dict[str, object]:
     """Return an item's row, with its hashes or with the exception that prevented them."""
     name, source, only = item
+    undone = _as_named(UNDONE, name, source)
     if isinstance(source, Unreadable):
-        return _row(name, UNDONE, source.reason)
+        return _row(name, undone, source.reason)
     # Taken before reading: if the file changes meanwhile, the next run hashes it again.
     status = _status(source) if is_path(source) else None
-    state = _state_digest(status) if is_path(source) else GIVEN
+    state = _as_named(_state_digest(status), name, source) if is_path(source) else GIVEN
     quality = options.quality
     if only is not None:
         methods = [method for method in methods if method.name in only]
@@ -109,13 +123,13 @@ def _hash_item(item: Item, methods: Sequence[Method], options: Options) -> dict[
                 columns[method.name] = bits.tobytes()
             columns[QUALITY.name] = found
         except ImageTooLargeError as problem:  # the next run may have a higher limit
-            error, state = reason(problem), UNDONE
+            error, state = reason(problem), undone
         except ImageError as problem:
             error = reason(problem)
             # The same id may come with a complete download next time, so only files are done.
-            state = state if is_path(source) else UNDONE
+            state = state if is_path(source) else undone
         except Exception as problem:  # may be the machine's fault, so the next run tries again
-            error, state = reason(problem), UNDONE
+            error, state = reason(problem), undone
     columns |= _facts(source, status, headers[0] if headers else None)
     return _row(name, state, error, columns)
 
@@ -134,6 +148,12 @@ def _state_digest(status: os.stat_result | None) -> bytes:
         return UNDONE
     state = f"{status.st_size} {status.st_mtime_ns}".encode()
     return hashlib.blake2b(state, digest_size=8).digest()
+
+
+def _as_named(state: bytes, name: str, source: object) -> bytes:
+    """Return the state digest of a file, marked unless the file's path is ``name``."""
+    is_file = is_path(source) and os.fsdecode(source) == name
+    return state if is_file else NAMED + state[:4]
 
 
 def _facts(

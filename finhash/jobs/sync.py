@@ -36,7 +36,8 @@ def plan(
 
     A file has one row, under its absolute path. If the output folder already has a row of the file
     under another spelling, such as a relative path, this spelling stays. Relative paths of rows are
-    looked up from the current folder. Symbolic and hard links are files of their own.
+    looked up from the current folder. Symbolic and hard links are files of their own. A row whose
+    id is not the path of its image, as ``hash_images`` can make them, belongs to no file.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from finhash.accuracy.links import draw, links
 from finhash.accuracy.verdict_file import MEANINGS, VERDICTS, Verdict
-from finhash.files import text, whole_file
+from finhash.files import counted, text, whole_file
 from finhash.hamming.words import check_radius
 from finhash.pages.thumbnails import ImagePath, Thumbnail, thumbnails
 from finhash.preparation import AS_STORED, Preparation
@@ -100,6 +100,7 @@ def write_page(
     title: str,
     threshold_text: str = "",
     others: Sequence[tuple[str, str, str]] = (),
+    preparation: Preparation = AS_STORED,
 ) -> None:
     """Write the page on which a user judges pairs of families.
 
@@ -121,6 +122,8 @@ def write_page(
     others : sequence of (str, str, str)
         Earlier verdicts on further pairs (first, second, verdict). The page does not show them, but
         repeats them in the file that it saves, which can then replace the earlier file.
+    preparation : Preparation, optional
+        What was done to the images before they were hashed; the page shows them like this.
 
     Raises
     ------
@@ -145,7 +148,7 @@ def write_page(
     ranked = sorted(pairs, key=lambda pair: pair.share, reverse=True)
     shown = [each for pair in ranked for group in _images(pair) for each in group]
     rows = {each: row for row, each in enumerate(dict.fromkeys(shown))}
-    made = thumbnails(list(rows), [JUDGED_SIDE] * len(rows))
+    made = thumbnails(list(rows), [JUDGED_SIDE] * len(rows), preparation=preparation)
     given = [
         {
             "first": pair.first,
@@ -154,7 +157,7 @@ def write_page(
             "detail": f"{100 * pair.share:.3g} % of the image pairs match.",
             "verdict": pair.verdict,
             "groups": [
-                [f"{name}: {_number(size, 'image')}", [rows[each] for each in images]]
+                [f"{name}: {counted(size, 'image')}", [rows[each] for each in images]]
                 for name, size, images in zip(
                     (pair.first, pair.second),
                     (pair.first_size, pair.second_size),
@@ -349,7 +352,7 @@ def _introduction(number: int, threshold_text: str) -> str:
 def _introduction_of_families(total: int, shown: int, bits: int) -> str:
     """Return the sentences above families."""
     if not shown:
-        return f"No two of the {_number(total, 'image')} match, so there is nothing to show."
+        return f"No two of the {counted(total, 'image')} match, so there is nothing to show."
     sentences = [
         f"Two images are linked if their hashes differ in at most as many of {bits} bits as the "
         "threshold, and linked images are one family.",
@@ -373,10 +376,6 @@ def _poor(qualities: Sequence[int | None] | None, shown: NDArray[np.int64]) -> d
 def _images(pair: Pair) -> tuple[Sequence[ImagePath], Sequence[ImagePath]]:
     """Return the paths of the images shown of the two families."""
     return pair.first_images[:SHOWN], pair.second_images[:SHOWN]
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _write(

@@ -9,7 +9,6 @@ import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +16,7 @@ from typing import NamedTuple
 from PIL import Image
 from tqdm import tqdm
 
-from finhash.images import open_image
+from finhash.images import converted, reduced
 from finhash.preparation import AS_STORED, Preparation
 
 QUALITY = 50
@@ -131,15 +130,7 @@ def _read(
     path: ImagePath, side: int, preparation: Preparation
 ) -> tuple[Image.Image, tuple[int, int]]:
     """Return an image as RGB, of which JPEGs are decoded at reduced size, and its full size."""
-    # Opening a pipe would wait for a writer.
-    if Path(path).is_file():
-        prepared = preparation.apply(path)
-        if isinstance(prepared, Image.Image):
-            return prepared.convert("RGB"), prepared.size
-        # Pillow's readers raise many types; open_image says what is wrong.
-        with suppress(Exception), Image.open(path) as file:
-            size = file.size
-            file.draft(None, (2 * side, 2 * side))
-            return file.convert("RGB"), size
-    image = open_image(path)
-    return image.convert("RGB"), image.size
+    prepared = preparation.apply(path)
+    if isinstance(prepared, Image.Image):
+        return converted(prepared, "RGB"), prepared.size
+    return reduced(path, side)

@@ -3,7 +3,12 @@
 pandas, Polars and DuckDB read and write hash tables, but they change the types: hashes become
 binary of variable length, or text in hexadecimal digits; text may become large or dictionary-coded;
 empty errors may become null; an index may become a column.
+
+Text can be hexadecimal digits without being hashes, such as a column of MD5 sums. It holds hashes
+only if its column is named after a registered method, or if the caller says so.
 """
+
+from collections.abc import Collection
 
 import numpy as np
 import pyarrow as pa
@@ -17,16 +22,16 @@ INDEX = "__index_level_"
 """Start of the names of columns in which pandas stores an index without a name."""
 
 
-def conform(table: pa.Table, *, guess: bool = False) -> pa.Table:
+def conform(table: pa.Table, methods: Collection[str] = ()) -> pa.Table:
     """Return a table with the columns of a hash table, whichever program wrote it.
 
     Parameters
     ----------
     table : pyarrow.Table
         Column ``path``, columns of hashes, and the column ``error`` if there is one.
-    guess : bool, default False
-        Whether a column of text holds hashes if all its values are hexadecimal digits, even if no
-        method of its name is registered.
+    methods : collection of str
+        Names of columns that hold hashes in hexadecimal digits, apart from those that are named
+        after registered methods.
 
     Returns
     -------
@@ -40,7 +45,8 @@ def conform(table: pa.Table, *, guess: bool = False) -> pa.Table:
     ------
     ValueError
         If there is no column ``path``, a path is null, paths or errors are not text, or the hashes
-        of a registered method are not hexadecimal digits or have another number of bits.
+        of a registered method have another number of bits. If text in a column of hashes is not
+        hexadecimal digits.
 
     Examples
     --------
@@ -64,7 +70,7 @@ def conform(table: pa.Table, *, guess: bool = False) -> pa.Table:
             fitting = _as_text(column)
         elif name in _FACT_TYPES:
             fitting = _as_fact(column, name)
-        elif _is_text(column.type) and (name in registry.METHODS or (guess and _is_hex(column))):
+        elif _is_text(column.type) and (name in registry.METHODS or name in methods):
             fitting = _as_hashes(_from_hex(_as_text(column), name), name)
         else:
             fitting = _as_hashes(column, name)
@@ -164,15 +170,6 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     return column.cast(pa.string())
-
-
-def _is_hex(column: pa.ChunkedArray) -> bool:
-    """Return whether all values are hexadecimal digits of whole hashes, and there is one."""
-    values = _as_text(column).drop_null()
-    values = values.filter(pc.call_function("not_equal", [values, ""]))
-    pattern = pc.MatchSubstringOptions("^([0-9a-fA-F]{16})+$")
-    matches = pc.call_function("match_substring_regex", [values], pattern)
-    return bool(len(values)) and pc.call_function("all", [matches]).as_py()
 
 
 def _from_hex(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:

@@ -1,6 +1,7 @@
 """Hash tables as CSV files, with the hashes in hexadecimal digits."""
 
 import os
+from collections.abc import Collection
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -68,13 +69,15 @@ def write_csv(
         ) from error
 
 
-def read_csv(path: str | os.PathLike[str]) -> pa.Table:
+def read_csv(path: str | os.PathLike[str], methods: Collection[str] = ()) -> pa.Table:
     """Read a CSV file with the columns that ``write_csv`` writes.
 
     Parameters
     ----------
     path : str or path-like
         CSV file with a header.
+    methods : collection of str
+        Names of columns of hashes, apart from those that are named after registered methods.
 
     Returns
     -------
@@ -84,15 +87,15 @@ def read_csv(path: str | os.PathLike[str]) -> pa.Table:
     Raises
     ------
     ValueError
-        If the file has no column ``path``, or a column named after a method holds no hashes.
+        If the file is empty or has no column ``path``, or a column of hashes holds other text.
     """
     parsing = csv.ParseOptions(newlines_in_values=True)
-    with csv.open_csv(path, parse_options=parsing) as reader:
-        names = reader.schema.names
-    # Digits alone would otherwise become numbers.
-    types = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
     try:
-        return conform(csv.read_csv(path, parse_options=parsing, convert_options=types), guess=True)
+        with csv.open_csv(path, parse_options=parsing) as reader:
+            names = reader.schema.names
+        # Digits alone would otherwise become numbers.
+        types = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+        return conform(csv.read_csv(path, parse_options=parsing, convert_options=types), methods)
     except ValueError as error:
         raise ValueError(f"{path} is not a finhash table: {error}") from error
 

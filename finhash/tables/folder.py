@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from finhash.tables.columns import fixed_width
 from finhash.tables.parquet import check_schema, read_columns, read_schema, unmarked
 from finhash.tables.schema import (
-    GIVEN,
     KEY,
     METADATA_KEY,
     fact_columns,
     hash_columns,
+    is_named,
     keyed_schema,
     path_digest,
 )
@@ -112,15 +112,15 @@ def read_parts(
 def read_names(folder: str | os.PathLike[str]) -> list[str]:
     """Return the paths of a folder's rows with their original bytes, sorted; no ids of images.
 
-    A path whose bytes cannot be restored is left out, and so is an id of an image that was not
-    given as a path.
+    A path whose bytes cannot be restored is left out, and so is an id that is not the path of its
+    image.
     """
     fields = pa.schema([keyed_schema([]).field(name) for name in ("path", KEY)])
     table = _settled(
         folder, lambda files: pa.concat_tables([read_columns(file, fields) for file in files])
     )
     digests, states, rows = newest(table[KEY])
-    is_file = states != int.from_bytes(GIVEN)
+    is_file = ~is_named(states)
     texts = table["path"].take(rows[is_file]).to_pylist()
     found = map(_original, texts, digests[is_file])
     return sorted(name for name in found if name is not None)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import pyarrow as pa
@@ -20,14 +20,12 @@ from finhash.preparation import Preparation
 from finhash.tables import csv_file, parquet, preview, schema
 from finhash.tables.columns import as_hex, conform, fixed_width, packed
 from finhash.tables.folder import as_part, check_parts, read_parts
+from finhash.tables.formats import format_of
 from finhash.tables.provenance import difference
 from finhash.tables.schema import KEY, METADATA_KEY
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PARQUET_SUFFIXES = (".parquet", ".pq", "")
-"""Endings of names of Parquet files."""
 
 
 class Changes(NamedTuple):
@@ -191,14 +189,20 @@ class HashTable:
         return HashTable(pa.table({"path": texts[0], **columns, "error": texts[1]}))
 
     @classmethod
-    def from_pandas(cls, frame: "pd.DataFrame") -> "HashTable":
+    def from_pandas(
+        cls, frame: "pd.DataFrame", methods: Sequence[MethodName | str] | None = None
+    ) -> "HashTable":
         """Return the table of a data frame.
 
         Parameters
         ----------
         frame : pandas.DataFrame
             Column ``path``; columns of hashes, as ``bytes`` or hexadecimal digits, named after
-            their methods; optionally ``error``. Other columns are kept. The index is ignored.
+            their methods; optionally ``error``. The index is ignored.
+        methods : sequence of str, optional
+            Columns of hashes wanted, in this order, as for ``read``. By default all columns of the
+            data frame are kept. Those of ``bytes``, and of hexadecimal digits under the name of a
+            registered method, are hashes.
 
         Returns
         -------
@@ -209,6 +213,8 @@ class HashTable:
         ------
         ValueError
             If there is no column ``path``, or a column of hashes cannot be converted.
+        KeyError
+            If there is no column of one of ``methods``, or it holds no hashes.
 
         Examples
         --------
@@ -219,8 +225,9 @@ class HashTable:
         """
         if not hasattr(frame, "columns"):  # pandas need not be loaded to tell
             raise TypeError(f"frame is of type {type(frame).__name__}; pass a pandas.DataFrame")
-        arrow = pa.Table.from_pandas(frame, preserve_index=False)
-        return HashTable(conform(arrow, guess=True))
+        names = _names(methods)
+        table = HashTable(conform(pa.Table.from_pandas(frame, preserve_index=False), names or ()))
+        return table if names is None else table.select(names)
 
     @classmethod
     def concat(cls, tables: Iterable["HashTable"]) -> "HashTable":
@@ -272,18 +279,24 @@ class HashTable:
         return HashTable(arrow).with_provenance(**shared)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> "HashTable":
-        """Read a file made by ``write``, or a folder given to ``hash_files`` as ``out``.
+    def read(
+        cls, path: str | os.PathLike[str], methods: Sequence[MethodName | str] | None = None
+    ) -> "HashTable":
+        r"""Read a file made by ``write``, or a folder given to ``hash_files`` as ``out``.
 
         Files that pandas, Polars or DuckDB made of a hash table can be read too. They have no
         provenance. Their columns of binary values, and of hexadecimal digits under the name of a
-        method, are hashes.
+        registered method, are hashes. Hexadecimal digits under another name are not, because they
+        can be anything, such as MD5 sums; ``methods`` names those that are.
 
         Parameters
         ----------
         path : str or path-like
             Parquet file, CSV file (its name ends in ``.csv``), or folder of parts. Other processes
             may add to the folder meanwhile.
+        methods : sequence of str, optional
+            Columns of hashes wanted, in this order; columns that are not listed under ``HashTable``
+            are then left out. By default all columns.
 
         Returns
         -------
@@ -295,15 +308,33 @@ class HashTable:
         ValueError
             If the file is not a hash table or is in a format of a later version of finhash, or the
             folder holds no parts of a hash table.
+        KeyError
+            If there is no column of one of ``methods``, or it holds no hashes.
         OSError
             If the file cannot be read.
+
+        Examples
+        --------
+        A CSV file of another program, with hashes by a method that is not registered:
+
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> file = Path(folder.name, "hashes.csv")
+        >>> _ = file.write_text("path,mine,md5\na.jpg,0f0f0f0f0f0f0f0f,d41d8cd98f00b204\n")
+        >>> HashTable.read(file, ["mine"]).hashes("mine").tolist()
+        [[15, 15, 15, 15, 15, 15, 15, 15]]
+        >>> HashTable.read(file).methods
+        []
+        >>> folder.cleanup()
         """
-        path = Path(path)
+        path, names = Path(path), _names(methods)
         if path.is_dir():
-            return HashTable(read_parts(path))
-        if path.suffix.lower() == ".csv":
-            return HashTable(csv_file.read_csv(path))
-        return HashTable(parquet.read_table(path))
+            arrow = read_parts(path)
+        elif path.suffix.lower() == ".csv":
+            arrow = csv_file.read_csv(path, names or ())
+        else:
+            arrow = parquet.read_table(path, names or ())
+        return HashTable(arrow) if names is None else HashTable(arrow).select(names)
 
     @classmethod
     def scan(
@@ -456,7 +487,7 @@ class HashTable:
         Parameters
         ----------
         methods : iterable of str
-            Names of methods.
+            Names of methods. A name that is given several times counts once.
 
         Returns
         -------
@@ -471,9 +502,7 @@ class HashTable:
         TypeError
             If ``methods`` is a single string.
         """
-        if isinstance(methods, str):
-            raise TypeError(f"methods is {methods!r}; pass a list of names, such as [{methods!r}]")
-        names = [self._known(name) for name in methods]
+        names = [self._known(name) for name in _names(methods)]
         facts = schema.fact_columns(self.arrow.schema)
         return HashTable(self.arrow.select(["path", *names, "error", *facts]))
 
@@ -726,23 +755,23 @@ class HashTable:
         OSError
             If the file cannot be written.
         """
-        path = Path(path)
-        suffix = path.suffix.lower()
-        if suffix == ".csv":
+        if format_of(path, ["parquet", "csv"]) == "csv":
             with whole_file(path) as partial:
                 csv_file.write_csv(self.arrow, self.methods, partial)
-        elif suffix in PARQUET_SUFFIXES:
-            parquet.write_table(self.arrow, path)
         else:
-            raise ValueError(
-                f"{path} ends in {path.suffix!r}: use a name that ends in .parquet or .csv"
-            )
+            parquet.write_table(self.arrow, path)
 
     def _known(self, method: object) -> str:
         """Return the name of a method; raise ``KeyError`` unless the table has its hashes."""
         if method not in self.methods:
             known = ", ".join(self.methods) or "none"
-            raise KeyError(f"the table has no hashes {method!r}; its methods are: {known}")
+            words = f"the table has no hashes {method!r}; its methods are: {known}"
+            if method in self.arrow.column_names:
+                words += (
+                    f". If its column {method!r} is hashes in hexadecimal digits, read the table "
+                    f"with methods=[{method!r}]"
+                )
+            raise KeyError(words)
         return str(method)
 
     def _rows_of(self, paths: Iterable[object]) -> NDArray[np.bool_]:
@@ -781,6 +810,17 @@ class _ScannedTable(HashTable):
             self._arrow = read_parts(self._folder, self._paths, self._methods)
             self._paths = None
         return self._arrow
+
+
+@overload
+def _names(methods: Iterable[str]) -> list[str]: ...
+@overload
+def _names(methods: Iterable[str] | None) -> list[str] | None: ...
+def _names(methods: Iterable[str] | None) -> list[str] | None:
+    """Return the names of methods, each once; raise ``TypeError`` if they are a single string."""
+    if isinstance(methods, str):
+        raise TypeError(f"methods is {methods!r}; pass a list of names, such as [{methods!r}]")
+    return None if methods is None else list(dict.fromkeys(methods))
 
 
 def _checked(name: str, values: NDArray[np.uint8], rows: int) -> NDArray[np.uint8]:

@@ -8,9 +8,11 @@ of finhash that does not know the number refuses the file.
 
 Format 1 has the columns ``path``, one per method, and ``error``, as described by
 ``finhash.HashTable``. Parts also have the column ``key``: eight bytes that identify the path, and
-eight bytes that identify the state of the file, zero if its row is to be made again. Further
-columns may follow ``error``, such as ``width``. All versions select columns by name, so a further
-column does not change the number. A file may lack it; its values are then null.
+eight bytes that identify the state of the file, zero if its row is to be made again. The first four
+of these are 255 if the id of a row is not the path of its image; the last four are then zero if the
+row is to be made again. Further columns may follow ``error``, such as ``width``. All versions
+select columns by name, so a further column does not change the number. A file may lack it; its
+values are then null.
 
 Files without the entry are read too if other programs, such as pandas, Polars or DuckDB, have
 written a hash table: see ``finhash.tables.columns``.
@@ -18,7 +20,7 @@ written a hash table: see ``finhash.tables.columns``.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -48,20 +50,24 @@ def write_rows(table: pa.Table, file: str | os.PathLike[str] | BinaryIO) -> None
     pq.write_table(marked, file, **options)
 
 
-def read_table(path: str | os.PathLike[str]) -> pa.Table:
-    """Read a table or a part; raise ``ValueError`` if the file is not a hash table."""
+def read_table(path: str | os.PathLike[str], methods: Collection[str] = ()) -> pa.Table:
+    """Read a table or a part; raise ``ValueError`` if the file is not a hash table.
+
+    If another program wrote the file, text in the columns ``methods`` is hashes too.
+    """
     schema = read_schema(path)
     if METADATA_KEY in (schema.metadata or {}):
         check_schema(schema, path)
         return unmarked(_columns(path))
     try:
-        table = conform(_columns(path))
+        table = conform(_columns(path), methods)
     except ValueError as error:
         raise ValueError(f"{path} is not a finhash table: {error}") from error
     if not hash_columns(table.schema):
         raise ValueError(
             f"{path} is not a finhash table: no column holds hashes, which are binary values of "
-            "one length or, under the name of a method, hexadecimal digits"
+            "one length or, under the name of a method, hexadecimal digits; pass methods=[...] to "
+            "HashTable.read if a column of another name does"
         )
     return table
 

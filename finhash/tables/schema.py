@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from finhash import methods as registry
 from finhash.methods import Method
@@ -39,7 +41,17 @@ QUALITY = pa.field("quality", pa.int8())
 UNDONE = bytes(8)
 """State digest of a row that the next run makes again, such as the row of a missing file."""
 
-GIVEN = bytes([255] * 8)
+NAMED = bytes([255] * 4)
+"""First half of the state digest of a row whose id is not the path of its source.
+
+The id may look like a path, but no file of that name ever belonged to the row. About one state
+digest of a file in 2**32 begins so by chance.
+"""
+
+NAMED_UNDONE = NAMED + UNDONE[:4]
+"""State digest of such a row that the next run makes again."""
+
+GIVEN = NAMED + bytes([255] * 4)
 """State digest of a source that is not a path: a finished row with the same id is up to date."""
 
 
@@ -119,6 +131,18 @@ def fields(methods: Iterable[Method], *, facts: bool = True, quality: bool = Fal
 def path_digest(name: str | os.PathLike[str]) -> bytes:
     """Return eight bytes that identify a path or id, even if it is not valid UTF-8."""
     return hashlib.blake2b(os.fsencode(name), digest_size=8).digest()
+
+
+def is_undone(states: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which state digests are those of rows that the next run makes again."""
+    return np.isin(states, np.frombuffer(UNDONE + NAMED_UNDONE, np.uint64))
+
+
+def is_named(states: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which state digests are those of rows whose id is not the path of their source."""
+    halves = np.ascontiguousarray(states).view(np.uint32).reshape(-1, 2)
+    named: NDArray[np.bool_] = halves[:, 0] == np.frombuffer(NAMED, np.uint32)
+    return named
 
 
 def hash_columns(schema: pa.Schema) -> list[str]:

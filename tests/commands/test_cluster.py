@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
+from PIL import Image
 
 from finhash import HashTable, thresholds
 from finhash.quality import LOWEST
-from tests.commands.conftest import run
+from tests.commands.conftest import drawn, run
 
 
 def families(result: Result) -> dict[int, set[str]]:
@@ -117,6 +118,19 @@ def test_turned_images_join_their_family(photos, table):
     assert "--orientations needs --by components, not spheres" in refused.stderr
 
 
+def test_the_method_names_a_column_of_a_csv_file_of_another_program():
+    Path("own.csv").write_text(
+        "path,mine\na,00000000000000ff\nb,00000000000000fe\nc,ffffffffffff0000\n"
+    )
+    words = ("own.csv", "--method", "mine")
+    assert families(run("cluster", *words, "--radius", 5)) == {0: {"a", "b"}}
+    assert run("match", "00000000000000ff", "--in", *words, "--radius", 0).exit_code == 2
+    assert '"path","mine","error"' in run("export", *words).stdout
+    refused = run("cluster", "own.csv", "--method", "other", "--radius", 5)
+    assert refused.exit_code == 2
+    assert "own.csv has no hashes of 'other'" in refused.stderr
+
+
 def test_json_has_one_family_per_line():
     write_line("line", a=0, b=1, c=100)
     printed = run("cluster", "line", "--radius", 5, "--format", "json", "--min-size", 1).stdout
@@ -133,6 +147,24 @@ def test_a_page_shows_the_families(photos, table):
     assert "0 again.png" in page
     assert "finhash threshold hashes --method find --verdicts verdicts.csv" in page
     assert run("cluster", table, "--html", "photos").exit_code == 2
+    other = run("cluster", table, "--radius", 40, "--min-quality", 30, "--html", "review.html")
+    assert other.exit_code == 0
+    command = "finhash threshold hashes --method find --min-quality 30 --verdicts verdicts.csv"
+    assert command in Path("review.html").read_text()
+
+
+def test_a_sheet_shows_images_as_they_were_hashed(photos):
+    for name in ("a.png", "b.png"):
+        clear = drawn(5).convert("RGBA")
+        clear.putalpha(
+            Image.linear_gradient("L").resize(clear.size).point(lambda v: v > 99 and 255)
+        )
+        clear.save(photos / name)
+    options = ("--background", "#00ff00", "-o", "green", "--executor", "serial")
+    assert run("hash", photos / "a.png", photos / "b.png", *options).exit_code == 0
+    assert run("cluster", "green", "--sheet", "sheet.png", "--min-quality", 0).exit_code == 0
+    with Image.open("sheet.png") as sheet:
+        assert sheet.getpixel((48, 20)) == (0, 255, 0)
 
 
 def test_images_of_low_quality_are_left_out(flats):

@@ -2,15 +2,19 @@
 
 import csv
 import io
+import json
 from itertools import accumulate
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from click.testing import Result
 
 from finhash import HashTable
 from tests.accuracy.conftest import on_a_line
 from tests.commands.conftest import run
+
+WORDS = ("--verdicts", "verdicts.csv", "--method", "dhash64")
 
 GAPS = [1] * 15 + [2] * 15 + [6] * 3
 """Distance of each image from the one before, in bits: 33 links of 34 images."""
@@ -29,8 +33,7 @@ def judge(verdicts: dict[int, str], more: str = "", *options: str) -> Result:
     """Run the command on verdicts on links, each given by the number of its first image."""
     lines = [f"{first},{first + 1},{verdict}\n" for first, verdict in verdicts.items()]
     Path("verdicts.csv").write_text("first,second,verdict\n" + "".join(lines) + more)
-    words = ["--verdicts", "verdicts.csv", "--method", "dhash64", *options]
-    result = run("threshold", "hashes.parquet", *words)
+    result = run("threshold", "hashes.parquet", *WORDS, *options)
     assert result.exit_code == 0
     return result
 
@@ -71,6 +74,53 @@ def test_the_share_is_empty_where_nothing_was_judged():
 )
 def test_verdicts_on_other_images_are_counted(more, expected):
     assert judge({0: "same"}, more).stderr.splitlines()[0] == expected
+
+
+def test_the_page_and_the_command_leave_out_the_same_images():
+    """Images of low quality, such as blank ones, have links that the page does not show."""
+    hashes = on_a_line([0, 0, 0, 3, 6])
+    quality = pa.array([5, 5, 90, 90, 50], pa.int8())
+    plain = HashTable.from_hashes("abcde", {"dhash64": hashes}).arrow
+    HashTable(plain.append_column("quality", quality)).write("hashes.parquet")
+    Path("verdicts.csv").write_text("first,second,verdict\nc,d,same\na,b,same\n")
+    words = ("threshold", "hashes.parquet", "--verdicts", "verdicts.csv", "--method", "dhash64")
+    found = run(*words)
+    assert found.stdout.splitlines()[-1] == "3,2,1,0,0.0000"
+    assert "left out 2 images with a quality below" in found.stderr
+    assert "1 verdict is on images that are not in hashes.parquet or have a low quality" in (
+        found.stderr
+    )
+    assert run(*words, "--min-quality", 0).stdout.splitlines()[-1] == "3,4,2,0,0.0000"
+    assert run(*words, "--min-quality", 60).stdout.splitlines()[-1] == "3,1,1,0,0.0000"
+
+
+def test_verdicts_on_images_that_are_far_apart_are_left_out():
+    """They would take the distances of nearly all pairs."""
+    far = judge({0: "same"}, "0,33,different\n")
+    assert "\n33" not in far.stdout
+    assert far.stderr.splitlines()[0] == (
+        "left out 1 verdict on images that differ in more than 16 bits; --max-radius N sets "
+        "another limit"
+    )
+    assert far.stdout == judge({0: "same"}).stdout
+    wide = judge({0: "same"}, "0,33,different\n", "--max-radius", "63")
+    assert "left out" not in wide.stderr
+    assert wide.stdout.splitlines()[-1].startswith("63,33,2,1,")
+    Path("verdicts.csv").write_text("first,second,verdict\n0,33,different\n")
+    refused = run("threshold", "hashes.parquet", *WORDS)
+    assert refused.exit_code == 2
+    assert "no pair judged differs in 16 bits or fewer" in " ".join(refused.stderr.split())
+
+
+def test_the_table_is_written_to_a_file_and_as_json():
+    assert judge({15: "same"}, "", "-o", "t.csv").stdout == ""
+    assert Path("t.csv").read_text() == judge({15: "same"}).stdout
+    rows = [
+        json.loads(line)
+        for line in judge({15: "same"}, "", "--format", "json").stdout.split("\n")[:-1]
+    ]
+    assert rows[0] == {"threshold": 0, "links": 0, "judged": 0, "different": 0, "wrong": None}
+    assert rows[-1] == {"threshold": 2, "links": 30, "judged": 1, "different": 0, "wrong": 0.0}
 
 
 def test_quiet_leaves_the_table_alone():

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from finhash import HashTable, hash_files
 from finhash.__main__ import main
 from finhash.quality import LOWEST
+from tests.commands.conftest import drawn
 from tests.duplicates.conftest import draw, table_of, tree
 
 COLUMNS = "family,role,path,kept,distance,bytes,width,height,modified,note"
@@ -33,6 +35,27 @@ def table(hashed, tmp_path) -> Path:
 
 def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_turned_images_are_listed_if_asked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    image = drawn(1)
+    image.resize((240, 180)).save("photos/large.png")
+    image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save("photos/mirrored.png")
+    drawn(2).save("photos/other.png")
+    assert run("hash", "photos", "-o", "hashes", "--executor", "serial").exit_code == 0
+    words = ("duplicates", "hashes", "--radius", 40)
+    assert run(*words).stdout == COLUMNS + "\n"
+    found = rows(run(*words, "--orientations", "mirror").stdout)
+    assert [(Path(row["path"]).name, row["role"], row["orientation"]) for row in found] == [
+        ("large.png", "keep", ""),
+        ("mirrored.png", "superfluous", "flip_left_right"),
+    ]
+    assert 0 < int(found[1]["distance"]) <= 40
+    refused = run(*words, "--orientations", "all", "--by", "spheres")
+    assert refused.exit_code == 2
+    assert "--orientations needs --by components, not spheres" in refused.stderr
 
 
 def test_the_list(photos, table):

@@ -12,6 +12,7 @@ from finhash import HashTable, hash_files
 from finhash.duplicates import plan as planning
 from finhash.duplicates.facts import Folders
 from finhash.duplicates.plan import find_duplicates
+from finhash.orientations import of_hashes
 from tests.duplicates.conftest import draw, notes, roles, table_of
 from tests.duplicates.conftest import tree as snapshot
 
@@ -276,6 +277,31 @@ def test_a_method_without_default_threshold_needs_one(tmp_path):
     with pytest.raises(KeyError, match="no threshold of 'own' is known"):
         find_duplicates(table, method="own")
     assert find_duplicates(table, 3, method="own").families == []
+
+
+def test_turned_images_are_superfluous_if_asked(tmp_path):
+    """The distance of two images is the smallest over the orientations."""
+    files = [draw(tmp_path / f"{name}.png", 20 - k) for k, name in enumerate("abcd")]
+    first = np.packbits(np.random.default_rng(1).random((1, 256)) < 0.5, axis=1)
+    other = np.packbits(np.random.default_rng(2).random((1, 256)) < 0.5, axis=1)
+    turned = of_hashes(first, "all", "phash256")
+    hashes = np.concatenate([first, turned["flip_left_right"], turned["rotate_270"], other])
+    hashes[1, 0] ^= 0b111  # 3 bits from the mirrored image
+    table = HashTable.from_hashes(map(str, files), {"phash256": hashes})
+    options = {"radius": 10, "method": "phash256"}
+    assert find_duplicates(table, **options).families == []
+    mirrored = find_duplicates(table, orientations="mirror", **options)
+    assert roles(mirrored) == {"a.png": "keep", "b.png": "superfluous"}
+    every = find_duplicates(table, orientations="all", **options)
+    assert roles(every) == {"a.png": "keep", "b.png": "superfluous", "c.png": "superfluous"}
+    found = [(member.distance, member.orientation) for member in every.superfluous]
+    assert found == [(0, "rotate_270"), (3, "flip_left_right")]
+    # A turned image that is considered first is kept, and the others are compared with it.
+    last = find_duplicates(table.filter([False, True, True, True]), orientations="all", **options)
+    assert [(Path(one.path).name, one.distance) for one in last.superfluous] == [("c.png", 3)]
+    for wrong in ({"by": "spheres", "orientations": "all"}, {"orientations": "upside down"}):
+        with pytest.raises(ValueError, match=r"spheres|upside down"):
+            find_duplicates(table, **options, **wrong)
 
 
 def test_folders_are_resolved_once(tmp_path, monkeypatch):

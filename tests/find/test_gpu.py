@@ -60,6 +60,33 @@ def test_batches_keep_the_order():
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
+def test_grey_images_have_the_hash_of_three_equal_channels():
+    grey = noise(9, 7)[:, :, 0]
+    found = gpu.hash_many([grey, np.stack([grey] * 3, axis=2)], size=500)
+    np.testing.assert_array_equal(found, [compiled.hash_rgb(grey)] * 2)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (noise(4, 4) / 255, r"dtype float64 and shape \(4, 4, 3\)"),
+        (noise(4, 4).astype(np.int16), "dtype int16"),
+        (np.zeros((4, 4, 4), np.uint8), r"shape \(4, 4, 4\)"),
+        (np.zeros((4, 4, 1), np.uint8), r"shape \(4, 4, 1\)"),
+        (np.zeros(48, np.uint8), r"shape \(48,\)"),
+    ],
+)
+def test_pixels_of_another_kind_are_refused(image, words):
+    with pytest.raises(ValueError, match=f"{words}.*; pass pixels of dtype uint8"):
+        gpu.hash_many([image], size=2000)
+
+
+def test_grey_images_need_room_for_three_channels():
+    images = [np.zeros((1, n), np.uint8) for n in (1, 2, 3)]
+    assert [len(some) for some in gpu.split(images, 9)] == [2, 1]
+
+
 def test_images_are_split_into_lists_that_fit_a_batch():
     images = [np.zeros((1, n, 3), np.uint8) for n in (1, 2, 3, 4, 1)]
     sizes = [[rgb.shape[1] for rgb in some] for some in gpu.split(images, 9)]

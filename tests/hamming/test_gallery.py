@@ -134,6 +134,23 @@ def test_removed_hashes_are_left_out_however_many_are_nearer():
     assert gallery.search(hashes[0], k=2) == gallery.search(hashes[0], radius=256) == []
 
 
+def test_a_snapshot_still_finds_ids_that_were_used_again_later():
+    gallery = Gallery(random_hashes(3, 32), ids=["a", "b", "c"])
+    gallery.add(random_hashes(1, 32), ids="d")
+    states = [gallery.snapshot()]
+    for _ in range(3):
+        gallery.remove(["a", "d"])
+        states.append(gallery.snapshot())
+        gallery.add(random_hashes(2, 32), ids=["d", "a"])
+        states.append(gallery.snapshot())
+    for state in states:
+        ids = list(state.ids)
+        assert [one in state.ids for one in "abcd"] == [one in ids for one in "abcd"]
+        numbers = state.find(ids)
+        assert [state.id_of(number) for number in numbers.tolist()] == ids
+        assert not np.isin(numbers, state.removed).any()
+
+
 def test_an_addition_lays_nothing_out_again(monkeypatch):
     gallery = Gallery(random_hashes(500, 32))
     for name in ("grouped", "ungrouped", "columns"):

@@ -99,6 +99,15 @@ def test_a_missing_gallery_is_made_if_asked_for(tmp_path):
     assert list(again.ids) == ["a"]
 
 
+def test_a_gallery_that_is_created_can_be_written_unless_it_is_only_to_be_read(tmp_path):
+    for _ in range(2):
+        Gallery.load(tmp_path, create=True).add("0f" * 32)
+    with pytest.raises(io.UnsupportedOperation, match="readonly=False"):
+        Gallery.load(tmp_path, create=True, readonly=True).add("0f" * 32)
+    with pytest.raises(io.UnsupportedOperation, match="readonly=False"):
+        Gallery.load(tmp_path).add("0f" * 32)
+
+
 def test_every_change_is_in_the_folder(tmp_path):
     for seed in range(3):
         rng = np.random.default_rng(seed)

@@ -28,6 +28,17 @@ class Pipe(io.RawIOBase):
         return self._file.readinto(buffer)
 
 
+class Body:
+    """Object with nothing but a method that returns its content once, such as urllib's response."""
+
+    def __init__(self, content):
+        self._content = content
+
+    def read(self):
+        content, self._content = self._content, b""
+        return content
+
+
 @pytest.mark.parametrize("size", [(90, 60), (1100, 700), (64, 2000)])
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF"])
 def test_paths_bytes_files_and_pil_images_give_the_same_pixels(tmp_path, size, form):
@@ -37,7 +48,7 @@ def test_paths_bytes_files_and_pil_images_give_the_same_pixels(tmp_path, size, f
     assert max(from_path.shape) <= 512
     np.testing.assert_array_equal(from_path, images.to_rgb(str(path)))
     content = path.read_bytes()
-    for kind in (bytes, bytearray, memoryview, io.BytesIO, Pipe):
+    for kind in (bytes, bytearray, memoryview, io.BytesIO, Pipe, Body):
         np.testing.assert_array_equal(from_path, images.to_rgb(kind(content)))
     with Image.open(path) as image:
         np.testing.assert_array_equal(from_path, images.to_rgb(image))

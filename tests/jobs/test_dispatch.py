@@ -250,3 +250,18 @@ def test_a_job_ends_if_nobody_is_left_to_finish_it():
     with pytest.raises(RuntimeError, match="no workers are left"):
         sink = SimpleNamespace(write_due=lambda: None)
         Dispatcher(Nobody(None, 1), ["find"], sink, int).run(Tasks([("a", "a.jpg", None)], 1))
+
+
+def test_a_job_ends_if_nobody_is_left_to_repeat_a_lost_task():
+    class Leaving(MortalWorkers):
+        """Workers of which one dies of an image, before all leave for good."""
+
+        def submit(self, function, items, *arguments) -> Future:
+            return Future() if self.restarts else super().submit(function, items, *arguments)
+
+        def check(self):
+            if self.restarts:
+                raise RuntimeError("no workers are left")
+
+    with pytest.raises(RuntimeError, match="no workers are left"):
+        run(Leaving({PATHS[5]: 1}))

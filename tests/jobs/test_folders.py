@@ -1,6 +1,7 @@
 """Image files in folders are told by their extension or their first bytes."""
 
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -133,7 +134,9 @@ def test_an_opener_that_is_registered_is_used(tmp_path, monkeypatch):
     folders._formats.cache_clear()
 
 
-def test_folders_that_cannot_be_read_are_counted(tmp_path, monkeypatch):
+@pytest.fixture
+def half_closed(tmp_path, monkeypatch) -> Path:
+    """Return a folder with an image, whose subfolder ``closed`` cannot be read."""
     (tmp_path / "closed").mkdir()
     (tmp_path / "open").mkdir()
     (tmp_path / "open" / "a.jpg").write_bytes(jpeg_bytes())
@@ -145,9 +148,23 @@ def test_folders_that_cannot_be_read_are_counted(tmp_path, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
+    return tmp_path
+
+
+def test_folders_that_cannot_be_read_are_counted(half_closed):
     skipped: Counter[str] = Counter()
-    assert len(list(image_files([tmp_path], skipped))) == 1
+    assert len(list(image_files([half_closed], skipped))) == 1
     assert describe_skipped(skipped) == "skipped 1 folder that cannot be read"
+
+
+def test_hashing_a_folder_warns_of_subfolders_that_cannot_be_read(half_closed):
+    closed = re.escape(str(half_closed / "closed"))
+    with pytest.warns(RuntimeWarning, match=f"the folder {closed} cannot be read") as warned:
+        table = hash_files(half_closed, progress=False)
+    assert len(table) == 1
+    assert warned[0].filename == __file__
+    with pytest.raises(ValueError, match=rf"no image files \(the folder {closed} cannot be read\)"):
+        hash_files(half_closed / "closed", progress=False)
 
 
 def test_what_was_skipped_is_said_by_kind():

@@ -1,10 +1,14 @@
 """Joining a table in blocks gives the pairs of one join."""
 
+from concurrent.futures import Future
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
 from finhash import cluster, hamming, hash_files
 from finhash.jobs import pairs
+from finhash.jobs.executors import Workers
 from finhash.study.cost.parallel import loopback_cluster
 from tests.conftest import jpeg_bytes
 
@@ -76,6 +80,19 @@ def test_another_radius_in_the_same_folder_is_refused(table, tmp_path):
     pairs.join_table(table, tmp_path, radius=10, executor="serial", progress=False)
     with pytest.raises(ValueError, match="holds pairs of another join"):
         pairs.join_table(table, tmp_path, radius=11, executor="serial", progress=False)
+
+
+def test_a_join_ends_if_nobody_is_left_to_finish_it(table, tmp_path, monkeypatch):
+    class Nobody(Workers):
+        def submit(self, function, *arguments):
+            return Future()
+
+        def check(self):
+            raise RuntimeError("no workers are left")
+
+    monkeypatch.setattr(pairs, "open_workers", lambda *_: nullcontext(Nobody(None, 1)))
+    with pytest.raises(RuntimeError, match="no workers are left"):
+        pairs.join_table(table, tmp_path, radius=10, progress=False)
 
 
 @pytest.mark.parametrize(

@@ -245,9 +245,9 @@ def test_adding_a_method_resumes(folder, tmp_path, hashed, monkeypatch):
 def test_a_file_that_changes_while_a_method_is_added_is_hashed_again(folder, tmp_path, monkeypatch):
     path = folder / "0000_00000.jpg"
     quiet([path], out=tmp_path / "out")
-    before = state_digest(path)
+    before = state_digest(str(path), path)
     with monkeypatch.context() as patch:
-        patch.setattr(parts, "state_digest", lambda source: before)
+        patch.setattr(parts, "state_digest", lambda name, source: before)
         path.write_bytes(jpeg_bytes(seed=99))
         table = quiet([path], ["find", "dhash64"], out=tmp_path / "out")
     assert table.errors == [parts.CHANGED]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from finhash import HashTable, hash_files, hash_images
-from finhash.jobs import compaction, parts
+from finhash.jobs import compaction, dispatch, parts
 from finhash.jobs.folders import image_files
 from finhash.jobs.sync import plan, remove
 from finhash.tables.folder import part_files
@@ -132,6 +132,37 @@ def test_ids_of_images_that_are_no_files_are_kept(photos):
     hash_images([("17", noise(9, 9)), ("photos/x", jpeg_bytes())], out="hashes", progress=False)
     hashed([*todo(".").paths, "photos/gone.jpg"])
     assert todo(".").superfluous == ["photos/gone.jpg"]
+
+
+def test_ids_of_files_that_are_not_their_paths_are_kept(photos):
+    names = ["17", "photos/17", "photos/late", "photos/x.jpg"]
+    images = [photos / "a.jpg", photos / "b.jpg", photos / "missing.jpg", b"no image"]
+    for _ in range(2):
+        hash_images(zip(names, images, strict=True), out="hashes", progress=False)
+        hashed(todo(".").paths)
+        assert todo(".").superfluous == []
+    assert set(names) < set(HashTable.read("hashes").paths)
+    assert str(photos / "a.jpg") in todo(".").paths
+
+
+def test_files_under_other_ids_are_hashed_again_when_they_change(photos):
+    def run() -> HashTable:
+        return hash_images([("17", photos / "a.jpg")], out="hashes", progress=False)
+
+    (photos / "a.jpg").rename(photos / "hidden")
+    assert run().errors == ["FileNotFoundError: No such file or directory"]
+    (photos / "hidden").rename(photos / "a.jpg")
+    first = run()
+    assert first.errors == [""]
+    (photos / "a.jpg").write_bytes(jpeg_bytes(seed=9))
+    assert run() != first
+
+
+def test_files_under_other_ids_that_did_not_change_are_not_hashed_again(photos, monkeypatch):
+    items = [("17", photos / "a.jpg"), ("photos/b.jpg", "photos/b.jpg")]
+    table = hash_images(items, out="hashes", progress=False)
+    monkeypatch.setattr(dispatch, "hash_batch", None)
+    assert hash_images(items, out="hashes", progress=False) == table
 
 
 def test_names_that_are_not_utf_8_are_kept_while_they_are_there(photos):

@@ -6,6 +6,7 @@ the files that users have.
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -188,7 +189,11 @@ def through_views_and_dictionaries(source: Path, target: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("of_a_part", [False, True])
-def test_tables_stay_readable_after_other_programs(folder, tmp_path, through, of_a_part):
+def test_tables_stay_readable_after_other_programs(
+    folder, tmp_path, through, of_a_part, monkeypatch
+):
+    for name in ("SHORTEST", "LONGEST"):  # a slow run would write several parts
+        monkeypatch.setattr(parts, name, 3600)
     out = tmp_path / "out"
     table = hash_files(sorted(folder.iterdir()), out=out, progress=False)
     source = next(out.glob("*.parquet"))
@@ -270,14 +275,16 @@ def test_csv_files_are_read_back(folder, tmp_path, own):
     table = HashTable.concat([table, odd_row])
     table.write(tmp_path / "new" / "hashes.csv")
     del methods.METHODS[own.name]
-    back = HashTable.read(tmp_path / "new" / "hashes.csv")
+    back = HashTable.read(tmp_path / "new" / "hashes.csv", names)
     assert back == table
+    with pytest.raises(KeyError, match=r"methods=\['thumbnail'\]"):
+        HashTable.read(tmp_path / "new" / "hashes.csv").hashes(own.name)
     assert back.paths[-1] == odd
     frame = pd.read_csv(tmp_path / "new" / "hashes.csv", keep_default_na=False)
     facts = ["width", "height", "bytes", "format", "modified", "orientation"]
     assert list(frame.columns) == ["path", "find", "thumbnail", "error", *facts]
     assert frame["find"].tolist()[-1] == "ab" * 32
-    assert HashTable.from_pandas(frame) == table
+    assert HashTable.from_pandas(frame, names) == table
 
 
 def test_digits_are_read_from_csv_as_text(tmp_path):
@@ -298,14 +305,46 @@ def test_paths_of_several_lines_are_read_from_a_long_csv_file(tmp_path):
 
 
 def test_other_columns_of_csv_files_are_kept(tmp_path):
-    (tmp_path / "hashes.csv").write_text(f"path,label,mine,find\na,cat,{'0f' * 8},{'ab' * 32}\n")
+    (tmp_path / "hashes.csv").write_text(f"path,label,md5,find\na,cat,{'0f' * 16},{'ab' * 32}\n")
     table = HashTable.read(tmp_path / "hashes.csv")
-    assert table.methods == ["mine", "find"]
-    assert table.arrow["label"].to_pylist() == ["cat"]
+    assert table.methods == ["find"]
+    assert table.column("label") == ["cat"]
+    assert table.column("md5") == ["0f" * 16]
     assert table.errors == [""]
+
+
+def test_text_in_hexadecimal_digits_is_hashes_only_if_the_caller_says_so(tmp_path):
+    columns = {"path": ["a"], "time": ["2026011512000000"], "find": ["ab" * 32], "mine": ["0f" * 8]}
+    frame = pd.DataFrame(columns)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    reads = [partial(HashTable.read, tmp_path / f"t.{kind}") for kind in ("csv", "parquet")]
+    for read in [*reads, partial(HashTable.from_pandas, frame)]:
+        assert read().methods == ["find"]
+        assert read(["mine", "find"]).methods == ["mine", "find"]
+        assert read(methods=["mine"]).hashes("mine").tolist() == [[0x0F] * 8]
+        with pytest.raises(KeyError, match="no hashes 'label'; its methods are: find"):
+            read(["label"])
+        with pytest.raises(TypeError, match=r"pass a list of names, such as \['mine'\]"):
+            read("mine")
+    frame["mine"] = "no digits"
+    with pytest.raises(ValueError, match="'mine' is not in hexadecimal digits"):
+        HashTable.from_pandas(frame, ["mine"])
+
+
+def test_chosen_methods_are_read_from_every_kind_of_table(folder, tmp_path):
+    out = tmp_path / "out"
+    table = hash_files(sorted(folder.iterdir()), ["find", "dhash64"], out=out, progress=False)
+    for name in ("t.parquet", "t.csv"):
+        table.write(tmp_path / name)
+    for path in (out, tmp_path / "t.parquet", tmp_path / "t.csv"):
+        assert HashTable.read(path, ["dhash64"]) == table.select(["dhash64"])
 
 
 def test_csv_files_that_are_no_tables_are_refused(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match=r"other\.csv is not a finhash table: .* column 'path'"):
+        HashTable.read(tmp_path / "other.csv")
+    (tmp_path / "other.csv").write_text("")
+    with pytest.raises(ValueError, match=r"other\.csv is not a finhash table: Empty CSV file"):
         HashTable.read(tmp_path / "other.csv")

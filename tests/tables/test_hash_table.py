@@ -72,6 +72,13 @@ def test_selected_methods_keep_all_rows(folder):
         table.select(["pdq"])
 
 
+def test_a_method_that_is_selected_twice_has_one_column(folder):
+    table = hash_files(sorted(folder.iterdir()), ["find", "dhash64"], progress=False)
+    chosen = table.select(["dhash64", "find", "dhash64"])
+    assert chosen.methods == ["dhash64", "find"]
+    assert chosen.without_errors().hashes("dhash64").shape == (12, 8)
+
+
 def test_a_slice_has_the_hashes_of_its_rows(folder):
     table = hash_files(sorted(folder.glob("0*.jpg")), progress=False)
     some = HashTable(table.arrow.slice(5, 4))

@@ -83,7 +83,8 @@ class Gallery(Packed):
         from 0 on.
     method : str, optional
         Name of the method that made the hashes, and that hashes images: a key of
-        ``finhash.methods.METHODS``. By default ``"find"``, unless ``hashes`` is an array or
+        ``finhash.methods.METHODS``, or ``"module:name"`` as for ``finhash.methods.resolve``. By
+        default ``"find"``, unless ``hashes`` is an array or
         ``bits`` is given. A gallery without a method takes hashes only.
     bits : int, optional
         Length of a hash, a multiple of 64. By default that of the method or of the array.
@@ -105,8 +106,8 @@ class Gallery(Packed):
     ValueError
         If ``hashes`` has another dtype, shape or number of bits, if an identifier is given twice
         or is an integer of more than 1024 bits, or if ``workers`` is less than 1.
-    KeyError
-        If there is no method of that name.
+    finhash.methods.UnknownMethodError
+        If there is no method of that name. It is a ``KeyError`` and a ``ValueError``.
     TypeError
         If an argument has another type.
 
@@ -156,6 +157,7 @@ class Gallery(Packed):
         grouped: bool = True,
         workers: int = 1,
     ) -> None:
+        _register(method)
         if isinstance(hashes, Packed):
             hashes = hashes.snapshot()
             method = method or hashes.method
@@ -205,7 +207,7 @@ class Gallery(Packed):
         cls,
         folder: str | os.PathLike[str],
         *,
-        readonly: bool = True,
+        readonly: bool | None = None,
         wait: float = 10.0,
         method: str | None = None,
         create: bool = False,
@@ -217,9 +219,10 @@ class Gallery(Packed):
         ----------
         folder : str or path-like
             Folder, which must be on a local disk.
-        readonly : bool, default True
+        readonly : bool, optional
             Whether the gallery is only read. Otherwise ``add``, ``remove`` and ``optimize`` change
-            the folder, and a change is on the disk when the call has returned.
+            the folder, and a change is on the disk when the call has returned. By default a gallery
+            is only read, unless ``create`` is true.
         wait : float, default 10.0
             Longest time that a change waits for other processes that change the folder, in seconds.
         method : str, optional
@@ -247,7 +250,7 @@ class Gallery(Packed):
         >>> import tempfile
         >>> from finhash import Gallery
         >>> folder = tempfile.TemporaryDirectory()
-        >>> writer = Gallery.load(folder.name, readonly=False, create=True)
+        >>> writer = Gallery.load(folder.name, create=True)
         >>> reader = Gallery.load(folder.name)
         >>> writer.add("0f" * 32, ids="a")
         >>> reader.refresh()
@@ -259,6 +262,7 @@ class Gallery(Packed):
         from finhash.hamming.gallery import store as stores
 
         path, wait = Path(folder), _seconds(wait)
+        _register(method)
         if create:
             chosen = method or DEFAULT
             new = empty(_bits(chosen, None), chosen)
@@ -271,6 +275,7 @@ class Gallery(Packed):
             )
         gallery = cls.__new__(cls)
         state = empty(store.bits, store.method)
+        readonly = not create if readonly is None else readonly
         gallery._begin(state, store.grouped, workers, store, readonly=readonly)
         gallery.refresh()
         return gallery
@@ -633,6 +638,17 @@ class Gallery(Packed):
         return io.UnsupportedOperation(
             f"the gallery in {folder} was loaded to be read only; load it with readonly=False"
         )
+
+
+def _register(method: str | None) -> None:
+    """Register a function that the caller names as ``"module:name"``.
+
+    The name that a folder holds is not passed here, because this runs code of the module.
+    """
+    if isinstance(method, str) and ":" in method:
+        from finhash import methods
+
+        methods.resolve(method)
 
 
 def _bits(method: str | None, bits: int | None) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from finhash.files import sync_folder
 from finhash.hamming.gallery.ids import Arrays, Counted, Listed
 from finhash.hamming.gallery.snapshot import Segment
 from finhash.hamming.layout import Groups, Part
@@ -36,7 +37,7 @@ def write(segment: Segment, folder: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
     for each in (folder, folder.parent):
-        sync(each)
+        sync_folder(each)
 
 
 def read(folder: Path, first_id: int | None) -> Segment:
@@ -56,16 +57,6 @@ def read(folder: Path, first_id: int | None) -> Segment:
 def first_id(segment: Segment) -> int | None:
     """Return the first identifier if they are consecutive integers, else None."""
     return segment.ids.first if isinstance(segment.ids, Counted) else None
-
-
-def sync(folder: Path) -> None:
-    """Wait until the names of new files are on the disk, where the system can tell."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _array(folder: Path, name: str) -> NDArray[Any]:

@@ -150,8 +150,8 @@ class Snapshot(Packed):
         """Return the number of each identifier's hash, or ``ABSENT``."""
         numbers = np.full(len(ids), ABSENT, np.int64)
         for k, one in enumerate(ids):
-            number = self.tail.find(one)
-            if number is not None and number < self.size:
+            number = self.tail.find(one, self.size)
+            if number is not None:
                 numbers[k] = number
         numbers[live.among(numbers, self.removed)] = ABSENT
         # An identifier of a removed hash can have been used again, in a later segment.

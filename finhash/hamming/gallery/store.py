@@ -38,6 +38,7 @@ from urllib.parse import quote
 import numpy as np
 from filelock import FileLock, Timeout
 
+from finhash.files import sync_folder
 from finhash.hamming import live
 from finhash.hamming.gallery import segments
 from finhash.hamming.gallery.snapshot import (
@@ -346,7 +347,7 @@ def _create(base: Snapshot, folder: Path, grouped: bool) -> None:
             _set(database, generation=0)
             _put(database, replace(base, change=0), names, 0)
     partial.replace(folder / DATABASE)
-    segments.sync(folder)
+    sync_folder(folder)
 
 
 class _ReplacedError(FileNotFoundError):

@@ -43,6 +43,8 @@ class Tail:
         self._blocks: list[Block] = []
         self.ids: list[Id] = []
         self._numbers: dict[Id, int] = {}
+        # Numbers of removed hashes whose identifiers were used again, for readers of older states.
+        self._earlier: dict[Id, list[int]] = {}
 
     def write(self, at: int, rows: NDArray[np.uint64], ids: Sequence[Id]) -> None:
         """Write hashes after the first ``at`` ones."""
@@ -57,7 +59,11 @@ class Tail:
             into.columns.words[:, place : place + len(some)] = some.T
             start += len(some)
         self.ids[at:] = ids
-        self._numbers.update((one, self.first + at + k) for k, one in enumerate(ids))
+        first = self.first + at
+        for one in self._numbers.keys() & set(ids):
+            if self._numbers[one] < first:  # it is not written again after an interruption
+                self._earlier.setdefault(one, []).append(self._numbers[one])
+        self._numbers.update((one, first + k) for k, one in enumerate(ids))
 
     def parts(self, size: int) -> list[Part]:
         """Return the first ``size`` hashes as parts of a gallery."""
@@ -68,9 +74,16 @@ class Tail:
             found.append(Part(block.rows[:n], None, Columns(words, numbers[:n])))
         return found
 
-    def find(self, one: Id) -> int | None:
-        """Return the number of the last hash with an identifier, or None."""
-        return self._numbers.get(one)
+    def find(self, one: Id, size: int) -> int | None:
+        """Return the number of the last hash with an identifier among the first, or None.
+
+        ``size`` counts the hashes before the tail too.
+        """
+        number = self._numbers.get(one)
+        if number is None or number < size:
+            return number
+        earlier = reversed(self._earlier.get(one, ()))
+        return next((number for number in earlier if number < size), None)
 
     def _block(self, k: int) -> Block:
         """Return block ``k`` without hashes."""

@@ -18,7 +18,6 @@ images in the collection, because nearly all of them belong to other families th
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import pandas as pd
@@ -174,7 +173,7 @@ def criteria(
         candidate : bool
             Whether the hash was not designed on these images and is short enough.
         beaten_by : str
-            Candidate that finds significantly more, at the smallest rate; empty if there is none.
+            Candidate with the largest significant lead, at any rate; empty if there is none.
         as_good : bool
             Whether its recall is the highest of the candidates, or shown within ``MARGIN`` of it.
         ms : float
@@ -183,25 +182,41 @@ def criteria(
             ``"chosen"``, or the first criterion that rejects the hash.
     """
     table = recall.rename_axis("method").reset_index(name="recall")
-    table["candidate"] = [
-        name not in DESIGNED_HERE and methods.get(name).bits <= MOST_BITS
-        for name in table["method"]
-    ]
-    own = table.loc[table["candidate"]].set_index("method")["recall"]
-    best = own.index[own == own.max()]
+    table["candidate"] = table["method"].map(is_candidate)
+    own = table[table["candidate"]].set_index("method")["recall"]
     among = tests[tests["method"].isin(own.index) & tests["against"].isin(own.index)]
-    lost = among[(among["p"] < LEVEL) & (among["difference"] < 0)].sort_values("difference")
-    winners = lost.groupby("method")["against"].first()
-    at_rate = among[(among["target"] == rate) & (among["p_equivalent"] < LEVEL)]
-    alike = set(at_rate.loc[at_rate["against"].isin(best), "method"]) | set(best)
+    winners = beaten_by(among)
     table["beaten_by"] = [winners.get(name, "") for name in table["method"]]
-    table["as_good"] = table["method"].isin(alike)
+    table["as_good"] = table["method"].isin(as_good(own, among[among["target"] == rate]))
     table["ms"] = table["method"].map(ms)
     kept = table[table["candidate"] & (table["beaten_by"] == "") & table["as_good"]]
-    tied = kept[kept["ms"] <= kept["ms"].min() * (1 + TIE)]
-    wins = stored if stored in set(tied["method"]) else kept.loc[kept["ms"].idxmin(), "method"]
+    wins = cheapest(kept.set_index("method")["ms"], stored)
     table["verdict"] = [_verdict(row, wins, ms) for row in table.itertuples(index=False)]
     return table
+
+
+def is_candidate(name: str) -> bool:
+    """Return whether a hash is short enough and was not designed on these images (step 1)."""
+    return name not in DESIGNED_HERE and methods.get(name).bits <= MOST_BITS
+
+
+def beaten_by(tests: pd.DataFrame) -> dict[str, str]:
+    """Return the candidate with the largest significant lead over each beaten method (step 2)."""
+    lost = tests[(tests["p"] < LEVEL) & (tests["difference"] < 0)].sort_values("difference")
+    return lost.groupby("method")["against"].first().to_dict()
+
+
+def as_good(recall: pd.Series, tests: pd.DataFrame) -> set[str]:
+    """Return the methods with the highest recall and those shown to be as good (step 3)."""
+    best = recall.index[recall == recall.max()]
+    alike = tests[(tests["p_equivalent"] < LEVEL) & tests["against"].isin(best)]
+    return {*best, *alike["method"]}
+
+
+def cheapest(ms: pd.Series, stored: str) -> str:
+    """Return the cheapest method, or the stored one if it costs hardly more (step 4)."""
+    tied = ms.index[ms <= ms.min() * (1 + TIE)]
+    return stored if stored in tied else str(ms.idxmin())
 
 
 def chosen(table: pd.DataFrame) -> str:
@@ -286,6 +301,30 @@ def needs(
     return table.reset_index(drop=True)
 
 
+def by_threshold(uses: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per threshold, whose ``use`` names all uses that have this threshold.
+
+    Parameters
+    ----------
+    uses : DataFrame
+        Result of ``needs``.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``uses``, with one row per threshold and target.
+
+    Examples
+    --------
+    >>> uses = pd.DataFrame({"use": ["match", "cluster"], "threshold": 52, "target": 1e-5})
+    >>> by_threshold(uses)["use"].tolist()
+    ['match and cluster']
+    """
+    keys = ["threshold", "target"]
+    named = uses.groupby(keys, sort=False)["use"].agg(" and ".join).reset_index()
+    return named.merge(uses.drop_duplicates(keys).drop(columns="use"), on=keys)
+
+
 def growth(uses: pd.DataFrame, sizes: Sequence[int] = SIZES) -> pd.DataFrame:
     """Return the expected false matches of one query, by use and size of the collection.
 
@@ -361,29 +400,6 @@ def by_size(
         rows.append((images, promised, recall[0], measured, recall[1]))
     columns = ["images", "threshold", "recall", "estimated", "estimated_recall"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table to print: three significant digits, thousands separated, no missing values.
-
-    Examples
-    --------
-    >>> readable(pd.DataFrame({"rate": [1.234e-5, None], "images": [55972, 3.0]}))
-          rate  images
-    0  1.23e-05  55,972
-    1                 3
-    """
-    return table.map(_text)
-
-
-def _text(value: object) -> object:
-    """Return a number as text; anything else as it is."""
-    if not isinstance(value, Real) or isinstance(value, bool):
-        return value
-    number = float(value)
-    if math.isnan(number):
-        return ""
-    return f"{number:,.0f}" if number.is_integer() or abs(number) >= 1000 else f"{number:.3g}"
 
 
 def _verdict(row: Any, chosen: str, ms: pd.Series) -> str:  # noqa: ANN401

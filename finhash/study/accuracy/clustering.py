@@ -12,21 +12,15 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from finhash import cluster, hamming
+from finhash import hamming
 from finhash.accuracy import resampling
 from finhash.jit import kernel
-
-MIN_SAMPLES = 5
-"""Number of images within the radius that make an image a core point of DBSCAN.
-
-The image itself counts as one of them. The value is that of Zannettou et al. (2018).
-"""
 
 FEWEST = 8
 """Fewest families of which a half can say something about the other half."""
 
-ALGORITHMS = ("components", "spheres", "DBSCAN")
-"""Clustering algorithms: the two of ``finhash.cluster`` and ``dbscan``."""
+ALGORITHMS = ("components", "spheres")
+"""Clustering algorithms of ``finhash.cluster``."""
 
 
 @dataclass(frozen=True)
@@ -104,31 +98,10 @@ class Neighbours:
             for algorithm in algorithms:
                 if algorithm == "components":
                     labels = _roots(root, members)
-                elif algorithm == "spheres":
+                else:
                     order = members[np.argsort(-degree[members], kind="stable")]
                     labels = _spheres(self.start, self.index, end, order)[members]
-                else:
-                    pairs = _pairs(self.start, self.index, end, members, active)
-                    labels = dbscan(len(members), pairs)
                 yield radius, algorithm, labels
-
-
-def dbscan(n: int, pairs: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Cluster with DBSCAN, given all pairs within the radius; each noise point stays alone."""
-    i, j = pairs[:2]
-    core = np.bincount(i, minlength=n) + np.bincount(j, minlength=n) + 1 >= MIN_SAMPLES
-    linked = core[i] & core[j]
-    labels = cluster.components(np.arange(n), [(i[linked], j[linked], i[linked])])
-    # A border point joins the first cluster that reaches it: that of the smallest label.
-    mixed = core[i] != core[j]
-    i, j = i[mixed], j[mixed]
-    reached = np.full(n, n)
-    np.minimum.at(reached, np.where(core[i], j, i), labels[np.where(core[i], i, j)])
-    labels = np.where(core, labels, reached)
-    noise = labels == n
-    labels[~noise] = np.unique(labels[~noise], return_inverse=True)[1]
-    labels[noise] = labels[~noise].max(initial=-1) + 1 + np.arange(noise.sum())
-    return labels
 
 
 BASELINES: dict[str, Callable[[int], np.ndarray]] = {
@@ -227,8 +200,6 @@ def scores(labels: np.ndarray, families: np.ndarray) -> dict[str, float]:
             Number of clusters.
         largest : float
             Share of all images that are in the largest cluster.
-        ari : float
-            Adjusted Rand index.
         precision : float
             Share of claimed pairs that are true; 1 if no pair is claimed.
         recall : float
@@ -258,14 +229,12 @@ def scores(labels: np.ndarray, families: np.ndarray) -> dict[str, float]:
     found, b3_precision, b3_recall = _agreement(
         clusters[order], truth[order], cluster_sizes, family_sizes
     )
-    true, claimed, pairs = map(_pairs_of, (family_sizes, cluster_sizes, np.array([len(labels)])))
+    true, claimed = map(_pairs_of, (family_sizes, cluster_sizes))
     precision = found / claimed if claimed else 1.0
     recall = found / true if true else 1.0
-    by_chance, mean = (true * claimed / pairs if pairs else 0.0), (true + claimed) / 2
     return {
         "clusters": int(np.count_nonzero(cluster_sizes)),
         "largest": float(cluster_sizes.max() / len(labels)),
-        "ari": (found - by_chance) / (mean - by_chance) if mean > by_chance else 1.0,
         "precision": precision,
         "recall": recall,
         "f1": _harmonic_mean(precision, recall),
@@ -284,7 +253,7 @@ def held_out(
     algorithms: Sequence[str],
     seed: int,
     splits: int = 1,
-    given: Mapping[str, int] | None = None,
+    given: Mapping[str, Mapping[str, int]] | None = None,
     workers: int = 1,
 ) -> pd.DataFrame:
     """Choose each radius on one half of the families and score it on the other half.
@@ -302,8 +271,9 @@ def held_out(
         Seed of the first random split of the families. The next splits use the next numbers.
     splits : int
         Number of random splits into two halves.
-    given : mapping of str to int, optional
-        A radius of each method, in bits, that is scored on every half too. Methods may be left out.
+    given : mapping of str to mapping of str to int, optional
+        Rules that are given: name of the rule -> a radius of each method, in bits, that is scored
+        on every half too. Methods may be left out.
 
     Returns
     -------
@@ -317,7 +287,7 @@ def held_out(
         radius : int
             Radius chosen on the other half, or given, in bits.
         rule : str
-            Score by which the radius was chosen, or ``"given"``.
+            Score by which the radius was chosen, or key of ``given``.
         split : int
             Number of the split, from 0.
         half : int
@@ -339,12 +309,13 @@ def held_out(
     rows = []
     for name in tqdm(hashes, "held out", unit="method", leave=False):
         near = _neighbours(hashes[name], max(radii[name]), workers)
-        fixed = [given[name]] if given and name in given else []
-        swept = _score_members(near, [*radii[name], *fixed], algorithms, families, halves, workers)
+        fixed = {rule: each[name] for rule, each in (given or {}).items() if name in each}
+        every = [*radii[name], *fixed.values()]
+        swept = _score_members(near, every, algorithms, families, halves, workers)
         for k, own in enumerate(swept):
             other = swept[k ^ 1]
             chosen = {rule: _best(other[other["radius"].isin(radii[name])], rule) for rule in rules}
-            chosen |= {"given": own.loc[own["radius"].isin(fixed), ["algorithm", "radius"]]}
+            chosen |= {rule: own[own["radius"] == radius] for rule, radius in fixed.items()}
             for rule, picked in chosen.items():
                 found = own.merge(picked[["algorithm", "radius"]])
                 rows.append(found.assign(method=name, rule=rule, split=k // 2, half=k % 2))
@@ -473,8 +444,6 @@ def per_doubling(grown: pd.DataFrame) -> pd.DataFrame:
             Median slope over draws, in bits per doubling.
         low, high : float
             Smallest and largest slope of a draw.
-        scatter : float
-            Root mean square deviation of the radii from the lines, in bits.
 
     Examples
     --------
@@ -489,16 +458,13 @@ def per_doubling(grown: pd.DataFrame) -> pd.DataFrame:
         if group["families"].nunique() < 2:
             continue
         whole = group["families"] == group["families"].max()
-        slopes, squares = [], []
+        slopes = []
         for draw in group["draw"].unique():
             points = group[whole | (group["draw"] == draw)]
             doublings = np.log2(points["families"])
-            line = np.polyfit(doublings, points["radius"], 1)
-            slopes.append(line[0])
-            squares.append(np.mean((points["radius"] - np.polyval(line, doublings)) ** 2))
-        slope = float(np.median(slopes)), float(min(slopes)), float(max(slopes))
-        rows.append((*key, *slope, float(np.mean(squares) ** 0.5)))
-    return pd.DataFrame(rows, columns=[*keys, "bits", "low", "high", "scatter"])
+            slopes.append(np.polyfit(doublings, points["radius"], 1)[0])
+        rows.append((*key, float(np.median(slopes)), float(min(slopes)), float(max(slopes))))
+    return pd.DataFrame(rows, columns=[*keys, "bits", "low", "high"])
 
 
 def _neighbours(hashes: np.ndarray | Neighbours, radius: int, workers: int) -> Neighbours:
@@ -644,25 +610,6 @@ def _roots(root: np.ndarray, members: np.ndarray) -> np.ndarray:
     for k in range(len(members)):
         labels[k] = _root(root, members[k])
     return labels
-
-
-@kernel
-def _pairs(
-    start: np.ndarray, index: np.ndarray, end: np.ndarray, members: np.ndarray, active: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of members before ``end``, each once, by positions in ``members``."""
-    position = np.zeros(len(end), np.int32)
-    position[members] = np.arange(len(members))
-    i = np.empty((end - start[:-1]).sum() // 2 + len(end), np.int32)
-    j = np.empty_like(i)
-    number = 0
-    for a in members:
-        for entry in range(start[a], end[a]):
-            b = index[entry]
-            if a < b and active[b]:
-                i[number], j[number] = position[a], position[b]
-                number += 1
-    return i[:number], j[:number]
 
 
 @kernel

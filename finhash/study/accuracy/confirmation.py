@@ -9,18 +9,19 @@ templates' folder.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from finhash import methods
 from finhash.accuracy import counting, rates, resampling, thresholds
 from finhash.accuracy.counting import PairTable
 from finhash.files import whole_file
 from finhash.study import project, results
-from finhash.study.accuracy import twins
+from finhash.study.accuracy import choice, twins
 from finhash.study.data import committed, datasets, lookalikes, memes, standin
 from finhash.tables.hash_table import HashTable
 
@@ -129,6 +130,93 @@ def compare(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     tests = found[["p", "p_equivalent"]].stack()
     found[["p", "p_equivalent"]] = resampling.holm(tests).unstack()
     return resampling.intervals(draws), found
+
+
+def predictions(found: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
+    """Compare the five predictions of ``data/plan_b.md`` with the results of set B.
+
+    Parameters
+    ----------
+    found : DataFrame
+        Table ``confirmation``.
+    tests : DataFrame
+        Table ``confirmation_differences``.
+
+    Returns
+    -------
+    DataFrame
+        One row per prediction:
+
+        prediction : str
+            What set A predicts.
+        result : str
+            What set B shows: differences of recall in points, and corrected p-values.
+        verdict : str
+            ``"confirmed"``, ``"not shown"``, or how many parts of the prediction are confirmed.
+    """
+    merged = found[found["labels"] == "merged"]
+    rows = tests.set_index(["method", "target"])
+    weaker = ["ahash256", "whash256", *(n for n in committed.COMPARED if methods.get(n).bits == 64)]
+    less = {name: rows.loc[name, 1e-4] for name in weaker}
+    phash, unsure = (rows.loc["phash256", rate] for rate in COMPARED)
+    middle, dhash = rows.loc["find_middle", 1e-4], rows.loc["dhash256", 1e-5]
+    below = [_is_different(row) and row["difference"] < 0 for row in less.values()]
+    missed = merged[merged["fpr"] > merged["target"]]
+    not_less = [name for name, lower in zip(less, below, strict=True) if not lower]
+    table = [
+        (
+            "each rate is at most its target",
+            "; ".join(
+                f"{methods.get(row.method).label}: {1e5 * row.fpr:.3g} false matches per 100,000"
+                f" pairs at a target of {1e5 * row.target:g}"
+                for row in missed.itertuples()
+            ),
+            _verdict((merged["fpr"] <= merged["target"]).tolist()),
+        ),
+        (
+            "FINd and pHash are equivalent at 1 in 10,000; no answer at 1 in 100,000",
+            f"p of equivalence {phash['p_equivalent']:.2g} and {unsure['p_equivalent']:.2g}",
+            _verdict(
+                [
+                    phash["p_equivalent"] < choice.LEVEL,
+                    unsure["p_equivalent"] >= choice.LEVEL and not _is_different(unsure),
+                ]
+            ),
+        ),
+        (
+            "FINd finds more than aHash, wHash and every 64-bit hash at 1 in 10,000",
+            "; ".join(f"{methods.get(name).label}: {_points(less[name])}" for name in not_less),
+            _verdict(below),
+        ),
+        (
+            "FINd of the middle half finds at least 5 points more at 1 in 10,000",
+            _points(middle),
+            _verdict([_is_different(middle) and middle["difference"] >= resampling.MARGIN]),
+        ),
+        (
+            "dHash finds less than FINd at 1 in 100,000",
+            _points(dhash),
+            _verdict([_is_different(dhash) and dhash["difference"] < 0]),
+        ),
+    ]
+    return pd.DataFrame(table, columns=["prediction", "result", "verdict"])
+
+
+def _is_different(test: pd.Series) -> bool:
+    """Return whether a test shows a difference from FINd."""
+    return bool(test["p"] < choice.LEVEL)
+
+
+def _points(test: pd.Series) -> str:
+    """Return a difference from FINd in points, with its p-value."""
+    return f"{100 * test['difference']:+.1f} points (p = {test['p']:.2g})"
+
+
+def _verdict(parts: Sequence[bool]) -> str:
+    """Return how much of a prediction is confirmed, given whether each of its parts is."""
+    if all(parts):
+        return "confirmed"
+    return f"confirmed for {sum(parts)} of {len(parts)}" if any(parts) else "not shown"
 
 
 def shared_families() -> list[int]:

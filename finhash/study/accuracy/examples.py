@@ -1,10 +1,14 @@
-"""Images to look at: pairs that a hash confuses or misses, and one image in every change.
+"""What notebooks show besides tables: images, and the source of functions.
+
+Images are pairs that a hash confuses or misses, and one image in every change.
 
 Templates of a real stand-in belong to other people and are not shown. Drawn memes, which have
 captions of the same lengths, represent them. Of a user's own set, the images themselves are shown.
 """
 
-from collections.abc import Sequence
+import ast
+import inspect
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,6 +71,12 @@ def images(dataset: Dataset, families: int = 64, each: int = 6) -> tuple[list[So
         ]
     labels, sources = zip(*shown, strict=True)
     return list(sources), np.array(labels)
+
+
+def show_code(*functions: Callable[..., object]) -> display.Markdown:
+    """Show the source of functions without their docstrings."""
+    code = "\n\n".join(map(_without_docstring, functions))
+    return display.Markdown(f"```python\n{code}```")
 
 
 def extremes(hashes: np.ndarray, labels: np.ndarray, number: int) -> pd.DataFrame:
@@ -189,6 +199,16 @@ def show_changed(shown: Sequence[tuple[str, str, bytes]], columns: int = 6) -> d
         axes.set_title(title, fontsize=7, fontweight="normal", loc="center")
     listed = [f"{label} {d} bits" for (label, _, _), d in zip(shown, distances, strict=True)]
     return _drawn(figure, f"One image after each change, and FINd's distance: {', '.join(listed)}.")
+
+
+def _without_docstring(function: Callable[..., object]) -> str:
+    """Return the source of a function without its docstring."""
+    source = inspect.getsource(function)
+    first = ast.parse(source).body[0].body[0]
+    lines = source.splitlines(keepends=True)
+    if inspect.getdoc(function):
+        del lines[first.lineno - 1 : first.end_lineno]
+    return "".join(lines)
 
 
 def _subject(dataset: Dataset, folder: Path) -> Path:

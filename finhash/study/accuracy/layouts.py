@@ -1,5 +1,11 @@
-"""Accuracy under other caption layouts, and the rule that decides on hashes of the middle half."""
+"""Accuracy under other caption layouts, and the rule that decides on hashes of the middle half.
 
+``python -m finhash.study.accuracy.layouts`` renders and hashes the images with other layouts, and
+writes their hash tables to the output folder. ``FINHASH_TEMPLATES`` must name the templates'
+folder. It takes some minutes.
+"""
+
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,6 +18,8 @@ from finhash import hamming
 from finhash.accuracy import rates
 from finhash.study import project
 from finhash.study.accuracy import bits
+from finhash.study.data import committed as hash_tables
+from finhash.study.data import datasets
 from finhash.tables.hash_table import HashTable
 
 VARIANTS: dict[str, bits.Variant] = {
@@ -255,16 +263,29 @@ def verdict(
     [['4 lines', False]]
     """
     recall = table.pivot(index="layout", columns="variant", values="recall")
-    bits_of, mixed = table.groupby("variant")["bits"].first(), recall.loc[mixture]
+    lengths = table.groupby("variant")["bits"].first()
     rows = []
     for name in candidates:
         gains = recall[name] - recall[reference]
-        rivals = mixed[bits_of <= bits_of[name]]
-        beaten_by = rivals.idxmax() if rivals.max() > mixed[name] else ""
-        passed = gains.min() >= -MARGIN and gains[mixture] > MARGIN and not beaten_by
-        rows.append((name, gains.idxmin(), gains.min(), gains[mixture], beaten_by, bool(passed)))
+        rival = stronger(name, recall.loc[mixture], lengths)
+        passed = is_recommended(gains, gains[mixture], rival)
+        rows.append((name, gains.idxmin(), gains.min(), gains[mixture], rival, passed))
     columns = ["variant", "worst_layout", "worst_gain", "mixture_gain", "beaten_by", "recommended"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def stronger(name: str, recall: pd.Series, lengths: pd.Series) -> str:
+    """Return the variant that exceeds ``name`` most with as many bits or fewer; "" if none does."""
+    rivals = recall[lengths <= lengths[name]]
+    return rivals.idxmax() if rivals.max() > recall[name] else ""
+
+
+def is_recommended(gains: pd.Series, mixture_gain: float, rival: str) -> bool:
+    """Return whether a variant loses in no layout, gains in the mixture and has no stronger rival.
+
+    ``gains`` are its recalls less those of the reference, by layout.
+    """
+    return bool(gains.min() >= -MARGIN and mixture_gain > MARGIN and not rival)
 
 
 def _groups(counts: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:
@@ -272,3 +293,15 @@ def _groups(counts: pd.DataFrame) -> list[tuple[dict, pd.DataFrame]]:
     keys = [column for column in counts if column not in COUNTED]
     groups = counts.groupby(keys, sort=False)
     return [(dict(zip(keys, values, strict=True)), group) for values, group in groups]
+
+
+def main() -> None:
+    """Render and hash the images with other layouts, and write their hash tables."""
+    dataset, workers = datasets.load_standin(), os.cpu_count() or 1
+    gallery = hash_tables.subset(hash_tables.load(["find"]), project.scale())
+    layouts = hash_tables.hash_or_load_layouts(dataset, workers)
+    hash_tables.save_layouts(layouts, hash_tables.hash_or_load_middle(dataset, gallery, workers))
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,8 @@ of the hash changes.
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from tqdm import tqdm
 
 from finhash.find import compiled, geometry, reference
 from finhash.find.geometry import half_width, sample_points
-from finhash.images import to_rgb
+from finhash.images import open_image, to_rgb
 from finhash.jit import kernel
 
 WEIGHTS = np.array([0.299, 0.587, 0.114])
@@ -255,6 +256,18 @@ def exactness(
     return pd.DataFrame(rows, columns=columns)
 
 
+def subjects(paths: Sequence[Path], side: int) -> dict[str, dict[str, Image.Image]]:
+    """Return images for ``exactness``: of files (``set``), and whose coefficients tie (``edge``).
+
+    Images of other sizes are resized to squares of ``side`` pixels.
+    """
+    kinds = {"set": {path.name: open_image(path) for path in paths}, "edge": edge_cases()}
+    return {
+        kind: {name: image.resize((side, side)) for name, image in images.items()}
+        for kind, images in kinds.items()
+    }
+
+
 def edge_cases() -> dict[str, Image.Image]:
     """Return images whose DCT coefficients are equal up to rounding.
 
@@ -284,7 +297,26 @@ def source(candidate: Callable) -> str:
 
     Comments for the type checker are left out.
     """
-    functions = (candidate, *HELPERS.get(candidate, ()))
+    return _text((candidate, *HELPERS.get(candidate, ())))
+
+
+def sources(candidates: Mapping[str, Callable]) -> dict[str, str]:
+    """Return the ``source`` of each candidate, by name; each function stands with its first user.
+
+    >>> list(sources(DCT))
+    ['reference', 'NumPy matmul', 'Numba']
+    """
+    seen: set[Callable] = set()
+    texts = {}
+    for name, candidate in candidates.items():
+        functions = (candidate, *HELPERS.get(candidate, ()))
+        texts[name] = _text(function for function in functions if function not in seen)
+        seen.update(functions)
+    return texts
+
+
+def _text(functions: Iterable[Callable]) -> str:
+    """Return the source of functions, without comments for the type checker."""
     plain = [getattr(function, "py_func", function) for function in functions]
     text = "\n\n".join(inspect.getsource(function) for function in plain)
     return re.sub(r"  # type: ignore.*", "", text)

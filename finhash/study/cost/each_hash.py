@@ -1,17 +1,17 @@
-"""Cost of every hash method: time, memory, throughput, growth with size, matching."""
+"""Cost of every hash method: time, memory, growth with size, matching."""
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from PIL import Image
-from tqdm import tqdm
 
 from finhash import hamming, methods
 from finhash.find import loading
-from finhash.images import Source, open_image
-from finhash.study import project, results, timing
+from finhash.images import open_image
+from finhash.study import results, timing
 from finhash.study.data import memes
 from finhash.tables.hash_table import HashTable
 
@@ -113,51 +113,11 @@ def memory(images: Mapping[int, Image.Image], names: Sequence[str]) -> pd.DataFr
             Peak memory, in bytes.
     """
     rows = [
-        (name, side, timing.traced_peak(lambda name=name, image=image: _hash(name, [image])))
+        (name, side, timing.traced_peak(partial(methods.get(name).hash, image)))
         for name in names
         for side, image in images.items()
     ]
     return pd.DataFrame(rows, columns=["method", "side", "bytes"])
-
-
-def throughput(
-    paths: Sequence[Path], names: Sequence[str], workers: int, repeats: int
-) -> pd.DataFrame:
-    """Measure the throughput of running processes, from file to hash.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Images to hash.
-    names : sequence of str
-        Methods of ``finhash.methods``.
-    workers : int
-        Number of processes.
-    repeats : int
-        Number of measurements per method.
-
-    Returns
-    -------
-    DataFrame
-        One row per method and repeat:
-
-        method : str
-            Name of the method.
-        repeat : int
-            Number of the measurement, from 0.
-        throughput : float
-            Throughput in images per second, without the start of the processes.
-    """
-    chunks = [paths[k :: 4 * workers] for k in range(4 * workers)]
-    rows = []
-    with project.spawn_pool(workers) as pool:
-        for repeat in tqdm(range(-1, repeats), "throughput", unit="round", leave=False):
-            for name in names:
-                start = time.perf_counter()
-                list(pool.map(_hash, [name] * len(chunks), chunks))
-                if repeat >= 0:  # workers import and compile in the first round
-                    rows.append((name, repeat, len(paths) / (time.perf_counter() - start)))
-    return pd.DataFrame(rows, columns=["method", "repeat", "throughput"])
 
 
 def growth(images: Mapping[int, Image.Image], names: Sequence[str], repeats: int) -> pd.DataFrame:
@@ -225,15 +185,13 @@ def matching(
     return timing.time_calls(contenders, repeats)
 
 
-def summary(
-    timings: pd.DataFrame, speed: pd.DataFrame, shares: pd.DataFrame, peaks: pd.DataFrame
-) -> pd.DataFrame:
+def summary(timings: pd.DataFrame, shares: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
     """Summarise the cost of every method.
 
     Parameters
     ----------
-    timings, speed, shares, peaks : DataFrame
-        Results of ``times``, ``throughput``, ``cpu_share`` and ``memory``.
+    timings, shares, peaks : DataFrame
+        Results of ``times``, ``cpu_share`` and ``memory``.
 
     Returns
     -------
@@ -250,8 +208,6 @@ def summary(
             CPU seconds divided by wall seconds.
         peak_kB : float
             Peak memory on the smallest image, in kilobytes.
-        throughput : float
-            Median throughput of all processes, in images per second.
     """
     seconds = {start: results.medians(rows) * 1e3 for start, rows in timings.groupby("start")}
     table = pd.DataFrame({"ms_file": seconds["file"], "ms_pixels": seconds["pixels"]})
@@ -259,13 +215,4 @@ def summary(
     table["cpu"] = shares.set_index("method")["share"]
     smallest = peaks[peaks["side"] == peaks["side"].min()]
     table["peak_kB"] = smallest.set_index("method")["bytes"] / 1e3
-    table["throughput"] = speed.groupby("method")["throughput"].median()
     return table.rename_axis("method").reset_index()
-
-
-def _hash(name: str, sources: Sequence[Source]) -> None:
-    """Hash every source with one method and discard the hashes."""
-    loading.load()
-    hash_one = methods.get(name).hash
-    for source in sources:
-        hash_one(source)

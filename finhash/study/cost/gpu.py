@@ -354,7 +354,7 @@ def compare(
         )
     )
     wrong = len(np.setxor1d(found, expected))
-    rows.append(("pairs within the radius", len(expected), 0, 0, wrong))
+    rows.append(("pairs within the threshold", len(expected), 0, 0, wrong))
     counted, exact = (
         np.stack(count(hashes, families))
         for count in (hamming_gpu.pair_histogram, hamming.pair_histogram)

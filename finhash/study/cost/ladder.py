@@ -1,8 +1,10 @@
 """Cost from file to hash, one optimisation after another: time, memory, changed bits."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import partial
@@ -155,30 +157,23 @@ START_PROGRAMS = {
 }
 """Programs for ``cold_start`` that separate the package's cost from the interpreter's."""
 
-COMPILE_PROGRAMS = {
-    "compile and load": (
-        "import os, tempfile\n"
-        f"with tempfile.TemporaryDirectory() as os.environ['NUMBA_CACHE_DIR']:\n    {LOAD}"
-    ),
-}
+COMPILE_PROGRAMS = {"compile and load": LOAD}
 """Programs for ``cold_start`` with an empty compilation cache."""
 
 
 FIRST_CALLS = """
-import json, os, sys, tempfile, time
+import json, sys, time
 from pathlib import Path
+from finhash.study.cost.ladder import LADDER
 
-with tempfile.TemporaryDirectory() as os.environ["NUMBA_CACHE_DIR"]:
-    from finhash.study.cost.ladder import LADDER
-
-    seconds = {}
-    for rung, hash_file in LADDER.items():
-        start = time.perf_counter()
-        hash_file(Path(sys.argv[1]))
-        seconds[rung] = time.perf_counter() - start
+seconds = {}
+for rung, hash_file in LADDER.items():
+    start = time.perf_counter()
+    hash_file(Path(sys.argv[1]))
+    seconds[rung] = time.perf_counter() - start
 print(json.dumps(seconds))
 """
-"""Program that prints the seconds of the first call of each rung, in order, with an empty cache."""
+"""Program that prints the seconds of the first call of each rung, in order."""
 
 
 def contenders(
@@ -211,14 +206,13 @@ def reverted_contenders(
     return _over_files(functions, SLOW_REVERTED, paths, per_sample)
 
 
-def first_calls(path: Path) -> pd.Series:
-    """Return the seconds of each rung's first call in a fresh process with nothing compiled.
+def first_calls(path: Path, *, compiling: bool = True) -> pd.Series:
+    """Return the seconds of each rung's first call in a fresh process.
 
-    The rungs run in order, so a rung compiles only what the rungs before it have not compiled.
+    If ``compiling``, nothing is compiled before. The rungs run in order, so a rung compiles only
+    what the rungs before it have not compiled.
     """
-    program = [sys.executable, "-c", FIRST_CALLS, str(path)]
-    done = subprocess.run(program, check=True, capture_output=True, text=True)
-    return pd.Series(json.loads(done.stdout))
+    return pd.Series(json.loads(_run(FIRST_CALLS, path, compiling=compiling)))
 
 
 def kernel_contenders(paths: Sequence[Path]) -> dict[str, Callable[[], object]]:
@@ -310,7 +304,9 @@ def ladder_costs(
     return table
 
 
-def cold_start(programs: Mapping[str, str], repeats: int) -> pd.DataFrame:
+def cold_start(
+    programs: Mapping[str, str], repeats: int, *, compiling: bool = False
+) -> pd.DataFrame:
     """Time fresh interpreters that run each program.
 
     Parameters
@@ -319,17 +315,30 @@ def cold_start(programs: Mapping[str, str], repeats: int) -> pd.DataFrame:
         Source of the programs, by name.
     repeats : int
         Number of warm samples per program.
+    compiling : bool
+        Start each program with an empty compilation cache.
 
     Returns
     -------
     DataFrame
         Result of ``timing.time_calls``; ``seconds`` is the wall time of one interpreter.
     """
-    calls = {
-        name: lambda code=code: subprocess.run([sys.executable, "-c", code], check=True)
-        for name, code in programs.items()
-    }
+    calls = {name: partial(_run, code, compiling=compiling) for name, code in programs.items()}
     return timing.time_calls(calls, repeats)
+
+
+def _run(program: str, *arguments: object, compiling: bool) -> str:
+    """Run a program in a fresh interpreter and return what it prints.
+
+    If ``compiling``, the interpreter finds no compiled code in Numba's cache.
+    """
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    with tempfile.TemporaryDirectory() as empty:
+        cache = {"NUMBA_CACHE_DIR": empty} if compiling else {}
+        done = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | cache
+        )
+    return done.stdout
 
 
 def _over_files(

@@ -32,7 +32,7 @@ from finhash.find import loading
 from finhash.images import ImageError, open_image
 from finhash.jobs.batch import RowsInMemory, hash_files
 from finhash.jobs.dispatch import TASK_SECONDS, Dispatcher, Tasks
-from finhash.jobs.executors import Workers, open_workers
+from finhash.jobs.executors import Workers, open_workers, wait_for
 from finhash.study import timing
 from finhash.study.data import memes
 from finhash.tables.folder import part_files
@@ -294,7 +294,7 @@ def break_even(table: pd.DataFrame, setting: Setting) -> float:
 
 
 def model(table: pd.DataFrame, dispatch: pd.DataFrame, cores: Sequence[int]) -> pd.DataFrame:
-    """Model the throughput on many cores, which was not measured.
+    """Bound the throughput on many cores by the cost of dispatching, which is all that is modelled.
 
     An image costs ``t`` seconds of a worker, as in the serial job, and ``d`` seconds of the calling
     process: the CPU time of dispatching a task, which is the column ``driver`` of ``overheads`` in
@@ -316,7 +316,7 @@ def model(table: pd.DataFrame, dispatch: pd.DataFrame, cores: Sequence[int]) -> 
         One row per executor and number of cores:
 
         executor : str
-            ``"processes"`` or ``"dask"``.
+            Executor of ``dispatch``, but not ``"threads"``: threads work in the calling process.
         cores : int
             Number of cores.
         throughput : float
@@ -328,8 +328,10 @@ def model(table: pd.DataFrame, dispatch: pd.DataFrame, cores: Sequence[int]) -> 
     """
     serial = table.set_index("executor").loc["serial", "throughput"]
     rows = []
-    for executor in ("processes", "dask"):
-        driver = dispatch.set_index("executor").loc[executor, "driver"] / (TASK_SECONDS * serial)
+    for executor, each in (
+        dispatch.set_index("executor")["driver"].drop("threads", errors="ignore").items()
+    ):
+        driver = each / (TASK_SECONDS * serial)
         for count in cores:
             speed = 1 / (driver / 1e6 + 1 / serial / count)
             rows.append((executor, count, speed, speed / serial / count, 1e6 / driver))
@@ -341,7 +343,8 @@ def serial_share(table: pd.DataFrame) -> pd.DataFrame:
     """Return the serial fraction that explains the throughput of two workers by Amdahl's law.
 
     The fraction ``s`` solves ``gain = 1 / (s + (1 - s) / 2)``, where ``gain`` compares two workers
-    with one worker of the same executor.
+    with the serial job. It also holds everything else that slows two workers, such as dispatching
+    and a shared memory bus.
 
     Parameters
     ----------
@@ -351,21 +354,21 @@ def serial_share(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per executor that was measured with one and two workers:
+        One row per executor that was measured with two workers:
 
         executor : str
             Executor of ``hash_files``.
         share : float
-            Serial fraction.
+            Serial fraction; negative if the gain exceeds 2.
 
     Examples
     --------
-    >>> table = pd.DataFrame({"executor": "threads", "workers": [1, 2], "throughput": [100, 160]})
+    >>> rows = [("serial", 1, 1.0), ("threads", 2, 1.6)]
+    >>> table = pd.DataFrame(rows, columns=["executor", "workers", "gain"])
     >>> serial_share(table)["share"].item()
     0.25
     """
-    wide = table.pivot_table(index="executor", columns="workers", values="throughput")
-    gain = (wide[2] / wide[1]).dropna()
+    gain = table[table["workers"] == 2].set_index("executor")["gain"]
     return (2 / gain - 1).rename("share").reset_index()
 
 
@@ -623,9 +626,7 @@ def _wait_for_workers(pool: Workers, workers: int) -> None:
     """Return as soon as every worker has run a task; raise ``RuntimeError`` if all are lost."""
     seen: set[tuple[int, int]] = set()
     while len(seen) < workers:
-        tasks = [pool.submit(_identity) for _ in range(workers)]
-        while wait(tasks, timeout=1).not_done:
-            pool.check()
+        tasks = wait_for([pool.submit(_identity) for _ in range(workers)], pool)
         seen |= {task.result() for task in tasks}
 
 

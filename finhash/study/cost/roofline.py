@@ -173,7 +173,13 @@ def instruction_loops(bits: int) -> dict[str, Callable[[], None]]:
     return {kind: partial(_micro(text), memory, address) for kind, text in texts.items()}
 
 
-def roofline(hashes: np.ndarray, radius: int, repeats: int) -> pd.DataFrame:
+KERNELS = ("lower bound", "mask", "histogram")
+"""Kernels of ``roofline``."""
+
+
+def roofline(
+    hashes: np.ndarray, radius: int, repeats: int, kernels: Sequence[str] = KERNELS
+) -> pd.DataFrame:
     """Compare the throughput of the kernels' innermost loops with their upper bounds.
 
     The kernels and the loops that measure instructions are timed in alternation, and the fastest
@@ -189,6 +195,8 @@ def roofline(hashes: np.ndarray, radius: int, repeats: int) -> pd.DataFrame:
         Threshold in bits, which decides how many words the distance test ORs together.
     repeats : int
         Number of samples per kernel and class of instructions.
+    kernels : sequence of str
+        Kernels to measure, of ``KERNELS``. Each one is compiled anew.
 
     Returns
     -------
@@ -231,6 +239,7 @@ def roofline(hashes: np.ndarray, radius: int, repeats: int) -> pd.DataFrame:
         "mask": (_masks, (padded, rows, whole, radius, exact), len(exact), rows * whole),
         "histogram": (histogram, (words, ends, exact, 0, rows), len(exact), later),
     }
+    cases = {name: cases[name] for name in kernels}
     calls: dict[str, Callable] = {name: partial(f, *a) for name, (f, a, _, _) in cases.items()}
     counts = {}
     for name, (function, arguments, counted, _) in cases.items():

@@ -53,7 +53,7 @@ def forecast(
         core_hours : float
             Time on one core by the square, in hours.
         core_hours_fitted : float
-            Time on one core by the fitted exponent, in hours.
+            Time on one core by the fitted exponent, in hours; missing if there is only one job.
         dollars : float
             Price in US dollars, at ``operations.DOLLARS_PER_CORE_HOUR``, of ``core_hours`` and of a
             core that waits for ``network_hours``.
@@ -117,7 +117,7 @@ def check_forecast(jobs: pd.DataFrame) -> pd.DataFrame:
         smaller, this = components.iloc[:k], components.iloc[k]
         before = smaller.iloc[-1]
         square = (this["images"] / before["images"]) ** 2 * before["seconds"]
-        fitted = _power_law(smaller, this["images"]) if k > 1 else np.nan
+        fitted = _power_law(smaller, this["images"])
         rows.append((int(this["images"]), this["seconds"], square, fitted))
     return pd.DataFrame(rows, columns=["images", "measured", "square", "fitted"])
 
@@ -128,6 +128,11 @@ def _components(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _power_law(jobs: pd.DataFrame, images: float | pd.Series) -> float | pd.Series:
-    """Return the seconds that a power law predicts which is fitted to the jobs' seconds."""
+    """Return the seconds that a power law predicts which is fitted to the jobs' seconds.
+
+    They are missing if there is only one job.
+    """
+    if len(jobs) < 2:
+        return np.nan * images
     slope, constant = np.polyfit(np.log(jobs["images"]), np.log(jobs["seconds"]), 1)
     return np.exp(constant + slope * np.log(images))

@@ -115,7 +115,7 @@ SUMMED = [field.name for field in fields(Outcome) if field.name != "message"]
 """Columns that are sums over the repeats."""
 
 NOT_POSSIBLE = "not possible here: "
-"""Begin of the message of a fault that was not provoked."""
+"""Beginning of the message of a fault that was not provoked."""
 
 COLUMNS = ["fault", "where", "repeats", *SUMMED, "message"]
 """Columns of the table."""

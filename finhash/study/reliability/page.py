@@ -10,9 +10,16 @@ import pandas as pd
 
 from finhash.files import whole_file
 from finhash.study import project, results
+from finhash.study.reliability.faults import NOT_POSSIBLE
 
 INTENDED = "folder removed"
 """Fault that itself removes rows."""
+
+VARIED = {
+    "seed of str hashes": "Python hash seed",
+    "optimisation of Python": "Python optimisation",
+}
+"""Words of the page for values of the column ``varied`` of ``platforms``."""
 
 Cells = Sequence[Sequence[object]]
 
@@ -50,18 +57,18 @@ def filled(text: str) -> str:
 def fuzz() -> str:
     """Return the outcomes of mutated files, per executor."""
     table = results.load("fuzz")
-    table["executor"] = table["executor"].fillna("`finhash hash`")
+    table["executor"] = table["executor"].replace("command", "`finhash hash`")
     columns = ["files", "hashed", "wrong_rows", "untyped", "died", "compared", "bits"]
     sums = table.groupby("executor", sort=False)[columns].sum()
-    sums.loc["together"] = sums.sum()
+    sums.loc["total"] = sums.sum()
     heads = [
-        "run by",
+        "executor",
         "mutated files",
         "hashed",
-        "without exactly one row",
-        "reason of an undocumented type",
-        "worker died",
-        "compared",
+        "missing or duplicate rows",
+        "undocumented error type",
+        "workers that died",
+        "hashes compared",
         "bits that differ",
     ]
     return _table(heads, sums.reset_index().values.tolist())
@@ -76,9 +83,9 @@ def fuzz_memory() -> str:
         "executor",
         "files",
         "program, MB",
-        "growth, MB per 100,000 files",
+        "program growth, MB per 100,000 files",
         "largest worker, MB",
-        "growth, MB per 100,000 files",
+        "worker growth, MB per 100,000 files",
     ]
     rows = [[e, f, *(f"{x:.0f}" for x in sizes)] for e, f, *sizes in table[names].values.tolist()]
     return _table(heads, rows)
@@ -111,16 +118,24 @@ def faults() -> str:
     table = results.load("faults")
     tried, untried = table[table["repeats"] > 0], table[table["repeats"] == 0]
     sums = tried[tried["fault"] != INTENDED].sum(numeric_only=True)
+    unreadable, stray, left = tried[["unreadable", "stray", "processes_left"]].sum()
     lines = [
         f"- {sums['rows_lost']:,} of {sums['rows_before']:,} finished rows were lost, apart from "
         "those in folders that were removed.",
-        f"- {tried['unreadable'].sum():,} files of tables could not be read.",
-        f"- {tried['stray'].sum():,} temporary files were left after the next run.",
-        f"- {tried['processes_left'].sum():,} processes were left.",
+        f"- {unreadable:,} table files could not be read."
+        if unreadable
+        else "- All table files were readable.",
+        f"- {stray:,} temporary files were left after the next run."
+        if stray
+        else "- No temporary files were left after the next run.",
+        f"- {left:,} processes were left running." if left else "- No processes were left running.",
         f"- {tried['completed'].sum():,} of {tried['repeats'].sum():,} next runs completed, with "
         "the table of an undisturbed run.",
     ]
-    lines += [f"- Not tried: {row.fault}; {row.message}." for row in untried.itertuples()]
+    lines += [
+        f"- Not tested: {row.fault} ({row.message.removeprefix(NOT_POSSIBLE)})."
+        for row in untried.itertuples()
+    ]
     rows = [
         [
             row.fault,
@@ -131,7 +146,7 @@ def faults() -> str:
         ]
         for row in tried.itertuples()
     ]
-    heads = ["fault", "where", "rows lost", "next runs completed", "the program said"]
+    heads = ["fault", "where", "rows lost", "next runs completed", "message of the failed program"]
     return "".join(f"{line}\n" for line in lines) + "\n" + _table(heads, rows)
 
 
@@ -145,13 +160,13 @@ def soak() -> str:
         "programs_killed": "programs killed",
         "runs_failed": "runs that ended with an error and were repeated",
         "rows_lost": "rows lost",
-        "rows_doubled": "rows doubled",
+        "rows_doubled": "duplicate rows",
         "rows_wrong": "rows with another hash or error",
         "worker_died": "rows with `WorkerDiedError`",
-        "not_mended": "of these, still there after the next run",
-        "unreadable": "files of tables that could not be read",
+        "not_mended": "of these, not fixed by the next run",
+        "unreadable": "table files that could not be read",
         "stray": "temporary files left",
-        "processes_left": "processes left",
+        "processes_left": "processes left running",
     }
     rows = [[label, *table[name]] for name, label in names.items()]
     return _table(["", *table["executor"]], rows) + _growth(programs)
@@ -162,12 +177,12 @@ def platforms() -> str:
     table = results.load("platforms")
     table["equal"] = table[["join", "nearest", "families"]].all(axis=1)
     heads = [
-        *("varied", "environments", "hashes compared", "hashes that differ", "of these methods"),
-        *("rows with other facts", "equal pairs, neighbours and families"),
+        *("varied", "environments", "hashes compared", "hashes that differ", "methods affected"),
+        *("rows with different metadata", "matching results equal (FINd)"),
     ]
     rows = [
         [
-            varied,
+            VARIED.get(varied, varied),
             ", ".join(f"`{value}`" for value in group["value"]),
             int(group["hashes"].sum()),
             int(group["differing"].sum()),

@@ -234,9 +234,10 @@ def readme_block() -> str:
             ", ".join(f"{methods.get(name).label} {{b-rate4-{name}}}" for name in README_RECALLS),
         ),
         ("bits changed in {volume-images} images", "{volume-bits}"),
+        ("mutated files without exactly one row, of {fuzz-files}", "{fuzz-lost}"),
         (
-            "rows lost: {fuzz-files} mutated files; {fault-kinds} kinds of faults",
-            "{fuzz-lost}, {faults-lost}",
+            "finished rows lost in {fault-kinds} kinds of faults, apart from deleting the folder",
+            "{faults-lost}",
         ),
     ]
     lines = "".join(f"| {what} | {value} |\n" for what, value in rows)

@@ -63,7 +63,7 @@ FIGURES: dict[str, tuple[Callable[..., Figure], tuple[str, ...]]] = {
 OPTIONAL: dict[str, tuple[str, ...]] = {
     "roc": ("resampling_intervals", "bits_variant_intervals"),
     "clusters": ("thresholds",),
-    "pareto": ("resampling_intervals", "bits_variant_intervals"),
+    "pareto": ("resampling_intervals", "bits_variant_intervals", "tuned_phash"),
 }
 """Stem of the files -> further tables, drawn if there are any; else the function is given None."""
 

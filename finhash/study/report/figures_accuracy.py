@@ -13,16 +13,17 @@ from finhash.study.report.style import (
     DARK,
     FIND,
     GREY,
+    LIGHT,
     OTHER_FAMILY,
     SAME_FAMILY,
     SMALLEST,
     label_points,
     line,
     look,
-    milliseconds,
     name_rows,
     point,
     power,
+    rounded,
     short,
     show_percent,
     show_plain,
@@ -46,18 +47,18 @@ CHANGES = {
     "jpeg": "JPEG quality {}",
     "resize": "resized × {}",
     "aspect": "stretched × {}",
-    "blur": "blur, radius {}",
-    "noise": "noise, sigma {}",
+    "blur": "blur, radius {} pixels",
+    "noise": "noise, sigma {} of 255",
     "gamma": "gamma {}",
     "contrast": "contrast × {}",
     "crop": "crop {} % per side",
     "border": "border {} % per side",
     "rotation": "rotation {}°",
-    "flip": "flip, {}",
-    "watermark": "watermark {}",
+    "flip": "mirrored, {}",
+    "watermark": "watermark, opacity {}",
     "caption_changed": "caption: {}",
     "caption_removed": "no {} caption",
-    "screenshot": "screenshot {}",
+    "screenshot": "screenshot, {}",
     "colour": "colour: {}",
 }
 """Name of each transform, with a place for its strength."""
@@ -169,9 +170,9 @@ def roc(
 ) -> Figure:
     """Plot the recall of the 256-bit hashes against their false positive rate.
 
-    The axis begins at 1e-6, or at the smallest rate that the pairs can show. Vertical bars are
-    intervals of recall at one rate; they are set side by side, so that they do not cover each
-    other.
+    The axis begins at 1e-6, or at the smallest rate that the pairs can show. Markers stand at the
+    rates that have intervals. Vertical bars are these intervals; they are set side by side, so that
+    they do not cover each other. Smaller rates are shaded.
 
     Parameters
     ----------
@@ -198,9 +199,13 @@ def roc(
             logs, recalls = np.log10(curve["fpr"]), curve["tpr"]
             at = max(np.log10(least), logs.min())
             shown = np.append(at, logs[logs > at])
+            # The recall at a rate is that of the largest threshold which keeps the rate.
+            kept = np.searchsorted(logs, shown + 1e-9, side="right") - 1
+            found = recalls.to_numpy()[kept]
             style = line(name) if len(shown) > 1 else point(name)
-            axes.plot(10**shown, np.interp(shown, logs, recalls), **style)
-            ends[name] = 10**at, np.interp(at, logs, recalls)
+            axes.plot(10**shown, found, drawstyle="steps-post", **style)
+            axes.plot([], [], **look(name), label=short(name))
+            ends[name] = 10**at, found[0]
     # Names stand left of the curves' left ends.
     heights = spread([end[1] for end in ends.values()], 0.068)
     heights -= max(0, heights.max(initial=0) - 1.04)  # no name stands above the panel
@@ -223,7 +228,10 @@ def roc(
             for row, shift in zip(cluster.itertuples(), shifts, strict=True):
                 at, colour = row.target * 10**shift, methods.get(row.method).colour
                 axes.plot([at] * 2, [row.low, row.high], color=colour, linewidth=0.9)
-                axes.plot(at, row.recall, **point(row.method))
+                axes.plot(row.target, row.recall, **point(row.method))
+        if len(rows):
+            smallest = rows["target"].min()
+            axes.axvspan(least / 10, smallest / 1.6, color=LIGHT, alpha=0.25, linewidth=0, zorder=0)
     rows = _middle(middle)
     if len(rows):
         grey = {"color": GREY, "linewidth": 0.9}
@@ -247,6 +255,9 @@ def roc(
     axes.tick_params(axis="x", which="minor", bottom=False)
     axes.set(xlabel="false positive rate, log scale", ylabel="recall of same-family pairs")
     show_percent(axes.yaxis)
+    if ends:
+        keys = axes.get_legend_handles_labels()
+        figure.legend(*keys, loc="outside upper center", ncols=len(ends), handlelength=2.5)
     return figure
 
 
@@ -337,12 +348,15 @@ def pareto(
     accuracy: pd.DataFrame,
     intervals: pd.DataFrame | None,
     middle: pd.DataFrame | None,
+    tuned: pd.DataFrame | None = None,
 ) -> Figure:
     """Plot recall at a small false positive rate against the time of a hash.
 
     The rate is 1e-4, or the smallest larger one that the set can show. Up and to the left is
     better. Markers are open for 64 bits. Vertical bars are intervals of recall. A remark at the
-    right edge gives the time of the reference implementation, which is far off the axis.
+    right edge gives the time of the reference implementation, which is far off the axis, over that
+    of FINd in the same run. A marker with a cross is pHash compiled as FINd is; its time is FINd's
+    times their ratio in ``tuned_phash``.
 
     The time to match is not drawn: all hashes of one length take about as long, and how long
     depends on the threshold.
@@ -352,7 +366,7 @@ def pareto(
     each_hash : DataFrame
         ``each_hash``; columns ``method`` and ``ms_file`` (milliseconds, file to hash) are read.
     ladder : DataFrame
-        ``ladder``; the time of the contender ``reference`` is read.
+        ``ladder``; the times of the contenders ``reference`` and ``+ simplejpeg`` are read.
     accuracy : DataFrame
         ``rates``; columns ``labels``, ``method`` and ``tpr_1e-04``, or that of a larger rate, are
         read, for the labels that are reported first.
@@ -362,13 +376,15 @@ def pareto(
     middle : DataFrame, optional
         ``bits_variant_intervals``; columns ``method``, ``target``, ``recall``, ``low`` and ``high``
         are read, for the method ``find_middle``, which is drawn only if it has a row.
+    tuned : DataFrame, optional
+        ``tuned_phash``; columns ``contender`` and ``ratio`` (time over FINd's) are read.
     """
     reported = results.headline(accuracy).set_index("method")
     known = [r for r in (1e-4, 1e-3, 1e-2) if f"tpr_{r:.0e}" in reported]
     rate = next((r for r in known if reported[f"tpr_{r:.0e}"].notna().any()), known[-1])
     recall = reported[f"tpr_{rate:.0e}"]
     ms = each_hash.set_index("method")["ms_file"]
-    published = medians(ladder)["reference"] * 1e3
+    slower = medians(ladder)["reference"] / medians(ladder)["+ simplejpeg"]
     figure, axes = plt.subplots(figsize=(6.3, 3.1))
     axes.set_xscale("log")
     axes.set(xlim=(ms.min() / 1.5, ms.max() * 2), ylim=(0, 1.04))
@@ -382,11 +398,18 @@ def pareto(
         axes.plot(ms[name], value, **point(name) | {"markersize": 5})
         labels.append((ms[name], value, short(name)))
     for value in found[found["target"] == rate]["recall"]:
-        axes.plot(ms["find_middle"], value, **point("find_middle") | {"markersize": 8})
+        small = {"markersize": 6, "color": GREY, "markerfacecolor": "white"}
+        axes.plot(ms["find_middle"], value, **point("find_middle") | small)
         labels.append((ms["find_middle"], value, MIDDLE))
+    if tuned is not None and np.isfinite(recall.get("phash256", np.nan)):
+        at = ms["find"] * tuned.set_index("contender")["ratio"]["pHash, compiled"]
+        style = point("phash256") | {"markersize": 6, "markerfacecolor": "white"}
+        axes.plot(at, recall["phash256"], **style)
+        axes.plot(at, recall["phash256"], "x", color=style["color"], markersize=4)
+        labels.append((at, recall["phash256"], "pHash, compiled"))
     if np.isfinite(recall.get("find", np.nan)):
         axes.annotate(
-            f"FINd as published:\n{milliseconds(published)} →",
+            f"reference: {rounded(slower)} times\nFINd's time →",
             (1, recall["find"]),
             xycoords=("axes fraction", "data"),
             ha="right",
@@ -409,7 +432,7 @@ def pareto(
 def clusterings(scores: pd.DataFrame, thresholds: pd.DataFrame | None) -> Figure:
     """Plot the pairwise F1 of clusters against the threshold, one panel per algorithm.
 
-    Grey lines are the share of all images that the largest of FINd's clusters holds. A vertical
+    A grey line is the share of all images that FINd's largest connected component holds. A vertical
     line marks FINd's recommended threshold: the one for clusters beside components, the one for
     search beside spheres. Hashes that ``CLUSTERED`` does not name are not drawn.
 
@@ -431,8 +454,9 @@ def clusterings(scores: pd.DataFrame, thresholds: pd.DataFrame | None) -> Figure
         for name in names:
             rows = of_algorithm[of_algorithm["method"] == name]
             axes.plot(rows["radius"], rows["f1"], **look(name) | {"markevery": 3})
-        rows = of_algorithm[of_algorithm["method"] == "find"]
-        axes.plot(rows["radius"], rows["largest"], color=GREY, linewidth=1)
+        if algorithm == "components":  # spheres cannot chain, so their largest stays small
+            rows = of_algorithm[of_algorithm["method"] == "find"]
+            axes.plot(rows["radius"], rows["largest"], color=GREY, linewidth=1)
         if thresholds is not None:
             use = {"components": "cluster", "spheres": "search"}[algorithm]
             chosen = (thresholds["use"] == use) & (thresholds["method"] == "find")
@@ -573,7 +597,8 @@ def robustness(table: pd.DataFrame) -> Figure:
     Each change has its middle strength, the second of those measured. Changes are sorted by their
     mean recall. The first column, "undisturbed", is the recall of images that keep their hash: for
     each hash it is that of the change which moves the hash by the fewest bits, half of the colour
-    or all of it taken away on our sets.
+    or all of it taken away on our sets. Changes are grouped by their mean recall over that of
+    undisturbed images: from 90 %, from 10 %, and below.
 
     Parameters
     ----------
@@ -601,7 +626,16 @@ def robustness(table: pd.DataFrame) -> Figure:
             colour = "white" if value > 0.7 else "black"
             text = f"{100 * value:.0f}"
             axes.text(column, row, text, ha="center", va="center", fontsize=SMALLEST, color=colour)
-    axes.axvline(0.5, color="white", linewidth=3)
+    share = cells[order].mean() / cells["undisturbed"].mean()
+    groups = {"kept": share >= 0.9, "partly lost": (share < 0.9) & (share >= 0.1)}
+    groups["lost"] = share < 0.1
+    start = 0
+    for name, members in groups.items():
+        if members.any():
+            axes.axvline(start + 0.5, color="white", linewidth=3)
+            middle = start + (members.sum() + 1) / 2
+            axes.text(middle, len(names) - 0.4, name, ha="center", va="top", fontsize=SMALLEST)
+        start += members.sum()
     axes.set_xticks(range(cells.shape[1]), cells.columns, rotation=45, ha="left", va="bottom")
     axes.xaxis.tick_top()
     axes.set_xticks(range(cells.shape[1]), cells.columns, rotation_mode="anchor")
@@ -610,7 +644,7 @@ def robustness(table: pd.DataFrame) -> Figure:
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("recall of the other images of the family, %")
+    axes.set_xlabel("recall of the other images of the family, %", labelpad=12)
     return figure
 
 

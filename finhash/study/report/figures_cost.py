@@ -11,6 +11,7 @@ from finhash import methods
 from finhash.find.certificate import MARGIN
 from finhash.find.geometry import MAX_SIDE
 from finhash.study.cost import operations
+from finhash.study.report.measures import LADDER_NAMES
 from finhash.study.report.style import (
     BLUE,
     DARK,
@@ -74,8 +75,9 @@ def profile(steps: pd.DataFrame) -> Figure:
 def growth(by_side: pd.DataFrame) -> Figure:
     """Plot the reference implementation's time per image against the size of the image.
 
-    The line is a fit to counted operations; points are the fastest repeats. The time of a set of
-    images is proportional to their number and therefore not drawn.
+    The line is a fit to counted operations; points are the fastest repeats. A dotted line is
+    proportional to the number of pixels. The time of a set of images is proportional to their
+    number and therefore not drawn.
 
     Parameters
     ----------
@@ -87,7 +89,11 @@ def growth(by_side: pd.DataFrame) -> Figure:
     model = operations.fit_work([(side, side) for side in noise.index], noise)
     sides = np.unique(np.geomspace(noise.index.min(), noise.index.max(), 400).astype(int))
     predicted = operations.predict(model, [(side, side) for side in sides])
-    figure, axes = plt.subplots(figsize=(4.4, 2.5))
+    figure, axes = plt.subplots(figsize=(5.2, 2.5))
+    small = noise.index[noise.index <= MAX_SIDE]
+    slope = noise[small[0]] * (np.array([small[0], small[-1]]) / small[0]) ** 2
+    guide = {"color": GREY, "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorder": 0}
+    axes.plot([small[0], small[-1]], slope, **guide, label="proportional to pixels")
     axes.plot(sides, predicted, color=GREY, label="fit to counted operations", zorder=1)
     axes.plot(noise.index, noise, "o", color=FIND, label="measured, noise")
     axes.plot(
@@ -100,10 +106,10 @@ def growth(by_side: pd.DataFrame) -> Figure:
     show_plain(axes.yaxis)
     shrinks = noise.index.max() > MAX_SIDE
     if shrinks:
-        axes.axvline(MAX_SIDE, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
-        text = f"larger images are\nshrunk to {MAX_SIDE} pixels"
-        axes.text(MAX_SIDE * 1.1, noise.max() / 3, text, fontsize=SMALLEST)
-    axes.legend(loc="lower right" if shrinks else "upper left")
+        axes.axvline(MAX_SIDE, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
+        text = f"larger images\nare shrunk\nto {MAX_SIDE} pixels"
+        axes.text(MAX_SIDE * 1.06, noise.min() * 1.1, text, fontsize=SMALLEST, va="bottom")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 
@@ -233,13 +239,13 @@ def ladder(timings: pd.DataFrame) -> Figure:
             axes.plot(value, k, "o", color=FIND, markersize=6)
             text += f", {rounded(ms.iloc[0] / value)} times faster" if k else ""
         _write(axes, value, k, text)
-    axes.plot([], [], "o", color=FIND, markersize=6, label="FINd, optimisations added in turn")
+    axes.plot([], [], "o", color=FIND, markersize=6, label="FINd, cumulative optimisations")
     if peers.any():
         axes.axhline(np.argmax(peers) - 0.5, color=GREY, linewidth=0.6)
         label = "imagehash, 64 bits, Pillow decoder"
         axes.plot([], [], "D", color=DARK, mfc="white", markersize=5.5, label=label)
     names = [
-        methods.get(name).label.removesuffix(" 64") if peer else name
+        methods.get(name).label.removesuffix(" 64") if peer else LADDER_NAMES.get(name, name)
         for name, peer in zip(ms.index, peers, strict=True)
     ]
     _log_rows(axes, ms, names)
@@ -251,8 +257,9 @@ def ladder(timings: pd.DataFrame) -> Figure:
 def throughput(small: pd.DataFrame, large: pd.DataFrame) -> Figure:
     """Plot the throughput of whole jobs with each executor, on small and on large images.
 
-    Filled bars include the start of the workers; outlined ones leave it out. Dashed lines mark the
-    throughput of decoding alone on one core, and twice that.
+    Filled bars include the start of the workers; outlined ones leave it out. The number in or
+    beside a bar is that of the filled bar; where the outlined one is much longer, its number stands
+    at its end. Dashed lines mark the throughput of decoding alone on one core, and twice that.
 
     Parameters
     ----------
@@ -262,7 +269,7 @@ def throughput(small: pd.DataFrame, large: pd.DataFrame) -> Figure:
         one row whose ``executor`` is none of the executors is that of decoding alone.
     """
     figure, panels = plt.subplots(1, 2, figsize=(6.3, 2.5))
-    titles = ("images of the set", "2,000 pixels per side")
+    titles = ("small: images of the set", "large: 2,000 pixels per side")
     for axes, table, title in zip(panels, (small, large), titles, strict=True):
         hashes = table["executor"].isin(EXECUTOR_COLOURS)
         decoding = table.loc[~hashes, "throughput"].item()
@@ -282,6 +289,9 @@ def throughput(small: pd.DataFrame, large: pd.DataFrame) -> Figure:
                 fontsize=SMALLEST,
                 color="white" if inside else DARK,
             )
+            if row.throughput > 1.2 * row.with_start:
+                white = {"ha": "right", "va": "center", "fontsize": SMALLEST, "color": DARK}
+                axes.text(row.throughput - 0.015 * top, k, rounded(row.throughput), **white)
         for cores in (1, 2):
             axes.axvline(cores * decoding, color=DARK, lw=0.9, ls=(0, (4, 2)), zorder=0.5)
         axes.set(title=title, xlabel="images per second (higher is better)", xlim=(0, top * 1.04))
@@ -292,7 +302,11 @@ def throughput(small: pd.DataFrame, large: pd.DataFrame) -> Figure:
         plt.Rectangle((0, 0), 1, 1, facecolor="white", edgecolor=DARK, linewidth=0.8),
         plt.Line2D([], [], color=DARK, linewidth=0.9, linestyle=(0, (4, 2))),
     )
-    names = ("whole job", "start of the workers left out", "decoding alone, 1 and 2 cores")
+    names = (
+        "whole job",
+        "start of the workers left out",
+        "decoding alone, one core and twice that",
+    )
     figure.legend(keys, names, loc="outside upper center", ncols=3)
     return figure
 

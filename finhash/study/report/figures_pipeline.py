@@ -47,7 +47,7 @@ def pipeline() -> Figure:
             bits,
             {"cmap": "gray"},
             "6  median",
-            f"{KEPT**2} bits: 1 (white)\nabove the median,\norder reversed",
+            f"{KEPT**2} bits: 1 (white)\nabove the median,\nlast one first",
         ),
     ]
     figure, panels = plt.subplots(1, len(stages), figsize=(6.3, 1.6))

@@ -2,6 +2,13 @@
 
 import pandas as pd
 
+LADDER_NAMES = {
+    "+ DCT, compiled": "+ DCT",
+    "+ certified integers": "+ exact integer arithmetic",
+    "+ simplejpeg": "+ faster JPEG decoder",
+}
+"""Contender of ``ladder`` -> its name in figures and tables, where that is another one."""
+
 
 def step_shares(steps: pd.DataFrame) -> pd.Series:
     """Return each step's share of the time, from ``baseline_steps``."""
@@ -12,6 +19,18 @@ def step_shares(steps: pd.DataFrame) -> pd.Series:
 def gain_of_two(throughput: pd.DataFrame, executor: str) -> float:
     """Return the gain of two workers, from a table of ``parallel.throughput``."""
     return throughput.set_index(["executor", "workers"])["gain"][executor, 2]
+
+
+def processes_pay(throughput: pd.DataFrame) -> float:
+    """Return the number of images from which two processes are faster than two threads.
+
+    It is computed from a table of ``parallel.throughput``: the later start of the processes over
+    the time that they save per image.
+    """
+    rows = throughput.set_index(["executor", "workers"])
+    threads, processes = rows.loc[("threads", 2)], rows.loc[("processes", 2)]
+    saved = 1 / threads["throughput"] - 1 / processes["throughput"]
+    return (processes["start"] - threads["start"]) / saved
 
 
 def labelled_pairs(histograms: pd.DataFrame) -> pd.Series:

@@ -5,12 +5,14 @@ that ``report.tex``, ``your_images.tex``, ``part1.tex`` and the README's block q
 key is that of a false positive rate: ``b-rate5-find`` is FINd's recall on set B at 1e-5.
 """
 
+import datetime
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from finhash.accuracy import findings
 from finhash.find.geometry import MAX_SIDE
 from finhash.study import project, results
 from finhash.study.accuracy import twins
@@ -21,6 +23,7 @@ from finhash.study.report.measures import (
     false_share,
     gain_of_two,
     labelled_pairs,
+    processes_pay,
     step_shares,
     volume_images,
 )
@@ -30,6 +33,7 @@ from finhash.study.report.rounding import (
     fixed,
     milliseconds,
     percent,
+    scientific,
     significant,
     tex,
     whole,
@@ -73,21 +77,30 @@ def _setting() -> Numbers:
     texts |= {
         "cpu": facts["cpu"],
         "cores": str(facts["cores"]),
+        "date": _in_words(facts["date"]),
         "imagehash-version": versions["imagehash"],
         "title": tex(available.title()),
         "vectors": str(len(list((project.root() / "tests" / "vectors").glob("*.*")))),
     }
     if project.is_standin():
         judged = twins.known("memes")
-        agreed = twins.agreement(judged).set_index("found_by").loc["all", "agreement"]
+        kappa = twins.agreement(judged).set_index("found_by").loc["all", "kappa"]
+        merged = twins.labellings(np.arange(memes.FAMILIES), "memes")["merged"]
         texts |= {
             "families-full": whole(memes.FAMILIES),
             "images-full": whole(memes.IMAGES),
             "twins-looked-at": str(len(judged)),
             "twins-same": str((judged["verdict"] == "same").sum()),
-            "twins-agreement": percent(agreed, 0),
+            "twins-kappa": fixed(kappa, 2),
+            "smallest-rate": scientific(findings.smallest_rate(len(np.unique(merged)))),
         }
     return with_source(texts, "ladder")
+
+
+def _in_words(date: str) -> str:
+    """Return a date such as 2026-11-28 as 28 November 2026."""
+    day = datetime.date.fromisoformat(date)
+    return f"{day.day} {day:%B} {day.year}"
 
 
 def one(column: str, **where: object) -> Callable[[pd.DataFrame], Any]:
@@ -115,6 +128,11 @@ def gain(slow: str, fast: str) -> Callable[[pd.DataFrame], float]:
 def headline(column: str, method: str, **where: object) -> Callable[[pd.DataFrame], Any]:
     """Return a query as ``one`` does, among the labels that are reported first."""
     return lambda table: one(column, method=method, **where)(results.headline(table))
+
+
+def _as_labelled(column: str) -> Callable[[pd.DataFrame], Any]:
+    """Return a query for FINd's value before families of one image are merged."""
+    return one(column, method="find", labels="as labelled")
 
 
 def _percent0(share: float) -> str:
@@ -201,6 +219,26 @@ def _largest_side(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["side"] == table["side"].max()]
 
 
+def _provoked(faults: pd.DataFrame) -> pd.DataFrame:
+    """Return the faults that were provoked, except the deletion of the output folder."""
+    return faults[(faults["repeats"] > 0) & (faults["fault"] != "folder removed")]
+
+
+def _of_find(contender: str, text: Callable[[float], str] = _percent0) -> Number:
+    """Return the time of a contender on the largest images, relative to FINd's."""
+    return Number(
+        "large_images_costs",
+        lambda t: one("over_find", contender=contender)(_largest_side(t)),
+        text,
+    )
+
+
+def _per_doubling(algorithm: str, column: str) -> Number:
+    """Return by how many bits FINd's best threshold falls per doubling of families."""
+    where = {"method": "find", "algorithm": algorithm, "score": "f1"}
+    return Number("clustering_per_doubling", one(column, **where), lambda bits: str(round(-bits)))
+
+
 def _gain_of(executor: str) -> Number:
     return Number("parallel_throughput_small", lambda t: gain_of_two(t, executor), _fixed1)
 
@@ -243,7 +281,9 @@ SETTING = {
     "images-full",
     "twins-looked-at",
     "twins-same",
-    "twins-agreement",
+    "twins-kappa",
+    "smallest-rate",
+    "date",
 }
 """Keys that ``_setting`` adds to ``NUMBERS``."""
 
@@ -268,9 +308,8 @@ NUMBERS: dict[str, Number] = {
     "growth-power": Number("baseline_growth_count", _growth("exponent"), _fixed2),
     "growth-low": Number("baseline_growth_count", _growth("low"), _fixed2),
     "growth-high": Number("baseline_growth_count", _growth("high"), _fixed2),
-    "days-million": Number(
-        "operations_bill", lambda t: one("core_hours", images=10**6)(t) / 24, _fixed1
-    ),
+    "growth-images": Number("baseline_growth_count", lambda t: t["images"].max(), whole),
+    "days-million": Number("ladder", lambda t: warm("reference")(t) * 1e6 / 86_400, _fixed1),
     "memory-pixel": Number(MEMORY, _bytes_per_pixel, _fixed0),
     "memory-largest": Number(MEMORY, lambda t: _bytes_per_pixel(t) * MAX_SIDE**2 / 1e6, _fixed0),
     "wrong-bits": Number(
@@ -278,6 +317,9 @@ NUMBERS: dict[str, Number] = {
     ),
     # Part 1: optimisations
     "box-samples-times": Number("candidates_box", gain("reference", "samples only"), _about),
+    "box-samples-saved": Number(
+        "candidates_box", lambda t: 1 - 1 / gain("reference", "samples only")(t), _percent0
+    ),
     "box-numba-times": Number("candidates_box", gain("reference", "Numba"), _about),
     "proved-random": Number("certificate", one("images", kind="random"), whole),
     "fallback-set": Number("certificate", lambda t: _uncertified(t).iloc[0]["number"], whole),
@@ -289,13 +331,8 @@ NUMBERS: dict[str, Number] = {
     "fuzz-files": Number("fuzz", lambda t: t["files"].sum(), whole),
     "volume-bits": Number("volume", lambda t: t["bits"].sum(), whole),
     "fuzz-lost": Number("fuzz", lambda t: t["wrong_rows"].sum(), whole),
-    "faults-lost": Number(
-        "faults", lambda t: t.loc[t["fault"] != "folder removed", "rows_lost"].sum(), whole
-    ),
-    "fault-kinds": Number("faults", lambda t: t.loc[t["repeats"] > 0, "fault"].nunique(), whole),
-    "soak-kills": Number(
-        "soak", lambda t: t[["workers_killed", "programs_killed"]].to_numpy().sum(), whole
-    ),
+    "faults-lost": Number("faults", lambda t: _provoked(t)["rows_lost"].sum(), whole),
+    "fault-kinds": Number("faults", lambda t: _provoked(t)["fault"].nunique(), whole),
     "certified-ms": Number("ladder", warm(RUNGS["certified"]), milliseconds),
     "deployed-ms": Number("ladder", warm(RUNGS["deployed"]), milliseconds),
     "deployed-times": Number("ladder", gain(RUNGS["reference"], RUNGS["deployed"]), _about),
@@ -304,23 +341,18 @@ NUMBERS: dict[str, Number] = {
     ),
     "start-compile": Number("ladder_cold_start", _compiling, _fixed0),
     "start-load": Number("ladder_cold_start", warm("load"), _fixed1),
-    "large-luma-share": Number(
-        "large_images_costs",
-        lambda t: one("over_find", contender="find_luma")(_largest_side(t)),
-        _percent0,
-    ),
+    "large-luma-share": _of_find("find_luma"),
     "large-to": Number("large_images_costs", lambda t: t["side"].max(), whole),
-    "large-draft-share": Number(
-        "large_images_costs",
-        lambda t: one("over_find", contender="dhash64, draft")(_largest_side(t)),
-        _percent0,
-    ),
+    "large-dhash-times": _of_find("dhash64", _fixed1),
+    "large-phash-times": _of_find("phash64", _fixed1),
+    "large-dhash-share": _of_find("dhash64, draft"),
+    "large-phash-share": _of_find("phash64, draft"),
     "luma-bits-mean": Number("large_luma_bits", lambda t: t["mean"].iloc[0], _fixed1),
     "threads-gain-small": _gain_of("threads"),
     "processes-gain-small": _gain_of("processes"),
     "dask-gain-small": _gain_of("dask"),
-    "processes-memory": Number(
-        "parallel_memory", lambda t: one("bytes", executor="processes")(t) / 1e6, _about
+    "processes-pay": Number(
+        "parallel_throughput_small", processes_pay, lambda images: significant(images, 1)
     ),
     "whole-seconds": Number("parallel_whole_set", lambda t: _hashing(t)["seconds"].min(), _fixed0),
     "images": Number("parallel_whole_set", lambda t: t["images"].iloc[0], whole),
@@ -345,6 +377,8 @@ NUMBERS: dict[str, Number] = {
     "coverage-half-samples-most": Number(
         "resampling_coverage", lambda t: _half_samples(t).max(), _percent0
     ),
+    "unmerged4-find": Number("rates", _as_labelled("tpr_1e-04"), _percent0),
+    "unmerged5-find": Number("rates", _as_labelled("tpr_1e-05"), _percent0),
     # Part 2: accuracy
     "dhash-loss": Number("rates", _loss, _fixed0),
     "heaviest-find": Number("resampling_heaviest", one("share", method="find"), _percent0),
@@ -356,9 +390,6 @@ NUMBERS: dict[str, Number] = {
     ),
     "b-equal4-phash256": Number(
         "confirmation_differences", one("p_equivalent", method="phash256", target=1e-4), _p
-    ),
-    "b-p4-ahash256": Number(
-        "confirmation_differences", one("p", method="ahash256", target=1e-4), _p
     ),
     **{
         f"b-rate4-{name}": Number("confirmation_rates", headline("tpr_1e-04", name), _percent0)
@@ -375,11 +406,11 @@ NUMBERS: dict[str, Number] = {
         OPEN_SET, one("false_accepts", method="find", use="search"), _percent0
     ),
     "given-components-find": Number("clustering_held_out", _given_f1, _percent0),
-    "bits-per-doubling": Number(
-        "clustering_per_doubling",
-        lambda t: -one("bits", method="find", algorithm="components", score="f1")(t),
-        _fixed0,
-    ),
+    **{
+        f"doubling-{algorithm}{end}": _per_doubling(algorithm, column)
+        for algorithm in ("components", "spheres")
+        for end, column in (("", "bits"), ("-least", "high"), ("-most", "low"))
+    },
     "cell-jpeg-50-find": Number(
         "robustness", one("recall", transform="jpeg", strength="50", method="find"), _percent0
     ),
@@ -419,7 +450,23 @@ NUMBERS: dict[str, Number] = {
         one("exponent", method="find", growth="number", contender="pruned", span="last decade"),
         _fixed1,
     ),
+    "join-flat-eight": Number(
+        "search_ratios", one("ratio", set="families of eight", contender="join"), _fixed1
+    ),
     # Part 2: which to use
+    "false-search-a": Number(
+        "thresholds", lambda t: 1e6 * one("fpr", method="find", use="search")(t), _about
+    ),
+    "false-search-b": Number(
+        "confirmation", lambda t: 1e6 * headline("fpr", "find", target=1e-4)(t), _about
+    ),
+    "images-strict": Number(
+        "choice_needs", one("images_high", use="match"), lambda n: significant(n, 1)
+    ),
+    "each-find-ms": Number(
+        "each_hash", lambda t: one("ms_file", method="find")(t) / 1e3, milliseconds
+    ),
+    "cpu-share": Number("each_hash", one("cpu", method="find"), _percent0),
     "tuned-phash-times": Number(
         "tuned_phash", one("ratio", contender="pHash, compiled"), lambda ratio: fixed(ratio, 1)
     ),

@@ -12,6 +12,7 @@ from finhash import methods
 from finhash.accuracy import rates
 from finhash.study import project, results
 from finhash.study.cost.operations import DOLLARS_PER_CORE_HOUR
+from finhash.study.report.measures import LADDER_NAMES
 from finhash.study.report.rounding import (
     NONE,
     Texts,
@@ -31,9 +32,27 @@ from finhash.study.results import medians
 USES = {
     "human review": "review by people",
     "search": "search, ranked answers",
-    "match": "match or cluster, unreviewed",
+    "match": "unreviewed (strict)",
 }
 """Use -> its name in the table of thresholds. Matching and clustering share a threshold."""
+
+OPTIMISATIONS = {
+    "box filter": "1",
+    "luma": "1",
+    "DCT": "1",
+    "all arithmetic": "2",
+    "open, decode": "decoder",
+    "everything": "3",
+}
+"""Step of ``baseline_plan`` -> the number or name of the optimisation in the text."""
+
+
+NEEDS = {"a proof, BLAS": "a proof; a BLAS library"}
+"""Text of the column ``needs`` of ``ladder_costs`` -> its text in the report."""
+
+
+VERDICTS = {"not shown within 5 points of the best": "not shown as good"}
+"""Verdict of ``choice_criteria`` -> its text in the report, where that is shorter."""
 
 
 def tables() -> Texts:
@@ -41,41 +60,56 @@ def tables() -> Texts:
     return tables_from(SHARED | (STANDIN if project.is_standin() else OWN))
 
 
-def _deploy(thresholds: pd.DataFrame, confirmation: pd.DataFrame) -> str:
+def _deploy(thresholds: pd.DataFrame, certainty: pd.DataFrame, confirmation: pd.DataFrame) -> str:
     """Write FINd's threshold and what it finds on set B, by use."""
     chosen = thresholds[thresholds["method"] == "find"].set_index("use")
     merged = confirmation.query("method == 'find' and labels == 'merged'").set_index("target")
+    bounds = certainty.query("method == 'find' and labels == 'merged' and templates == 'all'")
+    bounds = bounds.set_index("target")["fpr_high"]
     rows = []
     for use, name in USES.items():
         if use not in chosen.index or chosen["target"][use] not in merged.index:
             continue
         target = chosen["target"][use]
-        found = merged.loc[target]
+        found, bound = merged.loc[target], bounds.get(target)
+        among = _false_matches(found["fpr"])
         rows.append(
             [
                 name,
-                f"{chosen['threshold'][use]:.0f} of 256 bits",
-                rf"1 in {whole(1 / target)}",
-                f"1 in {significant(1 / found['fpr'], 2)}",
+                f"{chosen['threshold'][use]:.0f}",
+                _one_in(target),
+                _one_in(found["fpr"]),
+                NONE if bound is None else _one_in(bound),
                 f"{percent(found['recall'], 0)} ({_interval(found)})",
-                significant(found["fpr"] * 1e6, 2),
+                among if bound is None else f"{among} (up to {_false_matches(bound)})",
             ]
         )
-    head = ["use", "threshold", "target", "measured", "recall", "false per query"]
-    return tabular("lrrrrr", head, rows)
+    head = ["use", "bits", "target", "measured", "upper bound", "recall", "false per query"]
+    return tabular("lrrrrrr", head, rows)
+
+
+def _one_in(rate: float) -> str:
+    """Return a rate of false matches as one in so many pairs."""
+    return f"1 in {significant(1 / rate, 2)}"
+
+
+def _false_matches(rate: float) -> str:
+    """Return the mean false matches of a query among a million images."""
+    return significant(rate * 1e6, 2)
 
 
 def _before(
     ladder: pd.DataFrame,
-    bill: pd.DataFrame,
+    costs: pd.DataFrame,
     whole_set: pd.DataFrame,
     search: pd.DataFrame,
     one: pd.DataFrame,
     jobs: pd.DataFrame,
     model: pd.DataFrame,
 ) -> str:
-    """Write the cost of hashing and matching as published, or with plain loops, and now."""
-    own = bill.set_index("images")
+    """Write the cost of hashing and matching with plain loops, and now."""
+    own = medians(ladder)["reference"] / 3600
+    peak = costs.set_index("rung")["peak_kB"]
     hashing = whole_set[whole_set["executor"].isin(["threads", "processes"])]
     # Two cores share the work; prices count core-seconds.
     rate = (hashing["images"] / hashing["seconds"]).max() / hashing["workers"].max()
@@ -92,22 +126,27 @@ def _before(
             _spread(ladder, "+ simplejpeg"),
         ],
         [
+            "memory for one image",
+            rf"{whole(peak['reference'])}\,kB",
+            rf"{whole(peak['+ simplejpeg'])}\,kB",
+        ],
+        [
             r"hash $10^6$ images",
-            _bill(own["core_hours"].get(million)),
+            _bill(own * million),
             _bill(million / rate / 3600),
         ],
         [
             r"hash $10^9$ images",
-            _bill(own["core_hours"].get(10**9)),
+            _bill(own * 10**9),
             _bill(10**9 / rate / 3600),
         ],
         [
-            r"look up one image in $10^6$",
+            r"look up one hash among $10^6$",
             rf"{_time(million / loop)}",
             _time(medians(one)["within the radius"]),
         ],
-        [r"cluster $10^6$ images", _bill(pairs / loop / 3600), _bill(cluster * 2 / 3600)],
-        [r"cluster $10^9$ images", "not feasible", _bill(last["core_hours"], last["dollars"])],
+        [r"cluster $10^6$ hashes", _bill(pairs / loop / 3600), _bill(cluster * 2 / 3600)],
+        [r"cluster $10^9$ hashes", "not feasible", _bill(last["core_hours"], last["dollars"])],
     ]
     return tabular("lrr", ["", "Python loops", r"\texttt{finhash}"], rows)
 
@@ -117,18 +156,19 @@ def _plan(plan: pd.DataFrame) -> str:
         [
             tex(row.idea),
             percent(row.share, int(0.99 < row.share < 1)),
-            significant(row.bound, 2) if row.bound < 100 else NONE,
+            significant(row.bound, 2),
+            OPTIMISATIONS[row.step],
             tex(row.difficulty),
             tex(row.risk),
         ]
         for row in plan.itertuples()
     ]
-    head = ["idea", "share", "bound", "difficulty", "main risk"]
-    return tabular(rf"{_ragged(4.6)}rrl{_ragged(6.6)}", head, rows)
+    head = ["idea", "share", "bound", "part of", "difficulty", "main risk"]
+    return tabular(rf"{_ragged(4.3)}rrll{_ragged(5.7)}", head, rows)
 
 
-def _after(costs: pd.DataFrame, throughput: pd.DataFrame) -> str:
-    """Write time, memory and price of each step, and the slowdown if only this step is undone."""
+def _after(costs: pd.DataFrame, throughput: pd.DataFrame, memory: pd.DataFrame) -> str:
+    """Write time, memory and needs of each step, and the slowdown if only this step is undone."""
     costs = costs.copy()
     # Without the last step, the job is that of the row above.
     costs.loc[costs.index[-1], "alone"] = costs["ms"].iloc[-2] / costs["ms"].iloc[-1]
@@ -136,12 +176,11 @@ def _after(costs: pd.DataFrame, throughput: pd.DataFrame) -> str:
     for row in costs.to_dict("records"):
         rows.append(
             [
-                tex(row["rung"]),
+                tex(LADDER_NAMES.get(row["rung"], row["rung"])),
                 milliseconds(row["ms"] / 1e3),
-                whole(row["peak_kB"]),
+                rf"{whole(row['peak_kB'])}\,kB",
                 NONE if pd.isna(row["alone"]) else f"{significant(row['alone'], 2)}",
-                whole(row["bits_changed"]),
-                tex(row["needs"]),
+                NEEDS.get(row["needs"], tex(row["needs"])),
                 tex(row["portability"]),
                 tex(row["difficulty"].replace("-", NONE)),
             ]
@@ -150,10 +189,12 @@ def _after(costs: pd.DataFrame, throughput: pd.DataFrame) -> str:
     if len(two):
         saved = two["gain"].iloc[0]
         rate = costs["ms"].iloc[-1] / saved
-        cells = ["+ two processes", milliseconds(rate / 1e3), NONE, significant(saved, 2), "0"]
+        whole_job = memory.loc[memory["executor"] == "processes", "bytes"]
+        peak = rf"{significant(whole_job.iloc[0] / 1e6, 2)}\,MB" if len(whole_job) else NONE
+        cells = ["+ two processes", milliseconds(rate / 1e3), peak, significant(saved, 2)]
         rows.append([*cells, "memory per worker", "wherever Python runs", "medium"])
-    head = ["step", "ms", "kB", "if undone", "bits changed", "needs", "runs", "difficulty"]
-    return tabular("lrrrrlll", head, rows)
+    head = ["step", "ms", "memory", "if undone", "needs", "runs", "difficulty"]
+    return tabular("lrrrlll", head, rows)
 
 
 def _hashes(
@@ -161,47 +202,82 @@ def _hashes(
     intervals: pd.DataFrame,
     confirmed: pd.DataFrame,
     each_hash: pd.DataFrame,
+    criteria: pd.DataFrame,
 ) -> str:
-    """Write recall on both sets, and time relative to FINd's."""
+    """Write recall on both sets, time relative to FINd's, memory and the rule's verdict.
+
+    The best recalls are bold.
+    """
     recall = results.headline(accuracy).set_index("method")
     on_a = results.headline(intervals).set_index(["method", "target"])
     on_b = confirmed.set_index(["method", "target"])
     cost = each_hash.set_index("method")
     names = [name for name in each_hash["method"] if name in recall.index]
     own = cost["ms_file"]["find"]
-    rows = []
-    for name in names:
-        cells = [methods.get(name).label, f"{100 * recall['tpr_1e-03'][name]:.0f}"]
-        for table in (on_a, on_b):
-            for target in (1e-4, 1e-5):
+    columns = [[_in_percent(recall["tpr_1e-03"][name]) for name in names]]
+    for table in (on_a, on_b):
+        for target in (1e-4, 1e-5):
+            cells = []
+            for name in names:
                 if (name, target) in table.index:
                     row = table.loc[(name, target)]
-                    cells.append(f"{100 * row['recall']:.0f} ({_interval(row)})")
+                    cells.append(f"{_in_percent(row['recall'])} ({_interval(row)})")
                 elif table is on_a:
-                    cells.append(f"{100 * recall[f'tpr_{target:.0e}'][name]:.0f}")
+                    cells.append(_in_percent(recall[f"tpr_{target:.0e}"][name]))
                 else:
                     cells.append(NONE)
-        rows.append([*cells, significant(cost["ms_file"][name] / own, 2)])
+            columns.append(cells)
+    columns = [_bold_best(column) for column in columns]
+    columns.append([significant(cost["ms_file"][name] / own, 2) for name in names])
+    columns.append([whole(cost["peak_kB"][name]) for name in names])
+    verdicts = criteria.set_index("method")["verdict"].reindex(names).fillna(NONE)
+    columns.append([tex(VERDICTS.get(verdict, verdict)) for verdict in verdicts])
+    labels = [methods.get(name).label for name in names]
     powers = [r"$10^{-4}$", r"$10^{-5}$"]
-    head = ["hash", r"A: $10^{-3}$", *powers, f"B: {powers[0]}", powers[1], "time"]
-    return tabular(*without_empty_columns("lrrrrrr", head, rows))
+    head = ["hash", r"$10^{-3}$", *powers, *powers, "time", "kB", "verdict"]
+    rows = [list(row) for row in zip(labels, *columns, strict=True)]
+    types, head, rows = without_empty_columns("lrrrrrrrl", head, rows)
+    table = tabular(types, head, rows)
+    if len(head) < 9:  # a small run lacks columns
+        return table
+    above = (
+        r" & \multicolumn{3}{c}{recall on set A} & \multicolumn{2}{c}{recall on set B} & & & \\"
+        r" \cmidrule(lr){2-4} \cmidrule(lr){5-6}"
+    )
+    return table.replace("\\toprule\n", f"\\toprule\n{above}\n")
 
 
-def _tasks(retrieval: pd.DataFrame, open_set: pd.DataFrame, held_out: pd.DataFrame) -> str:
+def _in_percent(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def _bold_best(cells: list[str]) -> list[str]:
+    r"""Return the cells with the largest leading number, as printed, in bold.
+
+    >>> print(_bold_best(["93 (48--85)", "94", "--"])[1])
+    \textbf{94}
+    """
+    values = [int(cell.split()[0]) if cell[:1].isdigit() else -1 for cell in cells]
+    return [
+        rf"\textbf{{{cell}}}" if value == max(values) >= 0 else cell
+        for cell, value in zip(cells, values, strict=True)
+    ]
+
+
+def _tasks(open_set: pd.DataFrame, held_out: pd.DataFrame) -> str:
     """Write what the hashes of 256 bits reach in search and clustering."""
-    nearest = retrieval.query("score == 'p1' and ties == 'expected'").set_index("method")["images"]
     search = open_set[open_set["use"] == "search"].set_index("method")
     best = held_out[held_out["rule"] == "f1"].groupby(["algorithm", "method"])["f1"].mean()
     rows = []
     for name in held_out["method"].unique():
-        cells = [methods.get(name).label, f"{100 * nearest[name]:.1f}"]
+        cells = [methods.get(name).label]
         for column in ("identified", "false_accepts"):
             found = search[column].get(name)
             cells.append(NONE if found is None else f"{100 * found:.1f}")
         cells += [f"{100 * best[way, name]:.0f}" for way in ("components", "spheres")]
         rows.append(cells)
-    head = ["hash", "nearest", "known", "unknown", "components", "spheres"]
-    return tabular("lrrrrr", head, rows)
+    head = ["hash", "right", "false alarm", "F1 of components", "F1 of spheres"]
+    return tabular("lrrrr", head, rows)
 
 
 def _accuracy(table: pd.DataFrame, retrieval: pd.DataFrame) -> str:
@@ -269,13 +345,12 @@ def _cost(each_hash: pd.DataFrame, matching: pd.DataFrame, growth: pd.DataFrame)
             milliseconds(row.ms_pixels / 1e3),
             milliseconds(large[row.method]) if row.method in large.index else NONE,
             whole(row.peak_kB),
-            whole(row.throughput),
             f"{seconds[row.method]:.2f}" if row.method in seconds.index else NONE,
         ]
         for row in each_hash.itertuples()
     ]
-    head = ["hash", "bytes", "ms file", "ms pixels", "ms large", "kB", "per second", "s all pairs"]
-    return tabular(*without_empty_columns("lrrrrrrr", head, rows))
+    head = ["hash", "bytes", "ms file", "ms pixels", "ms large", "kB", "s all pairs"]
+    return tabular(*without_empty_columns("lrrrrrr", head, rows))
 
 
 def _grouped(over: list[str], head: list[str], rows: list[list[str]]) -> str:
@@ -330,17 +405,17 @@ Table = tuple[Callable[..., str], tuple[str, ...]]
 
 SHARED: dict[str, Table] = {
     "table_plan": (_plan, ("baseline_plan",)),
-    "table_after": (_after, ("ladder_costs", "parallel_throughput_small")),
+    "table_after": (_after, ("ladder_costs", "parallel_throughput_small", "parallel_memory")),
 }
 """File name -> table of both reports."""
 
 STANDIN: dict[str, Table] = {
-    "table_deploy": (_deploy, ("thresholds", "confirmation")),
+    "table_deploy": (_deploy, ("thresholds", "confirmation_certainty", "confirmation")),
     "table_before": (
         _before,
         (
             "ladder",
-            "operations_bill",
+            "ladder_costs",
             "parallel_whole_set",
             "search_ladder",
             "search_one",
@@ -350,9 +425,15 @@ STANDIN: dict[str, Table] = {
     ),
     "table_hashes": (
         _hashes,
-        ("rates", "resampling_intervals", "confirmation_intervals", "each_hash"),
+        (
+            "rates",
+            "resampling_intervals",
+            "confirmation_intervals",
+            "each_hash",
+            "choice_criteria",
+        ),
     ),
-    "table_tasks": (_tasks, ("retrieval", "retrieval_open_set", "clustering_held_out")),
+    "table_tasks": (_tasks, ("retrieval_open_set", "clustering_held_out")),
 }
 """File name -> table of the report on the stand-in."""
 

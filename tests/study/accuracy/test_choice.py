@@ -144,6 +144,17 @@ def test_a_method_without_thresholds_has_no_needs():
     needs = choice.needs(THRESHOLDS.iloc[:0], COUNTS, "find")
     assert needs.empty
     assert choice.growth(needs).empty
+    assert choice.by_threshold(needs).empty
+
+
+def test_uses_with_one_threshold_are_one_row():
+    other = THRESHOLDS.assign(use="human review", threshold=3)
+    uses = choice.needs(
+        pd.concat([THRESHOLDS, other, THRESHOLDS.assign(use="match")]), COUNTS, "find"
+    )
+    together = choice.by_threshold(uses)
+    assert together["use"].tolist() == ["search and match", "human review"]
+    assert together["threshold"].tolist() == [2, 3]
 
 
 def test_thresholds_shrink_with_the_collection_until_none_is_left():
@@ -152,12 +163,3 @@ def test_thresholds_shrink_with_the_collection_until_none_is_left():
     # Distances 1 and 3 occur nowhere, so the thresholds 2 and 0 stand for them.
     assert sized["estimated"].tolist() == [2, 2, 0]
     assert sized["estimated_recall"].tolist() == [0.8, 0.8, 0.5]
-
-
-def test_printed_numbers_keep_small_rates_and_hide_missing_ones():
-    table = pd.DataFrame({"x": [1e-5, float("nan"), 2.0], "y": ["a", True, 123456]})
-    assert choice.readable(table).to_numpy().tolist() == [
-        ["1e-05", "a"],
-        ["", True],
-        ["2", "123,456"],
-    ]

@@ -6,6 +6,7 @@ import pytest
 
 from finhash.accuracy import counting
 from finhash.study.accuracy import confirmation
+from finhash.study.data import committed
 from tests.accuracy.conftest import REACH
 
 CHOSEN = {("find", 1e-3): 60, ("find", 1e-4): 50, ("pdq", 1e-3): 40}
@@ -53,3 +54,38 @@ def test_all_p_values_are_corrected_together(tables, ten_families):
 
 def test_shared_families_are_those_that_the_plan_names():
     assert confirmation.shared_families() == [19, 56, 219, 532, 539, 549, 563, 809, 950]
+
+
+def compared(p: float, p_equivalent: float, difference: float) -> pd.DataFrame:
+    """Return equal tests of every method against FINd, at both rates."""
+    columns = ["method", "target", "difference", "p", "p_equivalent"]
+    methods = [name for name in committed.COMPARED if name != "find"]
+    rows = [(n, t, difference, p, p_equivalent) for n in methods for t in confirmation.COMPARED]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_verdicts_on_the_predictions_follow_the_tests():
+    met = pd.DataFrame(
+        [("find", "merged", 1e-3, 5e-4), ("pdq", "merged", 1e-3, 2e-3), ("pdq", "other", 1e-3, 1)],
+        columns=["method", "labels", "target", "fpr"],
+    )
+    unclear = confirmation.predictions(met, compared(p=1, p_equivalent=1, difference=-0.1))
+    assert unclear["verdict"].tolist() == [
+        "confirmed for 1 of 2",
+        "confirmed for 1 of 2",
+        "not shown",
+        "not shown",
+        "not shown",
+    ]
+    assert unclear["result"][0] == "PDQ: 200 false matches per 100,000 pairs at a target of 100"
+    assert unclear["result"][4] == "-10.0 points (p = 1)"
+    less = confirmation.predictions(met[:1], compared(p=0.01, p_equivalent=1, difference=-0.1))
+    assert less["verdict"].tolist() == [
+        "confirmed",
+        "not shown",
+        "confirmed",
+        "not shown",
+        "confirmed",
+    ]
+    more = confirmation.predictions(met[:1], compared(p=0.01, p_equivalent=1, difference=0.1))
+    assert more["verdict"].tolist()[2:] == ["not shown", "confirmed", "not shown"]

@@ -62,3 +62,11 @@ def test_pairs_and_families_are_drawn(memes):
     pairs = examples.extremes(hashes, labels, 2)
     assert "bits apart" in examples.show_pairs(sources, pairs).alt
     assert examples.show_families(sources, labels, 3).width == 2 * examples.SCREEN
+
+
+def test_code_is_shown_without_docstrings():
+    shown = examples.show_code(examples.show_code, examples._subject).data
+    assert shown.startswith("```python\ndef show_code(")
+    assert "\n\ndef _subject(" in shown
+    assert '"""' not in shown
+    assert "if not dataset.standin:" in shown

@@ -68,3 +68,18 @@ def test_source_shows_the_compiled_loops():
     assert text.startswith("def box_numba(")
     assert "def _box_rows(" in text
     assert "def add_to_windows(" in text
+
+
+def test_each_function_is_shown_once():
+    texts = candidates.sources(candidates.BOX)
+    assert list(texts) == list(candidates.BOX)
+    assert "".join(texts.values()).count("def _windows(") == 1
+    assert "def box_integers(" in texts["integer area"]
+
+
+def test_subjects_are_files_and_images_with_ties_of_one_size(tmp_path):
+    Image.new("RGB", (90, 70)).save(tmp_path / "a.png")
+    found = candidates.subjects([tmp_path / "a.png"], 64)
+    assert list(found["set"]) == ["a.png"]
+    assert list(found["edge"]) == list(candidates.edge_cases())
+    assert {image.size for images in found.values() for image in images.values()} == {(64, 64)}

@@ -16,16 +16,14 @@ def images() -> dict[int, Image.Image]:
     return {side: Image.fromarray(noise(side, side)) for side in (32, 64)}
 
 
-@pytest.mark.slow  # spawns a process
 def test_summary_has_every_method(folder, images):
     paths = sorted(folder.glob("0*.jpg"))[:3]
     timings = each_hash.times(paths, NAMES, repeats=2)
     warm = timings[timings["state"] == "warm"]
     assert (warm.groupby(["contender", "start"])["seconds"].count() == 2).all()
     peaks = each_hash.memory(images, NAMES)
-    speed = each_hash.throughput(paths, NAMES, workers=1, repeats=1)
     shares = each_hash.cpu_share(paths, NAMES)
-    table = each_hash.summary(timings, speed, shares, peaks)
+    table = each_hash.summary(timings, shares, peaks)
     assert table["method"].tolist() == NAMES
     assert table["bytes"].tolist() == [32, 8]
     assert (table.drop(columns="method") > 0).all(axis=None)

@@ -9,9 +9,10 @@ import pytest
 
 from finhash.find import compiled
 from finhash.find.certificate import MARGIN
+from finhash.jobs.batch import hash_files
 from finhash.study import results
 from finhash.study.cost import gpu
-from finhash.study.data import datasets
+from finhash.study.data import committed, datasets
 from tests.conftest import jpeg_bytes
 
 find_gpu = pytest.importorskip("finhash.find.gpu", exc_type=ImportError)
@@ -82,7 +83,7 @@ def test_comparison_counts_wrong_bits(monkeypatch):
     wrong = int(np.bitwise_count(compiled.published_hash(flat)).sum())
     assert found.loc["flat", ["cases", "doubtful", "differing"]].tolist() == [1, 1, wrong]
     assert found.loc["all pairs by distance", ["cases", "differing"]].tolist() == [15, 0]
-    assert found.loc["pairs within the radius", "differing"] == 0
+    assert found.loc["pairs within the threshold", "differing"] == 0
 
 
 @pytest.mark.slow  # spawns a process
@@ -93,17 +94,24 @@ def test_simulation_in_a_fresh_process_finds_no_difference():
     assert not found["differing"].any()
 
 
+def hash_here(paths, names, **_):
+    """Hash files on one thread."""
+    return hash_files(paths, names, executor="serial", progress=False)
+
+
 @pytest.mark.slow  # runs every kernel on the simulator
 def test_a_measurement_on_the_simulator_is_saved_and_summarised(monkeypatch, tmp_path):
     monkeypatch.setenv("FINHASH_HOME", str(tmp_path))
     shrink_blocks(monkeypatch)
     monkeypatch.setattr(gpu, "describe", lambda: {"gpu": "simulated"})
+    # Hash in this process: workers would take seconds to start.
+    monkeypatch.setattr(committed, "hash_files", hash_here)
     paths = [tmp_path / f"000{k}_00000.jpg" for k in range(3)]
     for path in paths[1:]:
         path.write_bytes(jpeg_bytes(2, 2))
     paths[0].write_text("not an image")
     assert not gpu.measured()
-    sizes = gpu.Sizes(hashes=4, images=1, batches=1, edges=0, provoking=1, copied=64)
+    sizes = gpu.Sizes(hashes=4, images=1, batches=1, edges=0, provoking=0, copied=64)
     gpu.measure(datasets.Dataset("two", tmp_path, paths), 70, 1, sizes)
     assert gpu.measured()
     assert results.load_provenance("gpu_times")["gpu"] == "simulated"

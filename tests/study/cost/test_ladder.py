@@ -86,7 +86,12 @@ def test_sections_of_the_kernel_are_timed(path):
     assert timings["contender"].nunique() == 7
 
 
-@pytest.mark.slow  # starts interpreters and compiles
+def test_programs_that_compile_find_an_empty_cache():
+    program = "import os; print(os.listdir(os.environ['NUMBA_CACHE_DIR']))"
+    assert ladder._run(program, compiling=True) == "[]\n"
+
+
+@pytest.mark.slow  # starts interpreters
 def test_cold_start_programs_run():
     programs = ladder.START_PROGRAMS | ladder.COMPILE_PROGRAMS
     table = ladder.cold_start(programs, 0)

@@ -48,14 +48,15 @@ def test_faults(tables):
         [
             ("disk full", "processes", 5, 1200, 2, 5, "Error: no space"),
             ("folder removed", "processes", 5, 30, 30, 4, None),
-            ("power cut", "processes", 0, 0, 0, 0, "needs a switch"),
+            ("power cut", "processes", 0, 0, 0, 0, "not possible here: needs a switch"),
         ],
         columns=["fault", "where", "repeats", "rows_before", "rows_lost", "completed", "message"],
     ).assign(**sums)
     block = page.filled("<!-- faults -->\nearlier figures\n<!-- /faults -->\n")
     assert "2 of 1,200 finished rows were lost" in block
     assert "9 of 10 next runs completed" in block
-    assert "Not tried: power cut; needs a switch.\n" in block
+    assert "- No processes were left running.\n" in block
+    assert "- Not tested: power cut (needs a switch).\n" in block
     assert "| disk full | processes | 2 of 1,200 | 5 of 5 | `Error: no space` |\n" in block
     assert "| folder removed | processes | 30 of 30 | 4 of 5 |  |\n" in block
     assert "earlier figures" not in block
@@ -80,7 +81,7 @@ def test_soak(tables):
 def test_fuzz_and_volume(tables):
     tables["fuzz"] = pd.DataFrame(
         {
-            "executor": ["serial", "serial", None],
+            "executor": ["serial", "serial", "command"],
             "files": 1000,
             "hashed": 300,
             "wrong_rows": 0,
@@ -95,7 +96,7 @@ def test_fuzz_and_volume(tables):
     )
     assert "| serial | 2,000 | 600 | 0 | 0 | 0 | 12 | 0 |\n" in page.fuzz()
     assert "| `finhash hash` | 1,000 | 300 |" in page.fuzz()
-    assert "| together | 3,000 | 900 |" in page.fuzz()
+    assert "| total | 3,000 | 900 |" in page.fuzz()
     assert "| compiled | 1,200 | 0 | 0 |\n" in page.volume()
 
 

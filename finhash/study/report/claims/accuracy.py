@@ -14,6 +14,9 @@ DCT = ("find", "phash256", "pdq")
 PIXELS = ("ahash256", "dhash256", "whash256")
 """Hashes of 256 bits that come from pixels or wavelets."""
 
+AVERAGES = ("ahash256", "whash256")
+"""Hashes of 256 bits that compare local means with a global one."""
+
 SHORTER = {"find64": "find"} | {
     f"{name}64": f"{name}256" for name in ("ahash", "phash", "dhash", "whash")
 }
@@ -43,6 +46,20 @@ def _f1(clusters: pd.DataFrame, algorithm: str, method: str = "find") -> pd.Seri
     """Return F1 by radius; labels are merged where a column says so."""
     rows = clusters[(clusters["algorithm"] == algorithm) & (clusters["method"] == method)]
     return rows[rows["truth"] == "merged"].set_index("radius")["f1"]
+
+
+def _best_f1(clusters: pd.DataFrame, algorithm: str) -> pd.Series:
+    """Return the best F1 of each method; labels are merged where a column says so."""
+    rows = clusters[(clusters["algorithm"] == algorithm) & (clusters["truth"] == "merged")]
+    return rows.groupby("method")["f1"].max()
+
+
+def _strangers(opened: pd.DataFrame, counted: pd.DataFrame) -> float:
+    """Return the mean number of images of other families within FINd's threshold for search."""
+    rows = counted[(counted["labels"] == "merged") & (counted["method"] == "find")]
+    images = (1 + (1 + 8 * rows[["same", "other"]].to_numpy().sum()) ** 0.5) / 2
+    near = rows["distance"] <= _threshold(opened, "search", "radius")["find"]
+    return 2 * rows.loc[near, "other"].sum() / images
 
 
 def _held_out(halves: pd.DataFrame, algorithm: str, rule: str, method: str = "find") -> pd.Series:
@@ -93,6 +110,13 @@ def _higher_rows(bits: pd.DataFrame, method: str) -> float:
     return _rows(bits, method).loc[7:].mean() / _rows(bits, method).loc[:6].mean()
 
 
+def _best_rows(bits: pd.DataFrame, method: str, number: int) -> set[int]:
+    """Return the rows of the bits with the largest log odds ratios."""
+    rows = bits[bits["method"] == method].set_index("row")
+    odds = rows["other"] / (1 - rows["other"]) / (rows["same"] / (1 - rows["same"]))
+    return set(odds.nlargest(number).index)
+
+
 def _least_cost(costs: pd.DataFrame, ratio: int, growth: int = 1) -> pd.Series:
     keys = {"method": "find", "labels": "merged", "ratio": ratio, "growth": growth}
     return costs[(costs[list(keys)] == pd.Series(keys)).all(axis=1)].iloc[0]
@@ -103,9 +127,9 @@ def _half_samples(coverage: pd.DataFrame, interval: str = "half-samples") -> pd.
     return rows["coverage"]
 
 
-def _others(series: pd.Series) -> pd.Series:
-    """Return the values of hashes that are not variants of FINd."""
-    return series[~series.index.str.startswith("find")]
+def _over_cheapest(cost: pd.Series) -> float:
+    """Return FINd's cost over the least of the hashes that are not versions of FINd."""
+    return cost["find"] / cost[~cost.index.str.startswith("find")].min()
 
 
 def _side(growth: pd.DataFrame, side: int) -> pd.Series:
@@ -123,13 +147,17 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "auc-orders-otherwise": (
         lambda rates: (
             _rates(rates, "auc").idxmax() == "ahash256"
-            and near(_rates(rates, "tpr_1e-05")["ahash256"], 0.49, 0.02)
+            and near(_rates(rates, "tpr_1e-05")["ahash256"], 0.495, 0.02)
             and near(_rates(rates, "tpr_1e-05")["find"], 0.73, 0.02)
         ),
         ("rates",),
     ),
     "no-hash-finds-all": (
-        lambda rates: near(_rates(rates, "tpr_1e-03").max(), 0.935, 0.01),
+        lambda rates: (
+            _rates(rates, "tpr_1e-03").max() < 0.94
+            and near(_rates(rates, "tpr_1e-03")["find"], 0.93, 0.005)
+            and near(_rates(rates, "tpr_1e-03", "as labelled")["find"], 0.99, 0.005)
+        ),
         ("rates",),
     ),
     "64-bits-find-less": (
@@ -197,7 +225,7 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("resampling_coverage",),
     ),
     "small-rates-are-biased": (
-        lambda covered: covered[covered["target"] == 1e-5]["bias"].between(0.015, 0.045).all(),
+        lambda covered: covered[covered["target"] == 1e-5]["bias"].between(0.015, 0.054).all(),
         ("resampling_coverage",),
     ),
     "one-pair-of-families": (
@@ -217,6 +245,19 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
             and (_at(apart, 1e-5, "p_equivalent")[["phash256", "pdq"]] > LEVEL).all()
         ),
         ("resampling_differences",),
+    ),
+    "phash-beats-pdq": (
+        lambda pairs: all(
+            (found := pairs.set_index(["target", "method", "against"]).loc[row])["p"] < LEVEL
+            and found["difference"] > 0
+            for row in (
+                *((rate, "phash256", other) for rate in (1e-4, 1e-5) for other in AVERAGES),
+                *((1e-4, "pdq", other) for other in AVERAGES),
+                (1e-4, "dhash256", "whash256"),
+                (1e-5, "phash256", "pdq"),
+            )
+        ),
+        ("resampling_pairs",),
     ),
     "averages-and-short-find-less": (
         lambda apart: all(
@@ -269,14 +310,16 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "rates-rest-on-few-pairs": (
         lambda effective: (
-            _threshold(effective, "match", "family_pairs")[["find", "phash256"]].max() < 3
+            _threshold(effective, "match", "family_pairs")[["find", "phash256"]]
+            .between(1.5, 2.5)
+            .all()
         ),
         ("thresholds_effective",),
     ),
     "rule-keeps-its-promise": (
         lambda promised: (
-            promised["rule_exceeds"].max() <= 0.11
-            and promised[promised["target"] < 1e-3]["estimate_exceeds"].min() >= 0.35
+            promised["rule_exceeds"].max() < 0.105
+            and promised[promised["target"] < 1e-3]["estimate_exceeds"].between(0.395, 0.705).all()
         ),
         ("thresholds_coverage",),
     ),
@@ -295,23 +338,25 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ),
         ("costs",),
     ),
+    "few-false-pairs-up-to-40": (
+        lambda counted: (
+            counted.query("labels == 'merged' and method == 'find' and distance <= 40")[
+                "other"
+            ].sum()
+            < 100
+        ),
+        ("counting_histograms",),
+    ),
     # Cost of each hash
     "find-is-cheapest": (
-        lambda cost: all(
-            near(
-                cost.set_index("method")[start]["find"]
-                / _others(cost.set_index("method")[start]).min(),
-                share,
-                0.12,
-            )
-            for start, share in (("ms_file", 0.4), ("ms_pixels", 0.29))
+        lambda cost: (
+            _over_cheapest(cost.set_index("method")["ms_file"]) < 0.5
+            and near(_over_cheapest(cost.set_index("method")["ms_pixels"]), 0.3, 0.08)
         ),
         ("each_hash",),
     ),
     "find-is-cheapest-on-large": (
-        lambda growth: near(
-            _side(growth, 2000)["find"] / _others(_side(growth, 2000)).min(), 0.48, 0.12
-        ),
+        lambda growth: near(_over_cheapest(_side(growth, 2000)), 0.5, 0.12),
         ("each_hash_growth",),
     ),
     "memory-of-whash-and-pdq-grows": (
@@ -328,7 +373,8 @@ ACCURACY: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     "matching-is-a-small-part": (
         lambda matched, cost, images: (
             medians(matched).max() < 0.3
-            and medians(matched).max() < 0.2 * images["images"].iloc[0] / cost["throughput"].max()
+            and medians(matched).max()
+            < 0.1 * images["images"].iloc[0] * cost["ms_file"].min() / 1e3
         ),
         ("each_hash_matching", "each_hash", "datasets_images"),
     ),
@@ -378,15 +424,23 @@ RETRIEVAL: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("retrieval_open_set",),
     ),
     "few-queries-meet-strangers": (
-        lambda opened: near(_threshold(opened, "search", "false_accepts")["find"], 0.05, 0.01),
-        ("retrieval_open_set",),
+        lambda opened, counted: (
+            near(share := _threshold(opened, "search", "false_accepts")["find"], 0.05, 0.005)
+            and near(_strangers(opened, counted), 1.2, 0.05)
+            and near(_strangers(opened, counted) / share, 25, 1.5)
+        ),
+        ("retrieval_open_set", "counting_histograms"),
     ),
     "components-and-spheres": (
         lambda clusters: (
             _f1(clusters, "components").idxmax() == 54
             and _f1(clusters, "spheres").idxmax() == 76
-            and near(_f1(clusters, "components").max(), 0.92, 0.01)
-            and near(_f1(clusters, "spheres").max(), 0.93, 0.01)
+            and near(_f1(clusters, "components").max(), 0.92, 0.005)
+            and near(_f1(clusters, "spheres").max(), 0.93, 0.005)
+            and near(_best_f1(clusters, "components")["phash256"], 0.94, 0.005)
+            and _best_f1(clusters, "components").idxmax() == "phash256"
+            and _best_f1(clusters, "spheres").idxmax() == "phash256"
+            and _best_f1(clusters, "spheres")["phash256"] - _f1(clusters, "spheres").max() < 0.01
         ),
         ("clustering",),
     ),
@@ -406,11 +460,14 @@ RETRIEVAL: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
         ("clustering_held_out",),
     ),
     "rule-suits-components": (
-        lambda halves: (
-            near(_held_out(halves, "components", "given").mean(), 0.92, 0.015)
+        lambda halves, clusters, chosen: (
+            near(_held_out(halves, "components", "given").mean(), 0.92, 0.005)
             and _held_out(halves, "spheres", "given").mean() < 0.8
+            and _f1(clusters, "spheres").max()
+            - _f1(clusters, "spheres")[_threshold(chosen, "search")["find"]]
+            < 0.01
         ),
-        ("clustering_held_out",),
+        ("clustering_held_out", "clustering", "thresholds"),
     ),
     "dct-hashes-within-spread": (
         lambda halves: all(
@@ -476,15 +533,15 @@ CHANGES: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "orientations-false-matches": (
         lambda false: (
-            1.05
+            1.15
             < (rate := false[false["use"] == "search"].set_index("compared")["rate"])["all"]
             / rate["one"]
-            < 1.4
+            < 1.25
         ),
         ("orientations_false",),
     ),
     "orientations-cost": (
-        lambda costs: 3 < (s := costs.set_index("compared")["seconds"])["all"] / s["one"] < 6.5,
+        lambda costs: 4.5 < (s := costs.set_index("compared")["seconds"])["all"] / s["one"] < 7.5,
         ("orientations_cost",),
     ),
     "turned-hashes-lose-little": (
@@ -565,11 +622,17 @@ BITS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "middle-finds-more": (
         lambda made: (
-            _at(made, 1e-5, "recall")[["FINd, middle half", "dHash, middle rows"]]
+            _at(made, 1e-5, "recall")[
+                ["FINd, middle half", "dHash, middle rows", "FINd and dHash, 128 best of each"]
+            ]
             .between(0.93, 0.945)
             .all()
         ),
         ("bits_variants",),
+    ),
+    "best-bits-of-dhash-in-middle": (
+        lambda bits: _best_rows(bits, "dhash256", 128) == set(range(4, 12)),
+        ("bits",),
     ),
     "intervals-of-middle-overlap": (
         lambda sure: _at(sure, 1e-5, "low")["find_middle"] < _at(sure, 1e-5, "high")["find"],
@@ -585,16 +648,12 @@ BITS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "fusions-add-little": (
         lambda fused: all(
-            near(
-                _at(fused, 1e-5, "recall")[f"FINd + {part}"]
-                - max(_at(fused, 1e-5, "recall")[["FINd", part]]),
-                gain,
-                0.005,
-            )
-            and 2.5
-            < _at(fused, 1e-5, "ms_file")[f"FINd + {part}"] / _at(fused, 1e-5, "ms_file")["FINd"]
-            < 4.6
-            for part, gain in (("dHash", -0.0075), ("pHash", 0.009))
+            _at(fused, 1e-5, "recall")[f"FINd + {part}"]
+            - max(_at(fused, 1e-5, "recall")[["FINd", part]])
+            < gain
+            and _at(fused, 1e-5, "ms_file")[f"FINd + {part}"]
+            > 2.5 * _at(fused, 1e-5, "ms_file")["FINd"]
+            for part, gain in (("dHash", 0), ("pHash", 0.0145))
         ),
         ("bits_fusion",),
     ),
@@ -607,12 +666,11 @@ BITS: dict[str, tuple[Callable[..., bool], tuple[str, ...]]] = {
     ),
     "only-phash-finds-more": (
         lambda cost, rates: (
-            set(_rates(rates, "tpr_1e-05").nlargest(2).index) == {"phash256", "find"}
-            and _rates(rates, "tpr_1e-05").idxmax() == "phash256"
-            and 2.2
+            _rates(rates, "tpr_1e-04").nlargest(2).index.tolist() == ["phash256", "find"]
+            and 2.5
             < cost.set_index("method")["ms_file"]["phash256"]
             / cost.set_index("method")["ms_file"]["find"]
-            < 3.8
+            < 4.5
         ),
         ("each_hash", "rates"),
     ),

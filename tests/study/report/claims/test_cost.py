@@ -24,14 +24,17 @@ def test_predicates_read_the_tables_that_they_name(key):
 @pytest.mark.parametrize(
     ("key", "column", "value"),
     [
+        ("all-used", "skipped", 1),
         ("images-equal", "unreadable", 1),
         ("large-families-hold-pairs", "images", 100),
         ("box-filter-leads", "seconds", 1.0),
         ("memory-of-lists", "bytes", 10**9),
         ("numba-box-fastest", "seconds", 1.0),
+        ("published-order-exact", "bits_changed", 0),
         ("ladder-speed", "seconds", 1.0),
         ("kernel-small", "seconds", 1.0),
         ("shrinking-exact", "kernel_changed", 1),
+        ("narrow-images-change", "smooth_bits_mean", 1.0),
         ("luma-variant-bits", "most", 100.0),
         ("processes-double", "gain", 1.2),
         ("dispatch-cheap", "share", 0.5),
