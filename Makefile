@@ -40,7 +40,7 @@ quick:
 	@$(MAKE) --no-print-directory notebooks FINHASH_SCALE=quick
 	@$(MAKE) --no-print-directory pdf FINHASH_SCALE=quick
 
-## test: lint, then all tests, notebooks and report at smoke scale included (under 10 minutes)
+## test: lint, then all tests, notebooks and report at smoke scale included (12 minutes)
 .PHONY: test
 test: env latex-if-root lint
 	$(BIN)/python -m pytest $(SPREAD)

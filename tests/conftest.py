@@ -1,8 +1,11 @@
 """Images that several tests share."""
 
+import atexit
 import io
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,10 @@ from PIL import Image, features
 
 # Numba reads this variable when it is first imported. Set it to 0 to test on a real GPU.
 os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+
+# Results go to a folder of this process, and none of earlier runs are read from build/.
+os.environ["FINHASH_OUT"] = tempfile.mkdtemp(prefix="finhash-tests-")
+atexit.register(shutil.rmtree, os.environ["FINHASH_OUT"], ignore_errors=True)
 
 VECTORS = Path(__file__).parent / "vectors"
 ANSWERS = json.loads((Path(__file__).parent / "vectors.json").read_text())

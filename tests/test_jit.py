@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -95,7 +96,9 @@ def test_without_a_cache_folder_kernels_are_compiled_in_each_process(monkeypatch
     assert add(2, 3) == 5
 
 
-def test_compilations_are_logged(caplog):
+def test_compilations_are_logged(caplog, monkeypatch, tmp_path):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))  # no code of an earlier run
+
     def negative(x):
         return -x
 

@@ -102,6 +102,7 @@ def hash_here(paths, names, **_):
 @pytest.mark.slow  # runs every kernel on the simulator
 def test_a_measurement_on_the_simulator_is_saved_and_summarised(monkeypatch, tmp_path):
     monkeypatch.setenv("FINHASH_HOME", str(tmp_path))
+    monkeypatch.setenv("FINHASH_OUT", str(tmp_path / "build"))
     shrink_blocks(monkeypatch)
     monkeypatch.setattr(gpu, "describe", lambda: {"gpu": "simulated"})
     # Hash in this process: workers would take seconds to start.
