@@ -66,7 +66,7 @@ RESERVED = (
 
 
 class UnknownMethodError(KeyError, ValueError):
-    """There is no method of the name that was given.
+    """Error for a name that no method has.
 
     It is both a ``KeyError`` and a ``ValueError``.
     """

@@ -112,3 +112,24 @@ def threshold(use: Use | str, method: MethodName | str = "find") -> int:
     if method not in chosen:
         raise UnknownMethodError(f"no threshold of {method!r} is known for the use {use!r}")
     return chosen[method]
+
+
+def review_margin(bits: int) -> int:
+    """Return by how many bits a review page shows pairs beyond its threshold.
+
+    Parameters
+    ----------
+    bits : int
+        Length of the hash in bits.
+
+    Returns
+    -------
+    int
+        Bits.
+
+    Examples
+    --------
+    >>> review_margin(256)
+    16
+    """
+    return bits // 16

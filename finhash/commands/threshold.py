@@ -18,7 +18,7 @@ from finhash.commands.shared import (
     write_csv,
 )
 from finhash.files import counted, printable
-from finhash.thresholds import threshold
+from finhash.thresholds import review_margin, threshold
 
 if TYPE_CHECKING:
     from finhash.accuracy.links import Judged
@@ -31,9 +31,6 @@ LINES = 12
 
 ENOUGH = 30
 """Verdicts below which the answer depends too much on which pairs were judged to give a range."""
-
-MARGIN = 16
-"""Part of the bits of a hash by which a page shows pairs beyond its threshold."""
 
 
 @click.command(
@@ -70,7 +67,7 @@ MARGIN = 16
     metavar="N",
     help="Largest threshold to consider, in bits. Verdicts on pairs farther apart are left out.  "
     "[default: depends on the hash; "
-    f"{threshold('human review', 'find') + 256 // MARGIN} for find]",
+    f"{threshold('human review', 'find') + review_margin(256)} for find]",
 )
 @quality_option
 @click.option(
@@ -167,7 +164,7 @@ def _reach(method: str, bits: int) -> int:
         largest = threshold("human review", method)
     except KeyError:
         largest = 3 * bits // 8
-    return largest + bits // MARGIN
+    return largest + review_margin(bits)
 
 
 def _share(value: float | None) -> str:

@@ -14,7 +14,7 @@ from finhash.images.sources import JPEG, Source, open_stream
 
 
 class Header(NamedTuple):
-    """What the header of an encoded image says."""
+    """Facts in the header of an encoded image."""
 
     width: int
     """Pixels per row, before EXIF orientation."""

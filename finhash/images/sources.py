@@ -12,6 +12,9 @@ from PIL import Image
 
 from finhash.images.errors import EmptyImageError, NotAnImageError
 
+JPEG = b"\xff\xd8\xff"
+"""First bytes of a JPEG."""
+
 
 class BinaryFile(Protocol):
     """A file opened in binary mode, or an object that can be read like one."""
@@ -124,7 +127,3 @@ def content_of(file: BinaryFile) -> bytes:
     raise TypeError(
         f"cannot read bytes from {type(file).__name__}; pass a file opened in binary mode ('rb')"
     )
-
-
-JPEG = b"\xff\xd8\xff"
-"""First bytes of a JPEG."""

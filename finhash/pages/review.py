@@ -33,6 +33,7 @@ from finhash.hamming.words import check_radius
 from finhash.pages.thumbnails import ImagePath, Thumbnail, thumbnails
 from finhash.preparation import AS_STORED, Preparation
 from finhash.quality import LOWEST
+from finhash.thresholds import review_margin
 
 SHOWN = 4
 """Number of images shown per family of a pair of families, at most."""
@@ -272,7 +273,7 @@ def write_families(
             )
     bits = 8 * hashes.shape[1]
     radius = check_radius(radius, bits)
-    margin = bits // 16 if margin is None else margin
+    margin = review_margin(bits) if margin is None else margin
     reach = min(bits, radius + margin)
     first, second, distance = links(hashes, reach, workers=workers)
     drawn = draw(distance, radius, margin, DRAWN)
